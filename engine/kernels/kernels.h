@@ -1,0 +1,71 @@
+//  kernels.h - the table of distance kernels, chosen once for the CPU
+//  SPDX-License-Identifier: Apache-2.0
+//
+//  Scores: float32 sums in one fixed order on every ISA, so that they are bit-equal (ENGINE 3.00): 16 lanes, lane i sums the
+//  products of elements i, i + 16, i + 32 ... with one fused multiply-add each (a tail shorter than 16 fills the lanes from 0 with fma, the others
+//  untouched); then lanes i and i + 8 are added, then i and i + 4, i + 2, i + 1. The scalar kernel is the specification.
+//  Vectors may lie at any address. No allocation, no errno.
+#ifndef KITH_KERNELS_H
+#define KITH_KERNELS_H
+
+#include "base/base.h"
+
+typedef enum {
+    KITH_METRIC_L2 = 1,                 //  score: squared distance, ascending
+    KITH_METRIC_IP = 2,                 //  score: inner product, descending
+    KITH_METRIC_COSINE = 3              //  score: cosine, descending
+} kith_metric_t;
+
+typedef enum {
+    KITH_ISA_SCALAR = 0,
+    KITH_ISA_AVX2 = 1,                  //  with FMA
+    KITH_ISA_AVX512 = 2                 //  F, BW, VL, DQ
+} kith_isa_t;
+
+typedef float (kith_pair_fn) (const void *a, const void *b, uint32_t dim);
+
+//  Four rows at once, gathered: out [i] = f (query, rows [i])
+typedef void (kith_gather4_fn) (const void *query, const void *const rows [4], uint32_t dim, float out [4]);
+
+//  Rows one after another, `stride` bytes apart: out [i] = f (query, first + i * stride)
+typedef void (kith_rows_fn) (const void *query, const void *first, size_t stride, uint32_t count,
+                             uint32_t dim, float *out);
+
+typedef struct {
+    kith_isa_t isa;
+    const char *name;                   //  "avx2"
+    kith_pair_fn *dot, *l2;             //  l2: squared
+    kith_gather4_fn *dot4, *l2_4;
+    kith_rows_fn *dot_rows, *l2_rows;
+} kith_kernels_t;
+
+//  The table in use: the best that the CPU has, or what kith_kernels_choose said. The one global of Kith.
+const kith_kernels_t *kith_kernels (void);
+
+//  Table of an ISA; null if this CPU lacks it. For tests, and the configuration's `kernels` key.
+const kith_kernels_t *kith_kernels_of (kith_isa_t isa);
+
+//  Chooses by name ("scalar", "avx2", "avx512", "auto") before any other thread runs; -1: unknown or not on this CPU.
+int kith_kernels_choose (const char *name);
+
+//  "l2", "ip", "cosine"; 0: none such.
+const char *kith_metric_name (kith_metric_t metric);
+kith_metric_t kith_metric_of_name (const char *name);
+
+//  Sum of squares, by dot. For cosine, rows are NOT normalised in storage: the score is
+//  dot (a, b) / (norm (a) * norm (b)) with norm = sqrtf (dot (x, x)); a zero vector scores 0.
+float kith_norm (const void *vector, uint32_t dim);
+
+//  Smaller-is-better distance of a metric from its score (L2: itself, else -score), and back.
+static inline float
+kith_score_distance (kith_metric_t metric, float score)
+{
+    return metric == KITH_METRIC_L2 ? score : -score;
+}
+
+//  The score that every answer carries: exact, one kernel, bit-equal everywhere. norms are kith_norm of each side
+//  (ignored unless cosine).
+float kith_score (kith_metric_t metric, const void *a, float norm_a, const void *b, float norm_b,
+                  uint32_t dim);
+
+#endif
