@@ -31,12 +31,30 @@ typedef void (kith_gather4_fn) (const void *query, const void *const rows [4], u
 typedef void (kith_rows_fn) (const void *query, const void *first, size_t stride, uint32_t count,
                              uint32_t dim, float *out);
 
+//  Which of count products may still be near enough: the positions i with not (shift [i] - scale [i] * dots [i] > limit),
+//  one fused operation; a NaN stays.
+typedef struct {
+    const float *dots, *scale, *shift;
+    float limit;
+    uint32_t count;
+} kith_keep_t;
+
+//  Writes the kept positions, ascending, to kept (room for count) and returns how many.
+typedef uint32_t (kith_keep_fn) (const kith_keep_t *keep, uint32_t *kept);
+
+//  Integer products of a query with four codes of `bytes` bytes (a multiple of 64), exact. nibbles: two dimensions per byte, low
+//  nibble times query [i], high nibble times query [bytes + i]. bytes: codes 0 .. 127 (the top bit is ignored).
+typedef void (kith_codes4_fn) (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
+                               int32_t out [4]);
+
 typedef struct {
     kith_isa_t isa;
     const char *name;                   //  "avx2"
     kith_pair_fn *dot, *l2;             //  l2: squared
     kith_gather4_fn *dot4, *l2_4;
     kith_rows_fn *dot_rows, *l2_rows;
+    kith_keep_fn *keep;
+    kith_codes4_fn *nibbles4, *bytes4;
 } kith_kernels_t;
 
 //  The table in use: the best that the CPU has, or what kith_kernels_choose said. The one global of Kith.
