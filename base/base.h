@@ -19,7 +19,7 @@
 
 //  Warn when the result is ignored; check the arguments of a printf-like function
 #define KITH_MUST __attribute__ ((warn_unused_result))
-#define KITH_PRINTF(format, first) __attribute__ ((format (printf, format, first)))
+#define KITH_PRINTF(format, first) __attribute__ ((__format__ (__printf__, format, first)))
 
 //  Rounds up to a multiple of 64, the alignment of every stored block
 static inline uint64_t

@@ -31,7 +31,7 @@ kith_bits_free (kith_bits_t *self)
 {
     assert (self);
     free (self->words);
-    *self = (kith_bits_t){ 0 };
+    *self = (kith_bits_t){0};
 }
 
 uint32_t

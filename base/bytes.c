@@ -16,7 +16,7 @@ kith_bytes_free (kith_bytes_t *self)
 {
     assert (self);
     free (self->data);
-    *self = (kith_bytes_t){ 0 };
+    *self = (kith_bytes_t){0};
 }
 
 void

@@ -11,12 +11,13 @@ kith_crc32c_by_table (uint32_t crc, const uint8_t *data, size_t size)
     const uint32_t (*table) [256] = kith_crc32c_table;
     for (; size >= 8; data += 8, size -= 8) {
         uint64_t word = kith_get_u64 (data) ^ crc;
-        crc = table [7] [word & 255] ^ table [6] [word >> 8 & 255] ^ table [5] [word >> 16 & 255]
-              ^ table [4] [word >> 24 & 255] ^ table [3] [word >> 32 & 255]
-              ^ table [2] [word >> 40 & 255] ^ table [1] [word >> 48 & 255] ^ table [0] [word >> 56];
+        crc = table [7][word & 255] ^ table [6][word >> 8 & 255]
+              ^ table [5][word >> 16 & 255] ^ table [4][word >> 24 & 255]
+              ^ table [3][word >> 32 & 255] ^ table [2][word >> 40 & 255]
+              ^ table [1][word >> 48 & 255] ^ table [0][word >> 56];
     }
     for (; size; data++, size--)
-        crc = crc >> 8 ^ table [0] [(crc ^ *data) & 255];
+        crc = crc >> 8 ^ table [0][(crc ^ *data) & 255];
     return crc;
 }
 

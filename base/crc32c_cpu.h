@@ -12,6 +12,6 @@ bool kith_crc32c_cpu_has (void);
 uint32_t kith_crc32c_by_cpu (uint32_t crc, const uint8_t *data, size_t size);
 uint32_t kith_crc32c_by_table (uint32_t crc, const uint8_t *data, size_t size);
 
-extern const uint32_t kith_crc32c_table [8] [256];
+extern const uint32_t kith_crc32c_table [8][256];
 
 #endif

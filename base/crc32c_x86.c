@@ -17,7 +17,7 @@
 #define AFTER_ONE_LANE 0xdd7e3b0cu
 #define AFTER_TWO_LANES 0x170076fau
 
-_Static_assert (LANE_BYTES == 512, "the two constants are for lanes of 512 bytes");
+_Static_assert(LANE_BYTES == 512, "the two constants are for lanes of 512 bytes");
 
 bool
 kith_crc32c_cpu_has (void)
@@ -42,8 +42,8 @@ s_three_lanes (uint64_t crc, const uint8_t *data)
         lane1 = _mm_crc32_u64 (lane1, kith_get_u64 (data + LANE_BYTES + at));
         lane2 = _mm_crc32_u64 (lane2, kith_get_u64 (data + 2 * LANE_BYTES + at));
     }
-    uint64_t moved = s_product (lane0, AFTER_TWO_LANES)
-                     ^ s_product (lane1, AFTER_ONE_LANE);
+    uint64_t moved =
+        s_product (lane0, AFTER_TWO_LANES) ^ s_product (lane1, AFTER_ONE_LANE);
     return _mm_crc32_u64 (0, moved) ^ lane2;
 }
 

@@ -21,7 +21,7 @@ s_serial_run (kith_parallel_t *self, uint32_t parts, kith_part_fn *fn, void *arg
 kith_parallel_t *
 kith_parallel_serial (void)
 {
-    static kith_parallel_t serial = { s_serial_run, 1 };
+    static kith_parallel_t serial = {s_serial_run, 1};
     return &serial;
 }
 
@@ -50,7 +50,7 @@ s_threads_run (kith_parallel_t *self, uint32_t parts, kith_part_fn *fn, void *ar
 {
     //  The counter passes parts by at most one for each thread
     assert (parts <= UINT32_MAX - THREADS_MAX);
-    run_t run = { .parts = parts, .fn = fn, .arg = arg };
+    run_t run = {.parts = parts, .fn = fn, .arg = arg};
     atomic_init (&run.next, 0);
 
     //  A thread that cannot be made is one fewer: the calling thread does parts too, so all get done

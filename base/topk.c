@@ -33,7 +33,7 @@ kith_topk_free (kith_topk_t *self)
 {
     assert (self);
     free (self->hits);
-    *self = (kith_topk_t){ 0 };
+    *self = (kith_topk_t){0};
 }
 
 //  Puts hit into the hole at `place` of a heap of `count` hits and lets it sink; the worst is on top.

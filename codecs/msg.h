@@ -10,6 +10,14 @@
 #include "codecs/frame.h"
 #include "codecs/proto.h"
 
+//  What a read must see (`level` of search and query)
+typedef enum {
+    KITH_CONSISTENCY_STRONG = 0,        //  every write acknowledged before the read began
+    KITH_CONSISTENCY_SESSION = 1,       //  every write of the token
+    KITH_CONSISTENCY_BOUNDED = 2,       //  every write older than bounded_ms
+    KITH_CONSISTENCY_EVENTUALLY = 3     //  whatever is there
+} kith_consistency_t;
+
 typedef struct {
     kith_role_t role;
     uint32_t index;

@@ -40,7 +40,9 @@ typedef struct {
 } kith_section_t;
 
 //  Puts a container as one object, without copying the sections. *hash (may be null) = CRC32C of the whole
-//  file, *size its length: both go into the channel row.
+//  file, *size its length: both go into the channel row. A name already taken by these very bytes is success
+//  (a retry), by others EXISTS. Ids are unique, at most KITH_SECTIONS_MAX.
+#define KITH_SECTIONS_MAX 1024u
 int kith_container_put (kith_objects_t *objects, const char *name, const kith_file_info_t *info,
                         const kith_section_t *sections, size_t count, uint64_t *hash, uint64_t *size,
                         kith_error_t *error);
@@ -59,6 +61,18 @@ const kith_file_info_t *kith_container_info (const kith_container_t *self);
 const uint8_t *kith_container_section (const kith_container_t *self, uint32_t id, uint64_t *size);
 size_t kith_container_count (const kith_container_t *self);
 uint32_t kith_container_id (const kith_container_t *self, size_t index);
+
+//  One end of the range of a numeric column; type 0: there is none (no values, only NaN, or not numeric).
+typedef struct {
+    kith_type_t type;
+    int64_t integer;                    //  bool and int types
+    double real;                        //  float and double
+} kith_stat_t;
+
+//  Statistics of a section that holds a column block: rows, rows without a value, least and greatest value
+//  (NaN left out). False if there is no such section or it is no column block. Each pointer may be null.
+bool kith_container_stats (const kith_container_t *self, uint32_t id, uint64_t *rows, uint64_t *nulls,
+                           kith_stat_t *min, kith_stat_t *max);
 
 //  A death: row of a segment (its place in the snapshot) and the seq that ended it. Lists are sorted by row.
 typedef struct {
