@@ -86,4 +86,7 @@ kith_score_distance (kith_metric_t metric, float score)
 float kith_score (kith_metric_t metric, const void *a, float norm_a, const void *b, float norm_b,
                   uint32_t dim);
 
+//  The same from what a dot (l2 for L2) kernel returned. A pair whose sum overflowed to a NaN comes last (cosine: scores 0).
+float kith_score_of_product (kith_metric_t metric, float product, float norm_a, float norm_b);
+
 #endif

@@ -63,16 +63,16 @@ s_l2_4 (const void *query, const void *const rows [4], uint32_t dim, float out [
 }
 
 static void
-s_dot_rows (const void *query, const void *first, size_t stride, uint32_t count, uint32_t dim,
-            float *out)
+s_dot_rows (const void *query, const void *first, size_t stride, uint32_t count,
+            uint32_t dim, float *out)
 {
     for (uint32_t row = 0; row < count; row++)
         out [row] = s_dot (query, (const char *) first + row * stride, dim);
 }
 
 static void
-s_l2_rows (const void *query, const void *first, size_t stride, uint32_t count, uint32_t dim,
-           float *out)
+s_l2_rows (const void *query, const void *first, size_t stride, uint32_t count,
+           uint32_t dim, float *out)
 {
     for (uint32_t row = 0; row < count; row++)
         out [row] = s_l2 (query, (const char *) first + row * stride, dim);
@@ -83,7 +83,8 @@ s_keep (const kith_keep_t *keep, uint32_t *kept)
 {
     uint32_t found = 0;
     for (uint32_t index = 0; index < keep->count; index++) {
-        float value = fmaf (-keep->scale [index], keep->dots [index], keep->shift [index]);
+        float value =
+            fmaf (-keep->scale [index], keep->dots [index], keep->shift [index]);
         if (!(value > keep->limit))
             kept [found++] = index;
     }
@@ -91,7 +92,8 @@ s_keep (const kith_keep_t *keep, uint32_t *kept)
 }
 
 static void
-s_nibbles4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes, int32_t out [4])
+s_nibbles4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
+            int32_t out [4])
 {
     for (uint32_t row = 0; row < 4; row++) {
         int32_t sum = 0;
@@ -104,7 +106,8 @@ s_nibbles4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
 }
 
 static void
-s_bytes4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes, int32_t out [4])
+s_bytes4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
+          int32_t out [4])
 {
     for (uint32_t row = 0; row < 4; row++) {
         int32_t sum = 0;

@@ -1,0 +1,307 @@
+//  flat.c - exact search over rows of one contiguous float32 block
+//  SPDX-License-Identifier: Apache-2.0
+//
+//  Few queries: the score kernels over blocks of rows that stay in cache while all queries pass. Many: BLAS tiles whose
+//  products, with a margin for the rounding of both sides, only tell which rows cannot enter; the others get the exact score,
+//  so that answers do not depend on how many queries came together.
+#include "engine/indexes/flat.h"
+
+#include <float.h>
+#include <math.h>
+
+#include "base/bytes.h"
+#include "engine/kernels/gemm.h"
+
+enum {
+    BLOCK = 256,      //  rows that one bound is applied to
+    TILE = 1024,      //  rows of one BLAS tile
+    QUERIES = 256,    //  queries of one BLAS tile: 1 MiB of products
+    MANY = 8          //  from so many queries on BLAS wins
+};
+
+typedef struct {
+    const kith_rows_t *rows;
+    const kith_kernels_t *kernels;
+    const float *queries;
+    const float *query_norms;
+    uint32_t nq;
+    uint32_t part;
+    uint64_t first_row;
+    kith_topk_t *tops;
+} s_search_t;
+
+//  Rows of one tile, with what the bound needs to know of them
+typedef struct {
+    uint32_t ids [TILE];
+    uint32_t count;
+    const float *vectors;    //  count x dim: of the block itself, or packed
+    float *packed;           //  TILE x dim, null while not needed
+    float scale [TILE];      //  see kith_keep_t
+    float shift [TILE];
+    float norm_max;
+} s_tile_t;
+
+static const void *
+s_vector (const kith_rows_t *rows, uint32_t row)
+{
+    return (const char *) rows->vectors + (size_t) row * rows->dim * sizeof (float);
+}
+
+static void
+s_offer (const s_search_t *search, uint32_t query, uint32_t row, float product)
+{
+    const kith_rows_t *rows = search->rows;
+    float norm = rows->norms ? rows->norms [row] : 0;
+    float query_norm = search->query_norms ? search->query_norms [query] : 0;
+    float score = kith_score_of_product (rows->metric, product, query_norm, norm);
+    float distance = kith_score_distance (rows->metric, score);
+    if (distance <= kith_topk_worst (&search->tops [query]))
+        kith_topk_push (&search->tops [query],
+                        (kith_hit_t){.distance = distance,
+                                     .part = search->part,
+                                     .row = row + search->first_row});
+}
+
+//  Ids of the live rows among `count` from `first` on; returns how many
+static uint32_t
+s_list (const kith_bits_t *live, uint32_t first, uint32_t count, uint32_t *ids)
+{
+    uint32_t found = 0;
+    if (!live) {
+        for (uint32_t row = 0; row < count; row++)
+            ids [row] = first + row;
+        return count;
+    }
+    for (uint32_t base = first; base < first + count; base += 64) {
+        uint64_t word = live->words [base / 64];
+        if (first + count - base < 64)
+            word &= ((uint64_t) 1 << (first + count - base)) - 1;
+        for (; word; word &= word - 1)
+            ids [found++] = base + (uint32_t) __builtin_ctzll (word);
+    }
+    return found;
+}
+
+//  ---------------------------------------------------------------------
+//  Few queries
+
+static void
+s_products (const s_search_t *search, const float *query, const uint32_t *ids,
+            uint32_t count, float *products)
+{
+    const kith_rows_t *rows = search->rows;
+    const kith_kernels_t *kernels = search->kernels;
+    bool l2 = rows->metric == KITH_METRIC_L2;
+    if (ids [count - 1] - ids [0] + 1 == count) {
+        kith_rows_fn *all = l2 ? kernels->l2_rows : kernels->dot_rows;
+        all (query, s_vector (rows, ids [0]), rows->dim * sizeof (float), count,
+             rows->dim, products);
+        return;
+    }
+    kith_gather4_fn *four = l2 ? kernels->l2_4 : kernels->dot4;
+    kith_pair_fn *pair = l2 ? kernels->l2 : kernels->dot;
+    uint32_t index = 0;
+    for (; index + 4 <= count; index += 4) {
+        const void *gathered [4];
+        for (uint32_t each = 0; each < 4; each++)
+            gathered [each] = s_vector (rows, ids [index + each]);
+        four (query, gathered, rows->dim, products + index);
+    }
+    for (; index < count; index++)
+        products [index] = pair (query, s_vector (rows, ids [index]), rows->dim);
+}
+
+static uint64_t
+s_search_few (const s_search_t *search, const kith_bits_t *live)
+{
+    const kith_rows_t *rows = search->rows;
+    uint32_t ids [BLOCK];
+    float products [BLOCK];
+    uint64_t compared = 0;
+    for (uint32_t first = 0; first < rows->rows; first += BLOCK) {
+        uint32_t count = rows->rows - first < BLOCK ? rows->rows - first : BLOCK;
+        count = s_list (live, first, count, ids);
+        for (uint32_t query = 0; query < search->nq && count; query++) {
+            s_products (search, search->queries + (size_t) query * rows->dim, ids, count,
+                        products);
+            for (uint32_t index = 0; index < count; index++)
+                s_offer (search, query, ids [index], products [index]);
+            compared += count;
+        }
+    }
+    return compared;
+}
+
+//  ---------------------------------------------------------------------
+//  Many queries
+//
+//  Both sums differ from the true product by at most n u |q| |x| (n additions, u = 2^-24); s_slack is twice that for both and
+//  for what is computed here. Whatever compares as not a number is kept.
+
+static float
+s_slack (uint32_t dim)
+{
+    return (float) (dim + 32) * 0x1p-22f;
+}
+
+static void
+s_weigh (const s_search_t *search, s_tile_t *tile)
+{
+    const kith_rows_t *rows = search->rows;
+    float slack = s_slack (rows->dim);
+    tile->norm_max = 0;
+    for (uint32_t index = 0; index < tile->count; index++) {
+        const float *vector = tile->vectors + (size_t) index * rows->dim;
+        float norm;
+        if (rows->metric == KITH_METRIC_COSINE) {
+            //  Below 1e-15 squares lose bits or vanish: such a row is always scored exactly
+            norm = rows->norms [tile->ids [index]];
+            bool tiny = norm > 0 && norm < 1e-15f;
+            tile->scale [index] = norm > 0 && !tiny ? 1 / norm : 0;
+            tile->shift [index] = tiny ? -INFINITY : 0;
+        }
+        else {
+            float square = search->kernels->dot (vector, vector, rows->dim);
+            norm = sqrtf (square);
+            tile->scale [index] = 1;
+            tile->shift [index] =
+                rows->metric == KITH_METRIC_L2 ? square / 2 - slack * square : 0;
+        }
+        if (!(norm <= tile->norm_max))
+            tile->norm_max = norm;
+    }
+}
+
+//  What shift - scale * product must not exceed for a row that might still enter
+static float
+s_limit (const s_search_t *search, uint32_t query, float query_norm, float norm_max)
+{
+    float worst = kith_topk_worst (&search->tops [query]);
+    float slack = s_slack (search->rows->dim);
+    float square = query_norm * query_norm;
+    if (isinf (worst) || isinf (query_norm * norm_max))
+        return INFINITY;
+    switch (search->rows->metric) {
+        case KITH_METRIC_L2:
+            return (worst - square) / 2 + slack * (worst + square) + FLT_MIN;
+        case KITH_METRIC_IP:
+            return worst + slack * (fabsf (worst) + query_norm * norm_max) + FLT_MIN;
+        case KITH_METRIC_COSINE:
+            return query_norm < 1e-15f ? INFINITY
+                                       : worst * query_norm + slack * query_norm;
+    }
+    return INFINITY;
+}
+
+static void
+s_select (const s_search_t *search, const s_tile_t *tile, uint32_t query,
+          const float *dots)
+{
+    const kith_rows_t *rows = search->rows;
+    const float *vector = search->queries + (size_t) query * rows->dim;
+    kith_pair_fn *pair =
+        rows->metric == KITH_METRIC_L2 ? search->kernels->l2 : search->kernels->dot;
+    float norm =
+        search->query_norms ? search->query_norms [query] : kith_norm (vector, rows->dim);
+    uint32_t kept [BLOCK];
+    for (uint32_t first = 0; first < tile->count; first += BLOCK) {
+        kith_keep_t keep = {.dots = dots + first,
+                            .scale = tile->scale + first,
+                            .shift = tile->shift + first,
+                            .limit = s_limit (search, query, norm, tile->norm_max),
+                            .count = tile->count - first < BLOCK ? tile->count - first
+                                                                 : BLOCK};
+        uint32_t found = search->kernels->keep (&keep, kept);
+        for (uint32_t index = 0; index < found; index++) {
+            uint32_t at = first + kept [index];
+            float product =
+                pair (vector, tile->vectors + (size_t) at * rows->dim, rows->dim);
+            s_offer (search, query, tile->ids [at], product);
+        }
+    }
+}
+
+//  Lists the next live rows from *next_p on; packs them unless they lie together. False: no more.
+static bool
+s_tile_fill (const s_search_t *search, const kith_bits_t *live, uint32_t *next_p,
+             s_tile_t *tile)
+{
+    const kith_rows_t *rows = search->rows;
+    tile->count = 0;
+    while (tile->count + BLOCK <= TILE && *next_p < rows->rows) {
+        uint32_t count = rows->rows - *next_p < BLOCK ? rows->rows - *next_p : BLOCK;
+        tile->count += s_list (live, *next_p, count, tile->ids + tile->count);
+        *next_p += count;
+    }
+    if (tile->count == 0)
+        return *next_p < rows->rows;
+    size_t bytes = rows->dim * sizeof (float);
+    tile->vectors = s_vector (rows, tile->ids [0]);
+    if (tile->ids [tile->count - 1] - tile->ids [0] + 1 != tile->count) {
+        for (uint32_t index = 0; index < tile->count; index++)
+            memcpy (tile->packed + (size_t) index * rows->dim,
+                    s_vector (rows, tile->ids [index]), bytes);
+        tile->vectors = tile->packed;
+    }
+    s_weigh (search, tile);
+    return true;
+}
+
+static uint64_t
+s_search_many (const s_search_t *search, const kith_bits_t *live, s_tile_t *tile,
+               float *products)
+{
+    const kith_rows_t *rows = search->rows;
+    uint64_t compared = 0;
+    uint32_t next = 0;
+    while (s_tile_fill (search, live, &next, tile)
+           && (tile->count || next < rows->rows)) {
+        for (uint32_t first = 0; first < search->nq && tile->count; first += QUERIES) {
+            uint32_t count = search->nq - first < QUERIES ? search->nq - first : QUERIES;
+            kith_gemm (search->queries + (size_t) first * rows->dim, count, rows->dim,
+                       tile->vectors, tile->count, rows->dim, rows->dim, products);
+            for (uint32_t query = 0; query < count; query++)
+                s_select (search, tile, first + query,
+                          products + (size_t) query * tile->count);
+        }
+        compared += (uint64_t) tile->count * search->nq;
+    }
+    return compared;
+}
+
+uint64_t
+kith_flat_search (const kith_rows_t *rows, const float *queries, const float *query_norms,
+                  uint32_t nq, const kith_bits_t *live, uint32_t part, uint64_t first_row,
+                  kith_topk_t *tops)
+{
+    assert (rows->metric != KITH_METRIC_COSINE || (rows->norms && query_norms)
+            || !rows->rows);
+    assert (!live || live->count >= rows->rows);
+    s_search_t search = {.rows = rows,
+                         .kernels = kith_kernels (),
+                         .queries = queries,
+                         .query_norms =
+                             rows->metric == KITH_METRIC_COSINE ? query_norms : NULL,
+                         .nq = nq,
+                         .part = part,
+                         .first_row = first_row,
+                         .tops = tops};
+    if (nq < MANY)
+        return s_search_few (&search, live);
+    s_tile_t *tile = kith_alloc64 (sizeof *tile);
+    uint32_t width = nq < QUERIES ? nq : QUERIES;
+    float *products = kith_alloc64 ((size_t) width * TILE * sizeof (float));
+    float *packed =
+        live ? kith_alloc64 ((size_t) TILE * rows->dim * sizeof (float)) : NULL;
+    uint64_t compared;
+    if (tile && products && (packed || !live)) {
+        tile->packed = packed;
+        compared = s_search_many (&search, live, tile, products);
+    }
+    else
+        compared = s_search_few (&search, live);
+    free (packed);
+    free (products);
+    free (tile);
+    return compared;
+}
