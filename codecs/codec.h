@@ -7,6 +7,7 @@
 #define KITH_CODEC_H
 
 #include "base/arena.h"
+#include "base/bytes.h"
 #include "base/error.h"
 
 //  A counted run of bytes in a decoded struct (type `bytes` of the model)
