@@ -288,17 +288,6 @@ messages
         doc = "Answer of kv_txn"
         committed = "bool, all compares held"
         revision = "u64, of the store after it"
-    kv_watch
-        number = 16
-        answer = kv_changed
-        doc = "Waits until a key with the prefix changes after a revision, or the deadline nears"
-        prefix = "string, prefix"
-        after = "u64, store revision already seen"
-    kv_changed
-        number = 17
-        doc = "Answer of kv_watch"
-        changed = "bool, something did"
-        revision = "u64, of the store now"
     lease_put
         number = 18
         answer = kv_done
@@ -533,6 +522,7 @@ messages
         memory = "u64, bytes resident"
         index_rows = "u64, rows in view through an index"
         unindexed_rows = "u64, rows of sealed segments in view without one"
+        disk = "u64, bytes of its snapshots and death lists"
 
     #   reads
     search
