@@ -14,34 +14,35 @@
 
 #define KITH_KV_KEY_MAX 255u
 #define KITH_KV_VALUE_MAX (1u << 20)
-#define KITH_KV_CHANGES_MAX 1024u       //  changes, and compares, of one transaction
+#define KITH_KV_CHANGES_MAX 1024u    //  changes, and compares, of one transaction
 
 typedef struct {
     const char *key;
-    uint64_t revision;                  //  the key must carry it; 0: the key must be absent
+    uint64_t revision;    //  the key must carry it; 0: the key must be absent
 } kith_kv_compare_t;
 
 typedef struct {
     const char *key;
-    const void *value;                  //  null: the key is deleted
+    const void *value;    //  null: the key is deleted
     size_t size;
 } kith_kv_change_t;
 
-typedef void (kith_kv_scan_fn) (void *arg, const char *key, const void *value, size_t size,
-                                uint64_t revision);
+typedef void (kith_kv_scan_fn) (void *arg, const char *key, const void *value,
+                                size_t size, uint64_t revision);
 
 typedef struct kith_kv {
     //  Value appended to out (may be null); revision 0: absent (no error).
-    int (*get) (struct kith_kv *self, const char *key, kith_bytes_t *out, uint64_t *revision,
-                kith_error_t *error);
+    int (*get) (struct kith_kv *self, const char *key, kith_bytes_t *out,
+                uint64_t *revision, kith_error_t *error);
     //  Every key that begins with prefix, in key order.
     int (*scan) (struct kith_kv *self, const char *prefix, kith_kv_scan_fn *fn, void *arg,
                  kith_error_t *error);
     //  All compares hold: all changes are made, *committed true, *revision the new one. Else nothing,
     //  *committed false, *revision the present one.
-    int (*txn) (struct kith_kv *self, const kith_kv_compare_t *compares, size_t compare_count,
-                const kith_kv_change_t *changes, size_t change_count, bool *committed,
-                uint64_t *revision, kith_error_t *error);
+    int (*txn) (struct kith_kv *self, const kith_kv_compare_t *compares,
+                size_t compare_count, const kith_kv_change_t *changes,
+                size_t change_count, bool *committed, uint64_t *revision,
+                kith_error_t *error);
     void (*close) (struct kith_kv **self_p);
 } kith_kv_t;
 
@@ -60,13 +61,14 @@ kith_kv_t *kith_kv_mem_open (kith_kv_image_t *image, kith_kv_fault_fn *fault, vo
                              kith_error_t *error);
 
 //  Like scan, over the files of a RocksDB store opened read-only: for zactor dump metadata.
-int kith_kv_rocks_dump (const char *path, kith_kv_scan_fn *fn, void *arg, kith_error_t *error);
+int kith_kv_rocks_dump (const char *path, kith_kv_scan_fn *fn, void *arg,
+                        kith_error_t *error);
 
 //  For zactor check --accept-loss alone: takes what a refused store still has as its truth. *acknowledged is the
 //  mark's revision (0: unreadable), *present the store's; the store goes on above both, so that no revision is
 //  given twice. CORRUPT if RocksDB cannot read its files.
-int kith_kv_rocks_accept_loss (const char *path, uint64_t *acknowledged, uint64_t *present,
-                               kith_error_t *error);
+int kith_kv_rocks_accept_loss (const char *path, uint64_t *acknowledged,
+                               uint64_t *present, kith_error_t *error);
 
 //  What every implementation asks first: true if a key (a prefix, which may be empty) obeys the rule at the
 //  top; INVALID or LIMIT for a transaction that breaks one, a key changed twice included. Such a refusal
@@ -74,6 +76,7 @@ int kith_kv_rocks_accept_loss (const char *path, uint64_t *acknowledged, uint64_
 bool kith_kv_key_valid (const char *key);
 bool kith_kv_prefix_valid (const char *prefix);
 int kith_kv_txn_check (const kith_kv_compare_t *compares, size_t compare_count,
-                       const kith_kv_change_t *changes, size_t change_count, kith_error_t *error);
+                       const kith_kv_change_t *changes, size_t change_count,
+                       kith_error_t *error);
 
 #endif

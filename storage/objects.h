@@ -17,7 +17,7 @@ typedef struct {
 
 //  Bytes of an object, mapped or read; released by unmap.
 typedef struct {
-    const uint8_t *data;                //  64-byte aligned at least
+    const uint8_t *data;    //  64-byte aligned at least
     uint64_t size;
     void *handle;
 } kith_object_t;
@@ -25,22 +25,25 @@ typedef struct {
 typedef struct kith_objects {
     //  Writes the spans one after another. EXISTS if the name is taken (with *same, may be null: by the same size and
     //  CRC, so that a retry knows it was done).
-    int (*put) (struct kith_objects *self, const char *name, const kith_span_t *spans, size_t count,
-                bool *same, kith_error_t *error);
+    int (*put) (struct kith_objects *self, const char *name, const kith_span_t *spans,
+                size_t count, bool *same, kith_error_t *error);
     int (*get) (struct kith_objects *self, const char *name, uint64_t at, uint64_t size,
-                kith_bytes_t *out, kith_error_t *error);               //  NOT_FOUND; size 0: to the end
+                kith_bytes_t *out,
+                kith_error_t *error);    //  NOT_FOUND; size 0: to the end
     int (*map) (struct kith_objects *self, const char *name, kith_object_t *object,
                 kith_error_t *error);
     void (*unmap) (struct kith_objects *self, kith_object_t *object);
     int (*list) (struct kith_objects *self, const char *prefix,
                  void (*fn) (void *arg, const char *name, uint64_t size), void *arg,
-                 kith_error_t *error);                                  //  in name order
-    int (*remove) (struct kith_objects *self, const char *name, kith_error_t *error);    //  absent: no error
+                 kith_error_t *error);    //  in name order
+    int (*remove) (struct kith_objects *self, const char *name,
+                   kith_error_t *error);    //  absent: no error
     void (*close) (struct kith_objects **self_p);
 } kith_objects_t;
 
 //  Files below directory path. A file appears by write to a temporary name, sync, link, directory sync.
-kith_objects_t *kith_objects_dir_open (kith_fs_t *fs, const char *path, kith_error_t *error);
+kith_objects_t *
+kith_objects_dir_open (kith_fs_t *fs, const char *path, kith_error_t *error);
 
 //  In memory; image as in kv.h.
 typedef struct kith_objects_image kith_objects_image_t;
@@ -48,7 +51,8 @@ kith_objects_image_t *kith_objects_image_new (void);
 void kith_objects_image_destroy (kith_objects_image_t **self_p);
 kith_objects_t *kith_objects_mem_open (kith_objects_image_t *image);
 
-//  True if a name obeys the rule at the top.
+//  True if a name (a beginning of names, which may be empty) obeys the rule at the top.
 bool kith_objects_name_valid (const char *name);
+bool kith_objects_prefix_valid (const char *prefix);
 
 #endif

@@ -24,10 +24,10 @@ typedef struct {
     kith_file_kind_t kind;
     uint64_t cluster;
     uint64_t channel;
-    uint64_t segment;                   //  seq of the segment's SEAL
-    uint64_t from;                      //  seq range covered
+    uint64_t segment;    //  seq of the segment's SEAL
+    uint64_t from;       //  seq range covered
     uint64_t to;
-    uint64_t epoch;                     //  of the writer
+    uint64_t epoch;    //  of the writer
     uint64_t rows;
 } kith_file_info_t;
 
@@ -36,43 +36,46 @@ typedef struct {
     uint32_t id;
     const void *data;
     uint64_t size;
-    uint32_t align;                     //  64 (0) or 4096
+    uint32_t align;    //  64 (0) or 4096
 } kith_section_t;
 
 //  Puts a container as one object, without copying the sections. *hash (may be null) = CRC32C of the whole
 //  file, *size its length: both go into the channel row. A name already taken by these very bytes is success
 //  (a retry), by others EXISTS. Ids are unique, at most KITH_SECTIONS_MAX.
 #define KITH_SECTIONS_MAX 1024u
-int kith_container_put (kith_objects_t *objects, const char *name, const kith_file_info_t *info,
-                        const kith_section_t *sections, size_t count, uint64_t *hash, uint64_t *size,
-                        kith_error_t *error);
+int
+kith_container_put (kith_objects_t *objects, const char *name,
+                    const kith_file_info_t *info, const kith_section_t *sections,
+                    size_t count, uint64_t *hash, uint64_t *size, kith_error_t *error);
 
 typedef struct kith_container kith_container_t;
 
 //  Maps and verifies a container: every block's CRC, kind, cluster (0: any), name of the object in each error with offset and reason.
 //  expected_hash and expected_size 0: not compared. CORRUPT: damaged, cut, or not the file that was meant.
-kith_container_t *kith_container_open (kith_objects_t *objects, const char *name, kith_file_kind_t kind,
-                                       uint64_t cluster, uint64_t expected_hash, uint64_t expected_size,
-                                       kith_error_t *error);
+kith_container_t *
+kith_container_open (kith_objects_t *objects, const char *name, kith_file_kind_t kind,
+                     uint64_t cluster, uint64_t expected_hash, uint64_t expected_size,
+                     kith_error_t *error);
 void kith_container_destroy (kith_container_t **self_p);
 const kith_file_info_t *kith_container_info (const kith_container_t *self);
 
 //  Bytes of a section, 64-byte aligned; null if there is none. They live as long as the container.
-const uint8_t *kith_container_section (const kith_container_t *self, uint32_t id, uint64_t *size);
+const uint8_t *
+kith_container_section (const kith_container_t *self, uint32_t id, uint64_t *size);
 size_t kith_container_count (const kith_container_t *self);
 uint32_t kith_container_id (const kith_container_t *self, size_t index);
 
 //  One end of the range of a numeric column; type 0: there is none (no values, only NaN, or not numeric).
 typedef struct {
     kith_type_t type;
-    int64_t integer;                    //  bool and int types
-    double real;                        //  float and double
+    int64_t integer;    //  bool and int types
+    double real;        //  float and double
 } kith_stat_t;
 
 //  Statistics of a section that holds a column block: rows, rows without a value, least and greatest value
 //  (NaN left out). False if there is no such section or it is no column block. Each pointer may be null.
-bool kith_container_stats (const kith_container_t *self, uint32_t id, uint64_t *rows, uint64_t *nulls,
-                           kith_stat_t *min, kith_stat_t *max);
+bool kith_container_stats (const kith_container_t *self, uint32_t id, uint64_t *rows,
+                           uint64_t *nulls, kith_stat_t *min, kith_stat_t *max);
 
 //  A death: row of a segment (its place in the snapshot) and the seq that ended it. Lists are sorted by row.
 typedef struct {
@@ -80,7 +83,7 @@ typedef struct {
     uint64_t seq;
 } kith_death_t;
 
-#define KITH_SECTION_DEATH_ROWS 1u      //  u32 a row
-#define KITH_SECTION_DEATH_SEQS 2u      //  u64 a row
+#define KITH_SECTION_DEATH_ROWS 1u    //  u32 a row
+#define KITH_SECTION_DEATH_SEQS 2u    //  u64 a row
 
 #endif
