@@ -10,7 +10,11 @@
 //      56  u8 client [16]    72  u64 counter      80  u32 part         84  u32 rows
 //      88  u64 body bytes (without the padding)
 //      96  u32 CRC of the previous record's header (0 before a log's first)
-//     100  u32 CRC32C of the body           104  20 zero bytes        124  u32 CRC32C of bytes 0..123
+//     100  u32 CRC32C of the body           104  u32 behind           108  16 zero bytes
+//     124  u32 CRC32C of bytes 0..123
+//
+//  behind: bytes of the same append before this record. Records of one append are synced together, so a power
+//  loss may leave any of them; a whole record whose append began after a damaged one proves that one was synced.
 //
 //  Body: INSERT: a batch (base/column.h) of user fields; DELETE: a batch of the key field alone; SEAL: none.
 #ifndef KITH_LOG_H
@@ -47,6 +51,7 @@ typedef struct {
     uint64_t timestamp;
     kith_request_t request;
     uint32_t rows;
+    uint32_t behind;                    //  set by a log's append
     const uint8_t *body;                //  in the opened bytes, or the caller's
     uint64_t body_bytes;
 } kith_record_t;

@@ -61,14 +61,17 @@ s_slot_write (uint8_t *slot, uint64_t turn, kith_mark_t mark)
     kith_put_u32 (slot + 60, kith_crc32c (0, slot, 60));
 }
 
-//  Writes the slot that is not the newest and syncs.
+//  Writes the slot that is not the newest and syncs. A new file is written whole: later marks then find their
+//  blocks even on a full disk.
 static int
-s_write (kith_mark_file_t *self, kith_mark_t mark, kith_error_t *error)
+s_write (kith_mark_file_t *self, kith_mark_t mark, bool whole, kith_error_t *error)
 {
-    uint8_t slot [SLOT_BYTES];
-    s_slot_write (slot, self->turn + 1, mark);
+    uint8_t bytes [FILE_BYTES] = {0};
     uint64_t at = (self->turn + 1) % 2 * SLOT_APART;
-    if (self->fs->write (self->fs, self->file, at, slot, sizeof slot, error) != 0
+    s_slot_write (bytes + at, self->turn + 1, mark);
+    size_t from = whole ? 0 : (size_t) at;
+    size_t size = whole ? FILE_BYTES : SLOT_BYTES;
+    if (self->fs->write (self->fs, self->file, from, bytes + from, size, error) != 0
         || self->fs->sync (self->fs, self->file, error) != 0) {
         self->failed = true;
         return -1;
@@ -81,8 +84,8 @@ s_write (kith_mark_file_t *self, kith_mark_t mark, kith_error_t *error)
 static int
 s_make (kith_mark_file_t *self, const char *path, kith_error_t *error)
 {
-    if (self->fs->truncate (self->fs, self->file, FILE_BYTES, error) != 0
-        || s_write (self, (kith_mark_t){0, 0}, error) != 0)
+    self->turn = 0;
+    if (s_write (self, (kith_mark_t){0, 0}, true, error) != 0)
         return -1;
     char *parent = kith_strdup (path);
     char *slash = strrchr (parent, '/');
@@ -100,11 +103,11 @@ s_make (kith_mark_file_t *self, const char *path, kith_error_t *error)
 //  One damaged slot is the trace of a write that a crash cut short: the other one is the newest that was
 //  synced. With two of them nobody knows what was promised.
 static int
-s_read_slots (kith_mark_file_t *self, const char *path, kith_mark_t *mark,
+s_read_slots (kith_mark_file_t *self, const char *path, uint64_t size, kith_mark_t *mark,
               kith_error_t *error)
 {
     int damaged = 0;
-    for (uint64_t slot = 0; slot < 2; slot++) {
+    for (uint64_t slot = 0; slot < 2 && slot * SLOT_APART + SLOT_BYTES <= size; slot++) {
         uint8_t bytes [SLOT_BYTES];
         if (self->fs->read (self->fs, self->file, slot * SLOT_APART, bytes, sizeof bytes,
                             error)
@@ -135,22 +138,16 @@ s_open (kith_mark_file_t *self, const char *path, bool create, kith_mark_t *mark
         kith_error_t *error)
 {
     uint64_t size = 0;
-    if (self->fs->size (self->fs, self->file, &size, error) != 0)
+    if (self->fs->size (self->fs, self->file, &size, error) != 0
+        || s_read_slots (self, path, size, mark, error) != 0)
         return -1;
-    if (create && size == 0)
-        return s_make (self, path, error);
-    if (size != FILE_BYTES)
-        return kith_error_set (error, KITH_ERR_CORRUPT,
-                               "%s has %" PRIu64 " bytes, a mark file has %u", path, size,
-                               FILE_BYTES);
-    if (s_read_slots (self, path, mark, error) != 0)
-        return -1;
-    if (self->turn > 0)
+    if (size == FILE_BYTES && self->turn > 0)
         return 0;
     //  Never completely made: only whoever makes it now may take that for a mark of zero
-    if (create)
+    if (create && size <= FILE_BYTES && self->turn <= 1)
         return s_make (self, path, error);
-    return kith_error_set (error, KITH_ERR_CORRUPT, "%s holds no mark", path);
+    return kith_error_set (error, KITH_ERR_CORRUPT,
+                           "%s (%" PRIu64 " bytes) is no whole mark file", path, size);
 }
 
 kith_mark_file_t *
@@ -177,7 +174,7 @@ kith_mark_write (kith_mark_file_t *self, kith_mark_t mark, kith_error_t *error)
     if (self->failed)
         return kith_error_set (error, KITH_ERR_IO,
                                "the mark file cannot be used: an earlier write failed");
-    return s_write (self, mark, error);
+    return s_write (self, mark, false, error);
 }
 
 void

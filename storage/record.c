@@ -27,7 +27,8 @@ enum {
     AT_BODY_BYTES = 88,
     AT_PREVIOUS = 96,
     AT_BODY_CRC = 100,
-    AT_ZERO2 = 104,
+    AT_BEHIND = 104,
+    AT_ZERO2 = 108,
     AT_CRC = 124
 };
 
@@ -71,6 +72,7 @@ kith_record_put (kith_bytes_t *out, const kith_record_t *record, uint32_t previo
     kith_put_u32 (header + AT_PREVIOUS, previous_crc);
     kith_put_u32 (header + AT_BODY_CRC,
                   kith_crc32c (0, body, (size_t) record->body_bytes));
+    kith_put_u32 (header + AT_BEHIND, record->behind);
     uint32_t crc = kith_crc32c (0, header, AT_CRC);
     kith_put_u32 (header + AT_CRC, crc);
     return crc;
@@ -153,6 +155,7 @@ kith_record_open (kith_record_t *self, const void *bytes, uint64_t size, uint64_
                             .request = {.counter = kith_get_u64 (header + AT_COUNTER),
                                         .part = kith_get_u32 (header + AT_PART)},
                             .rows = kith_get_u32 (header + AT_ROWS),
+                            .behind = kith_get_u32 (header + AT_BEHIND),
                             .body = body,
                             .body_bytes = body_bytes};
     memcpy (self->request.client, header + AT_CLIENT, sizeof self->request.client);
