@@ -11,8 +11,22 @@ struct kith_arena_block {
     kith_arena_block_t *next;    //  older one
     size_t used;                 //  bytes of memory
     size_t capacity;
+    bool lent;    //  the caller's memory
     _Alignas(ALIGN) uint8_t memory [];
 };
+
+void
+kith_arena_init (kith_arena_t *self, void *memory, size_t bytes)
+{
+    assert (self && memory && (uintptr_t) memory % ALIGN == 0);
+    assert (bytes >= sizeof (kith_arena_block_t) + ALIGN);
+    kith_arena_block_t *block = memory;
+    block->next = NULL;
+    block->used = 0;
+    block->capacity = bytes - sizeof *block;
+    block->lent = true;
+    self->blocks = block;
+}
 
 //  A large piece gets a block of its own behind the newest, so that the newest one's room is not lost.
 static kith_arena_block_t *
@@ -83,7 +97,8 @@ kith_arena_free (kith_arena_t *self)
     assert (self);
     while (self->blocks) {
         kith_arena_block_t *next = self->blocks->next;
-        free (self->blocks);
+        if (!self->blocks->lent)
+            free (self->blocks);
         self->blocks = next;
     }
 }

@@ -66,7 +66,12 @@ void kith_codec_json (const kith_codec_table_t *table, const void *body, bool pr
 void *kith_codec_unjson (const kith_codec_table_t *table, const char *text, size_t size,
                          kith_arena_t *arena, kith_error_t *error);
 
-//  Deep copy into another arena.
+//  Deep copy into another arena; copy_into: into a struct that is there.
 void *kith_codec_copy (const kith_codec_table_t *table, const void *body, kith_arena_t *arena);
+void kith_codec_copy_into (const kith_codec_table_t *table, const void *body, void *to,
+                           kith_arena_t *arena);
+
+//  Makes null strings "", in nested structs and lists too: a struct that was filled by hand then keeps unpack's promise.
+void kith_codec_settle (const kith_codec_table_t *table, void *body);
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef KITH_MSG_H
 #define KITH_MSG_H
 
+#include "base/limits.h"
 #include "codecs/codec.h"
 #include "codecs/frame.h"
 #include "codecs/proto.h"
@@ -42,7 +43,7 @@ typedef struct {
     void *link;                         //  for the queue that holds it
 } kith_msg_t;
 
-//  New message with a zeroed body in its arena.
+//  New message with a zeroed body (its strings are "") in its arena.
 kith_msg_t *kith_msg_new (kith_kind_t kind);
 void kith_msg_destroy (kith_msg_t **self_p);
 
@@ -61,6 +62,12 @@ bool kith_msg_is_failed (const kith_msg_t *self, kith_error_t *error);
 //  on tcp). parts [0] envelope, [1] body, then frames (shared, not copied); *count <= KITH_FRAMES_MAX + 2.
 void kith_msg_encode (const kith_msg_t *self, int64_t now_us, bool with_crc,
                       kith_frame_t *parts [KITH_FRAMES_MAX + 2], uint32_t *count);
+
+//  0 if parts are within the limits of a message: what decode asks first, and what a sender of much may ask before it sends.
+int kith_msg_check_parts (kith_frame_t *const *parts, uint32_t count, kith_error_t *error);
+
+//  Makes null strings of the body "": to be called when a message is handed over inside a process, where it is never decoded.
+void kith_msg_settle (kith_msg_t *self);
 
 //  Decodes; takes references to the frames it keeps (unaligned ones are copied, so that frame data are always
 //  8-byte aligned). PROTOCOL for anything that is not a message, with the reason.

@@ -19,6 +19,40 @@ const kith_codec_table_t kith_proto_address_table = {
     "Who: an actor of a role"
 };
 
+static const kith_codec_field_t s_envelope_fields [] = {
+    {"version", KITH_WIRE_U32, false, offsetof (kith_proto_envelope_t, version), 0,
+     NULL, "of the protocol"},
+    {"from", KITH_WIRE_STRUCT, false, offsetof (kith_proto_envelope_t, from), 0,
+     &kith_proto_address_table, "who sends"},
+    {"to", KITH_WIRE_STRUCT, false, offsetof (kith_proto_envelope_t, to), 0,
+     &kith_proto_address_table, "who is meant"},
+    {"request", KITH_WIRE_U64, false, offsetof (kith_proto_envelope_t, request), 0,
+     NULL, "id of a call, the same in its answer; 0: a plain send"},
+    {"kind", KITH_WIRE_U32, false, offsetof (kith_proto_envelope_t, kind), 0, NULL,
+     "number of the message in the body"},
+    {"flags", KITH_WIRE_U32, false, offsetof (kith_proto_envelope_t, flags), 0, NULL,
+     "1: this is an answer; 2: crc is set"},
+    {"deadline_ms", KITH_WIRE_U32, false, offsetof (kith_proto_envelope_t, deadline_ms),
+     0, NULL, "milliseconds left when it was sent; 0: no deadline"},
+    {"trace", KITH_WIRE_U64, false, offsetof (kith_proto_envelope_t, trace), 0, NULL,
+     "groups what follows from one request; 0: not traced"},
+    {"clock", KITH_WIRE_U64, false, offsetof (kith_proto_envelope_t, clock), 0, NULL,
+     "hybrid clock of the sender"},
+    {"schema", KITH_WIRE_U64, false, offsetof (kith_proto_envelope_t, schema), 0, NULL,
+     "version of the collection's definition; 0: none"},
+    {"hops", KITH_WIRE_U32, false, offsetof (kith_proto_envelope_t, hops), 0, NULL,
+     "threads crossed so far"},
+    {"crc", KITH_WIRE_U32, false, offsetof (kith_proto_envelope_t, crc), 0, NULL,
+     "CRC32C of the body and all frames, one after another"},
+    {"frames", KITH_WIRE_U32, false, offsetof (kith_proto_envelope_t, frames), 0, NULL,
+     "how many frames follow the body"},
+};
+
+const kith_codec_table_t kith_proto_envelope_table = {
+    "envelope", sizeof (kith_proto_envelope_t), 13, s_envelope_fields,
+    "First part of every message"
+};
+
 static const kith_codec_field_t s_request_id_fields [] = {
     {"client", KITH_WIRE_BYTES, false, offsetof (kith_proto_request_id_t, client), 0,
      NULL, "16 random bytes of the client"},
@@ -666,31 +700,6 @@ const kith_codec_table_t kith_proto_kv_done_table = {
     "kv_done", sizeof (kith_proto_kv_done_t), 2, s_kv_done_fields, "Answer of kv_txn"
 };
 
-static const kith_codec_field_t s_kv_watch_fields [] = {
-    {"prefix", KITH_WIRE_STRING, false, offsetof (kith_proto_kv_watch_t, prefix), 0,
-     NULL, "prefix"},
-    {"after", KITH_WIRE_U64, false, offsetof (kith_proto_kv_watch_t, after), 0, NULL,
-     "store revision already seen"},
-};
-
-const kith_codec_table_t kith_proto_kv_watch_table = {
-    "kv_watch", sizeof (kith_proto_kv_watch_t), 2, s_kv_watch_fields,
-    "Waits until a key with the prefix changes after a revision, or the deadline "
-    "nears"
-};
-
-static const kith_codec_field_t s_kv_changed_fields [] = {
-    {"changed", KITH_WIRE_BOOL, false, offsetof (kith_proto_kv_changed_t, changed), 0,
-     NULL, "something did"},
-    {"revision", KITH_WIRE_U64, false, offsetof (kith_proto_kv_changed_t, revision), 0,
-     NULL, "of the store now"},
-};
-
-const kith_codec_table_t kith_proto_kv_changed_table = {
-    "kv_changed", sizeof (kith_proto_kv_changed_t), 2, s_kv_changed_fields,
-    "Answer of kv_watch"
-};
-
 static const kith_codec_field_t s_lease_put_fields [] = {
     {"key", KITH_WIRE_STRING, false, offsetof (kith_proto_lease_put_t, key), 0, NULL,
      "key"},
@@ -1172,10 +1181,12 @@ static const kith_codec_field_t s_channel_stated_fields [] = {
     {"unindexed_rows", KITH_WIRE_U64, false,
      offsetof (kith_proto_channel_stated_t, unindexed_rows), 0, NULL,
      "rows of sealed segments in view without one"},
+    {"disk", KITH_WIRE_U64, false, offsetof (kith_proto_channel_stated_t, disk), 0,
+     NULL, "bytes of its snapshots and death lists"},
 };
 
 const kith_codec_table_t kith_proto_channel_stated_table = {
-    "channel_stated", sizeof (kith_proto_channel_stated_t), 10, s_channel_stated_fields,
+    "channel_stated", sizeof (kith_proto_channel_stated_t), 11, s_channel_stated_fields,
     "Answer of channel_state"
 };
 
@@ -1783,10 +1794,6 @@ static const kind_t s_kinds [] = {
       {&kith_proto_kv_txn_table, KITH_KIND_KV_DONE},
     [KITH_KIND_KV_DONE] =
       {&kith_proto_kv_done_table, KITH_KIND_NONE},
-    [KITH_KIND_KV_WATCH] =
-      {&kith_proto_kv_watch_table, KITH_KIND_KV_CHANGED},
-    [KITH_KIND_KV_CHANGED] =
-      {&kith_proto_kv_changed_table, KITH_KIND_NONE},
     [KITH_KIND_LEASE_PUT] =
       {&kith_proto_lease_put_table, KITH_KIND_KV_DONE},
     [KITH_KIND_LEASE_KEEP] =

@@ -38,8 +38,6 @@ typedef enum {
     KITH_KIND_KV_ROWS = 13,
     KITH_KIND_KV_TXN = 14,
     KITH_KIND_KV_DONE = 15,
-    KITH_KIND_KV_WATCH = 16,
-    KITH_KIND_KV_CHANGED = 17,
     KITH_KIND_LEASE_PUT = 18,
     KITH_KIND_LEASE_KEEP = 19,
     KITH_KIND_WRITE = 30,
@@ -119,6 +117,28 @@ typedef struct {
     uint32_t index;                     //  which of that role
     uint64_t incarnation;               //  which life of it; 0: whichever lives now
 } kith_proto_address_t;
+
+//  First part of every message
+typedef struct {
+    uint32_t version;                   //  of the protocol
+    kith_proto_address_t from;          //  who sends
+    kith_proto_address_t to;            //  who is meant
+    //  id of a call, the same in its answer; 0: a plain send
+    uint64_t request;
+    uint32_t kind;                      //  number of the message in the body
+    uint32_t flags;                     //  1: this is an answer; 2: crc is set
+    //  milliseconds left when it was sent; 0: no deadline
+    uint32_t deadline_ms;
+    //  groups what follows from one request; 0: not traced
+    uint64_t trace;
+    uint64_t clock;                     //  hybrid clock of the sender
+    //  version of the collection's definition; 0: none
+    uint64_t schema;
+    uint32_t hops;                      //  threads crossed so far
+    //  CRC32C of the body and all frames, one after another
+    uint32_t crc;
+    uint32_t frames;                    //  how many frames follow the body
+} kith_proto_envelope_t;
 
 //  Names a write for ever (W1)
 typedef struct {
@@ -463,20 +483,6 @@ typedef struct {
     uint64_t revision;                  //  of the store after it
 } kith_proto_kv_done_t;
 
-//  Waits until a key with the prefix changes after a revision, or the deadline nears
-//  Message 16, answered by kv_changed
-typedef struct {
-    const char *prefix;                 //  prefix
-    uint64_t after;                     //  store revision already seen
-} kith_proto_kv_watch_t;
-
-//  Answer of kv_watch
-//  Message 17
-typedef struct {
-    bool changed;                       //  something did
-    uint64_t revision;                  //  of the store now
-} kith_proto_kv_changed_t;
-
 //  Puts a key that is deleted when it is not kept alive (T10)
 //  Message 18, answered by kv_done
 typedef struct {
@@ -768,6 +774,7 @@ typedef struct {
     uint64_t memory;                    //  bytes resident
     uint64_t index_rows;                //  rows in view through an index
     uint64_t unindexed_rows;            //  rows of sealed segments in view without one
+    uint64_t disk;                      //  bytes of its snapshots and death lists
 } kith_proto_channel_stated_t;
 
 //  Nearest rows: client to proxy, and proxy to a delegator
@@ -1126,6 +1133,7 @@ typedef struct {
 
 //  How they are packed
 extern const kith_codec_table_t kith_proto_address_table;
+extern const kith_codec_table_t kith_proto_envelope_table;
 extern const kith_codec_table_t kith_proto_request_id_table;
 extern const kith_codec_table_t kith_proto_position_table;
 extern const kith_codec_table_t kith_proto_field_table;
@@ -1162,8 +1170,6 @@ extern const kith_codec_table_t kith_proto_kv_scan_table;
 extern const kith_codec_table_t kith_proto_kv_rows_table;
 extern const kith_codec_table_t kith_proto_kv_txn_table;
 extern const kith_codec_table_t kith_proto_kv_done_table;
-extern const kith_codec_table_t kith_proto_kv_watch_table;
-extern const kith_codec_table_t kith_proto_kv_changed_table;
 extern const kith_codec_table_t kith_proto_lease_put_table;
 extern const kith_codec_table_t kith_proto_lease_keep_table;
 extern const kith_codec_table_t kith_proto_write_table;

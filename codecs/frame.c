@@ -1,0 +1,111 @@
+//  frame.c - a run of bytes that many may share
+//  SPDX-License-Identifier: Apache-2.0
+#include "codecs/frame.h"
+
+#include <stdatomic.h>
+
+struct kith_frame {
+    atomic_uint references;
+    size_t size;
+    uint8_t *data;
+    kith_frame_free_fn *free_fn;    //  null: data lie in this block, or are nobody's
+    void *arg;
+};
+
+//  Data of a frame of its own begin here in its block.
+#define HEADER 64u
+_Static_assert(sizeof (kith_frame_t) <= HEADER, "the header fits before the data");
+
+kith_frame_t *
+kith_frame_new (size_t size)
+{
+    assert (size <= SIZE_MAX / 2);
+    void *block = NULL;
+    //  Not zeroed: the caller fills all of it
+    if (posix_memalign (&block, 64, HEADER + size) != 0) {
+        fprintf (stderr, "kith: out of memory (a frame of %zu bytes)\n", size);
+        abort ();
+    }
+    kith_frame_t *self = block;
+    *self = (kith_frame_t){.size = size, .data = (uint8_t *) block + HEADER};
+    atomic_init (&self->references, 1);
+    return self;
+}
+
+kith_frame_t *
+kith_frame_wrap (void *data, size_t size, kith_frame_free_fn *free_fn, void *arg)
+{
+    assert (data || size == 0);
+    kith_frame_t *self = kith_new (sizeof *self);
+    self->size = size;
+    self->data = data;
+    self->free_fn = free_fn;
+    self->arg = arg;
+    atomic_init (&self->references, 1);
+    return self;
+}
+
+static void
+s_free (void *data, void *arg)
+{
+    (void) arg;
+    free (data);
+}
+
+kith_frame_t *
+kith_frame_take (kith_bytes_t *bytes)
+{
+    assert (bytes);
+    kith_frame_t *self = kith_frame_wrap (bytes->data, bytes->size, s_free, NULL);
+    *bytes = (kith_bytes_t){0};
+    return self;
+}
+
+kith_frame_t *
+kith_frame_share (kith_frame_t *self)
+{
+    assert (self);
+    unsigned before =
+        atomic_fetch_add_explicit (&self->references, 1, memory_order_relaxed);
+    assert (before > 0 && before < UINT32_MAX / 2);
+    return self;
+}
+
+void
+kith_frame_destroy (kith_frame_t **self_p)
+{
+    assert (self_p);
+    kith_frame_t *self = *self_p;
+    if (!self)
+        return;
+    *self_p = NULL;
+    unsigned before =
+        atomic_fetch_sub_explicit (&self->references, 1, memory_order_acq_rel);
+    assert (before > 0);
+    if (before > 1)
+        return;
+    if (self->free_fn)
+        self->free_fn (self->data, self->arg);
+    free (self);
+}
+
+const uint8_t *
+kith_frame_data (const kith_frame_t *self)
+{
+    assert (self);
+    return self->data;
+}
+
+uint8_t *
+kith_frame_fill (kith_frame_t *self)
+{
+    assert (self && atomic_load_explicit (&self->references, memory_order_relaxed) == 1);
+    return self->data;
+}
+
+size_t
+kith_frame_size (const kith_frame_t *self)
+{
+    assert (self);
+    return self->size;
+}
