@@ -88,6 +88,7 @@ s_pending_end (kith_ctx_t *ctx, kith_data_log_t *log, const kith_error_t *error)
         if (pending->request && ctx)
             kith_ctx_fail (ctx, &pending->request, error);
         kith_msg_destroy (&pending->request);
+        kith_frame_destroy (&pending->rows);
         free (pending);
     }
     log->newest = NULL;

@@ -20,11 +20,6 @@ typedef enum {
     KITH_LOG_OPEN
 } kith_log_state_t;
 
-typedef struct {
-    uint64_t seq;                       //  of the SEAL
-    kith_msg_t *request;                //  log_flush that asked for it, shared count below; null: a limit did
-} kith_seal_t;
-
 //  A channel of an open log
 typedef struct {
     uint64_t id;
@@ -44,9 +39,9 @@ typedef struct {
 //  A record on its way into the log
 typedef struct kith_pending {
     struct kith_pending *next;
-    kith_record_t record;               //  body points into the request's frame
-    kith_msg_t *request;                //  WRITE; null: a SEAL of our own
-    uint64_t channel;
+    kith_record_t record;               //  body points into rows
+    kith_frame_t *rows;                 //  null: a SEAL of our own
+    kith_msg_t *request;                //  WRITE to be answered; null: nobody waits
 } kith_pending_t;
 
 //  A durable record in the tail ring: what followers ask for most
@@ -74,6 +69,7 @@ typedef struct {
     kith_park_t duplicates;             //  WRITEs whose first copy is in flight
     kith_park_t fetches;                //  FETCHes that wait for something new
     kith_park_t flushes;                //  log_flush requests
+    bool fetch_timer;                   //  one runs for their time-outs
     kith_tail_t *tail;                  //  ring
     uint32_t tail_first, tail_count, tail_capacity;
     uint64_t tail_bytes;
@@ -88,7 +84,6 @@ typedef struct {
     uint32_t log_count;
     kith_objects_t *objects;
     bool welcome;
-    uint64_t flush_retry_us;
 } kith_data_node_t;
 
 //  Timer tags: the log's number is added to the first ones
@@ -97,7 +92,8 @@ enum {
     KITH_DATA_SEALS = 2,
     KITH_DATA_OPEN = 1000,
     KITH_DATA_MARK = 2000,
-    KITH_DATA_FLUSH = 3000
+    KITH_DATA_FLUSH = 3000,
+    KITH_DATA_FETCH = 4000
 };
 
 kith_data_channel_t *kith_data_channel (kith_data_log_t *log, uint64_t id);
@@ -123,9 +119,16 @@ void kith_data_seal (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *l
 void kith_data_seal_due (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log);
 void kith_data_tail_free (kith_data_log_t *log);
 
+//  The log of a request's number if it is open here; null: the request was refused.
+kith_data_log_t *kith_data_log_of (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p,
+                                   uint32_t number);
+
 //  data_fetch.c: FETCH, ASK_LAST
 void kith_data_fetch (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
-void kith_data_wake (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log);
+void kith_data_ask_last (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
+//  Answers the FETCHes that something new came for; `all`: every one whose time is over too.
+void kith_data_wake (kith_ctx_t *ctx, kith_data_log_t *log);
+void kith_data_fetch_timeout (kith_ctx_t *ctx, kith_data_log_t *log);
 
 //  data_flush.c: seal on request, flush, checkpoint, trim
 void kith_data_log_flush (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
