@@ -103,7 +103,7 @@ s_forget (kith_ctx_t *ctx, kith_data_log_t *log, const kith_error_t *error)
     s_requests_end (ctx, &log->waiting, error);
     s_requests_end (ctx, &log->duplicates, error);
     s_requests_end (ctx, &log->fetches, error);
-    s_requests_end (ctx, &log->flushes, error);
+    kith_data_flush_answer (ctx, log, error);
     kith_data_tail_free (log);
     for (uint32_t i = 0; i < log->channel_count; i++)
         s_channel_free (&log->channels [i]);
@@ -113,12 +113,14 @@ s_forget (kith_ctx_t *ctx, kith_data_log_t *log, const kith_error_t *error)
 void
 kith_data_log_free (kith_data_log_t *log)
 {
-    s_forget (NULL, log, NULL);
+    kith_error_t error;
+    kith_error_set (&error, KITH_ERR_CANCELLED, "stopping");
+    s_forget (NULL, log, &error);
     free (log->channels);
     kith_park_free (&log->waiting);
     kith_park_free (&log->duplicates);
     kith_park_free (&log->fetches);
-    kith_park_free (&log->flushes);
+    free (log->flushes);
     free (log->tail);
     log->channels = NULL;
     log->tail = NULL;

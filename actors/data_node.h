@@ -50,6 +50,16 @@ typedef struct {
     kith_frame_t *rows;                 //  null: no body
 } kith_tail_t;
 
+//  A log_flush that waits for checkpoints
+typedef struct {
+    kith_msg_t *request;
+    uint64_t *targets;                  //  by channel of the request: checkpoint to be reached
+    uint64_t *channels;
+    uint32_t count;
+    uint32_t segments;
+    uint64_t rows, bytes;
+} kith_flush_wait_t;
+
 typedef struct {
     uint32_t number;
     kith_log_state_t state;
@@ -68,7 +78,8 @@ typedef struct {
     kith_park_t waiting;                //  WRITEs of channels being asked for
     kith_park_t duplicates;             //  WRITEs whose first copy is in flight
     kith_park_t fetches;                //  FETCHes that wait for something new
-    kith_park_t flushes;                //  log_flush requests
+    kith_flush_wait_t *flushes;         //  log_flush requests
+    uint32_t flush_count, flush_capacity;
     bool fetch_timer;                   //  one runs for their time-outs
     kith_tail_t *tail;                  //  ring
     uint32_t tail_first, tail_count, tail_capacity;
@@ -133,6 +144,7 @@ void kith_data_fetch_timeout (kith_ctx_t *ctx, kith_data_log_t *log);
 //  data_flush.c: seal on request, flush, checkpoint, trim
 void kith_data_log_flush (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
 void kith_data_flush_next (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log);
-void kith_data_flush_answer (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log);
+//  Ends the log_flush requests whose checkpoints are reached; with an error, all of them (ctx null: only frees).
+void kith_data_flush_answer (kith_ctx_t *ctx, kith_data_log_t *log, const kith_error_t *error);
 
 #endif

@@ -1,0 +1,622 @@
+//  data_flush.c - seal on request, flush, checkpoint, trim (F0-F7, T2)
+//  SPDX-License-Identifier: Apache-2.0
+#include "actors/data_node.h"
+#include "base/fault.h"
+
+#define READ_BYTES (4u << 20)           //  of the log at once
+#define RETRY_US 500000
+#define GONE_MAX 64u                    //  replaced objects removed after one commit
+
+//  F1-F4 on the BUILD pool, then T2, then trim. Owns everything but the log's handle.
+typedef struct {
+    kith_data_log_t *log;
+    kith_log_t *handle;
+    kith_objects_t *objects;
+    uint64_t channel;
+    uint64_t cluster;
+    uint64_t epoch;
+    uint64_t revision;                  //  of the row that was read (F1)
+    uint64_t idle_to;                   //  F7: checkpoint to put without reading; 0: a flush
+    uint64_t random;                    //  tells this attempt's window from others
+    kith_kept_t row;                    //  the row read
+    kith_schema_t *schema;
+    kith_bytes_t window;                //  saved entries, maybe beyond `to`
+    uint64_t low;
+    kith_arena_t arena;
+    kith_proto_channel_row_t *next;     //  the row to put
+    uint32_t segments;                  //  made: 0 or 1
+    uint64_t rows, bytes;
+    const char *gone [GONE_MAX];        //  objects that the new row replaces
+    uint32_t gone_count;
+    kith_bytes_t *parts;                //  bytes of the range, as read
+    uint32_t part_count, part_capacity;
+    uint64_t to;                        //  seq of the SEAL that ends the range
+    kith_error_t error;
+    int rc;
+} flush_t;
+
+static void
+s_flush_free (flush_t **self_p)
+{
+    flush_t *self = *self_p;
+    if (!self)
+        return;
+    for (uint32_t i = 0; i < self->part_count; i++)
+        kith_bytes_free (&self->parts [i]);
+    free (self->parts);
+    kith_kept_free (&self->row);
+    kith_schema_destroy (&self->schema);
+    kith_bytes_free (&self->window);
+    kith_arena_free (&self->arena);
+    free (self);
+    *self_p = NULL;
+}
+
+//  On the worker
+
+typedef int (record_fn) (void *arg, const kith_record_t *record, kith_error_t *error);
+
+static int
+s_each (flush_t *self, record_fn *fn, void *arg)
+{
+    for (uint32_t i = 0; i < self->part_count; i++) {
+        const kith_bytes_t *part = &self->parts [i];
+        for (uint64_t at = 0, used = 0; at < part->size; at += used) {
+            kith_record_t record;
+            if (kith_record_open (&record, part->data + at, part->size - at, &used, NULL, NULL,
+                                  &self->error))
+                return -1;
+            if (self->to && record.seq > self->to)
+                return 0;
+            if (fn (arg, &record, &self->error))
+                return -1;
+        }
+    }
+    return 0;
+}
+
+//  F1: the records after the checkpoint, to the first SEAL
+static int
+s_read_range (flush_t *self)
+{
+    const kith_proto_channel_row_t *row = self->row.row;
+    uint64_t after = row->checkpoint;
+    const uint64_t last = self->handle->last (self->handle);
+    while (!self->to && after < last) {
+        self->parts = kith_grow (self->parts, self->part_count, &self->part_capacity,
+                                 sizeof *self->parts);
+        kith_bytes_t *part = &self->parts [self->part_count++];
+        uint64_t covered = 0;
+        if (self->handle->read (self->handle, after, self->channel, READ_BYTES, part, &covered,
+                                &self->error))
+            return -1;
+        for (uint64_t at = 0, used = 0; at < part->size && !self->to; at += used) {
+            kith_record_t record;
+            if (kith_record_open (&record, part->data + at, part->size - at, &used, NULL, NULL,
+                                  &self->error))
+                return -1;
+            if (record.kind == KITH_RECORD_SEAL)
+                self->to = record.seq;
+            self->next->checkpoint_epoch = record.epoch;
+            self->next->checkpoint_timestamp = record.timestamp;
+        }
+        after = covered;
+    }
+    if (!self->to)
+        return kith_error_set (&self->error, KITH_ERR_INTERNAL,
+                               "channel %" PRIu64 " has no SEAL after its checkpoint %" PRIu64,
+                               self->channel, row->checkpoint);
+    return 0;
+}
+
+static const char *
+s_name (flush_t *self, const char *format, ...) KITH_PRINTF (2, 3);
+
+static const char *
+s_name (flush_t *self, const char *format, ...)
+{
+    char tail [128];
+    va_list args;
+    va_start (args, format);
+    vsnprintf (tail, sizeof tail, format, args);
+    va_end (args);
+    return kith_arena_printf (&self->arena, "%012" PRIu64 "/%020" PRIu64 "/%06" PRIu64 "/%s",
+                              self->channel, self->to, self->epoch, tail);
+}
+
+static kith_file_info_t
+s_info (const flush_t *self, kith_file_kind_t kind, uint64_t segment)
+{
+    const kith_proto_channel_row_t *row = self->row.row;
+    return (kith_file_info_t){.kind = kind,
+                              .cluster = self->cluster,
+                              .channel = self->channel,
+                              .segment = segment,
+                              .from = row->checkpoint + 1,
+                              .to = self->to,
+                              .epoch = self->epoch};
+}
+
+static int
+s_flush_add (void *arg, const kith_record_t *record, kith_error_t *error)
+{
+    return kith_flush_add (arg, record, error);
+}
+
+static int
+s_segment_end (void *arg, const kith_record_t *record, kith_error_t *error)
+{
+    return kith_segment_end (arg, record, error);
+}
+
+//  F3: the snapshot of the range; a range whose rows all ended makes none
+static int
+s_put_snapshot (flush_t *self)
+{
+    const kith_proto_channel_row_t *row = self->row.row;
+    kith_flush_t *flush = kith_flush_new (self->schema, row->checkpoint, self->to);
+    int rc = s_each (self, s_flush_add, flush);
+    if (!rc && kith_flush_rows (flush)) {
+        kith_proto_segment_row_t *segment = &self->next->segments [self->next->segments_count++];
+        *segment = (kith_proto_segment_row_t){.segment = self->to,
+                                              .from = row->checkpoint + 1,
+                                              .to = self->to,
+                                              .base = self->to,
+                                              .rows = kith_flush_rows (flush),
+                                              .snapshot = s_name (self, "snapshot"),
+                                              .deaths = ""};
+        kith_file_info_t info = s_info (self, KITH_FILE_SNAPSHOT, self->to);
+        info.rows = segment->rows;
+        rc = kith_flush_put (flush, self->objects, segment->snapshot, &info,
+                             &segment->snapshot_hash, &segment->bytes, &self->error);
+        self->segments = 1;
+        self->rows = segment->rows;
+        self->bytes = segment->bytes;
+    }
+    kith_flush_destroy (&flush);
+    return rc;
+}
+
+//  F2, F3: one older segment's deaths in the range
+static int
+s_put_deaths (flush_t *self, kith_proto_segment_row_t *row)
+{
+    kith_container_t *snapshot =
+      kith_container_open (self->objects, row->snapshot, KITH_FILE_SNAPSHOT, self->cluster,
+                           row->snapshot_hash, row->bytes, &self->error);
+    if (!snapshot)
+        return -1;
+    kith_container_t *deaths = NULL;
+    if (*row->deaths) {
+        deaths = kith_container_open (self->objects, row->deaths, KITH_FILE_DEATHS, self->cluster,
+                                      row->deaths_hash, row->deaths_bytes, &self->error);
+        if (!deaths) {
+            kith_container_destroy (&snapshot);
+            return -1;
+        }
+    }
+    kith_segment_t *segment = kith_segment_open (self->schema, &snapshot, &deaths, &self->error);
+    if (!segment)
+        return -1;
+    kith_segment_cover (segment, row->applied_to);
+    int rc = s_each (self, s_segment_end, segment);
+    uint32_t count = 0;
+    kith_death_t *list = rc ? NULL : kith_segment_deaths (segment, self->to, &count);
+    if (!rc && count != row->dead) {
+        if (*row->deaths && self->gone_count < GONE_MAX)
+            self->gone [self->gone_count++] = row->deaths;
+        row->deaths = s_name (self, "deaths-%" PRIu64 "-%" PRIu64, row->segment, self->revision);
+        row->dead = count;
+        const kith_file_info_t info = s_info (self, KITH_FILE_DEATHS, row->segment);
+        rc = kith_deaths_put (self->objects, row->deaths, &info, list, count, &row->deaths_hash,
+                              &row->deaths_bytes, &self->error);
+    }
+    free (list);
+    kith_segment_destroy (&segment);
+    return rc;
+}
+
+static int
+s_put_window (flush_t *self)
+{
+    const kith_proto_channel_row_t *row = self->row.row;
+    if (*row->window && self->gone_count < GONE_MAX)
+        self->gone [self->gone_count++] = row->window;
+    self->next->window = "";
+    self->next->window_hash = self->next->window_bytes = 0;
+    self->next->low = self->low;
+    if (KITH_BUG (WINDOW_NOT_SAVED))
+        return 0;
+    //  Entries are in seq order: those beyond the range belong to the next checkpoint
+    while (self->window.size >= 48
+           && kith_get_u64 (self->window.data + self->window.size - 8) > self->to)
+        self->window.size -= 48;
+    if (!self->window.size)
+        return 0;
+    self->next->window = s_name (self, "window-%016" PRIx64, self->random);
+    const kith_file_info_t info = s_info (self, KITH_FILE_WINDOW, self->to);
+    const kith_section_t section = {
+      .id = 1, .data = self->window.data, .size = self->window.size};
+    return kith_container_put (self->objects, self->next->window, &info, &section, 1,
+                               &self->next->window_hash, &self->next->window_bytes, &self->error);
+}
+
+static void
+s_flush_work (void *arg)
+{
+    flush_t *self = arg;
+    const kith_proto_channel_row_t *row = self->row.row;
+    self->rc = s_read_range (self);
+    for (uint32_t i = 0; !self->rc && i < row->segments_count; i++)
+        self->rc = s_put_deaths (self, &self->next->segments [i]);
+    if (!self->rc)
+        self->rc = s_put_snapshot (self);
+    if (!self->rc)
+        self->rc = s_put_window (self);
+    //  F4: every segment of the row is complete up to the checkpoint
+    self->next->checkpoint = self->to;
+    for (uint32_t i = 0; i < self->next->segments_count; i++)
+        self->next->segments [i].applied_to = self->to;
+    if (!self->rc && KITH_BUG (TRIM_BEFORE_COMMIT))
+        self->rc = self->handle->trim (self->handle, self->to, &self->error);
+}
+
+//  After a commit: objects that no row names any more, and the trim (F6)
+
+typedef struct {
+    kith_data_log_t *log;
+    kith_log_t *handle;
+    kith_objects_t *objects;
+    kith_arena_t arena;
+    const char *gone [GONE_MAX];
+    uint32_t gone_count;
+    uint64_t trim;
+    kith_error_t error;
+} tidy_t;
+
+static void
+s_tidy_work (void *arg)
+{
+    tidy_t *tidy = arg;
+    for (uint32_t i = 0; i < tidy->gone_count; i++)
+        tidy->objects->remove (tidy->objects, tidy->gone [i], NULL);
+    kith_error_clear (&tidy->error);
+    if (tidy->trim && tidy->handle->trim (tidy->handle, tidy->trim, &tidy->error))
+        tidy->trim = 0;
+}
+
+static void
+s_tidied (void *arg_self, kith_ctx_t *ctx, void *arg)
+{
+    kith_data_node_t *self = arg_self;
+    tidy_t *tidy = arg;
+    kith_data_log_t *log = tidy->log;
+    if (tidy->error.code)
+        kith_ctx_log (ctx, 'w', "log %u: %s", log->number, tidy->error.message);
+    kith_arena_free (&tidy->arena);
+    free (tidy);
+    if (!kith_data_back (ctx, log)) {
+        log->flushing = false;
+        kith_data_flush_next (self, ctx, log);
+    }
+}
+
+//  F6: the lowest checkpoint as read from metadata
+static void
+s_trim_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    tidy_t *tidy = arg;
+    kith_data_log_t *log = tidy->log;
+    (void) arg_self;
+    if (end == KITH_END_STOPPED || kith_data_back (ctx, log)) {
+        kith_arena_free (&tidy->arena);
+        free (tidy);
+        return;
+    }
+    if (end == KITH_END_OK) {
+        const kith_proto_channels_t *channels = (*answer_p)->body;
+        tidy->trim = log->last;
+        for (uint32_t i = 0; i < channels->rows_count; i++)
+            if (!channels->rows [i].dropped && channels->rows [i].checkpoint < tidy->trim)
+                tidy->trim = channels->rows [i].checkpoint;
+    }
+    log->work++;
+    if (kith_ctx_work (ctx, KITH_POOL_IO, s_tidy_work, s_tidied, tidy)) {
+        log->work--;
+        log->flushing = false;
+        kith_arena_free (&tidy->arena);
+        free (tidy);
+    }
+}
+
+static void
+s_tidy (kith_data_node_t *self, kith_ctx_t *ctx, const flush_t *flush)
+{
+    tidy_t *tidy = kith_new (sizeof *tidy);
+    tidy->log = flush->log;
+    tidy->handle = flush->handle;
+    tidy->objects = self->objects;
+    for (uint32_t i = 0; i < flush->gone_count; i++)
+        tidy->gone [tidy->gone_count++] = kith_arena_strdup (&tidy->arena, flush->gone [i]);
+    kith_msg_t *msg = kith_msg_new (KITH_KIND_LOG_CHANNELS);
+    kith_proto_log_channels_t *ask = msg->body;
+    ask->log = flush->log->number;
+    flush->log->work++;
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_trim_rows,
+                   tidy);
+}
+
+//  The loop's side
+
+static void
+s_retry (kith_ctx_t *ctx, kith_data_log_t *log)
+{
+    log->flushing = false;
+    kith_ctx_after (ctx, RETRY_US, KITH_DATA_FLUSH + (int) log->number);
+}
+
+void
+kith_data_flush_answer (kith_ctx_t *ctx, kith_data_log_t *log, const kith_error_t *error)
+{
+    for (uint32_t i = log->flush_count; i--;) {
+        kith_flush_wait_t *wait = &log->flushes [i];
+        bool reached = true;
+        for (uint32_t j = 0; !error && j < wait->count; j++) {
+            const kith_data_channel_t *channel = kith_data_channel (log, wait->channels [j]);
+            const kith_proto_channel_row_t *row = channel ? channel->row.row : NULL;
+            reached = reached
+                      && (!channel || channel->dropped || row->checkpoint >= wait->targets [j]);
+        }
+        if (!reached)
+            continue;
+        if (ctx && error)
+            kith_ctx_fail (ctx, &wait->request, error);
+        else if (ctx) {
+            kith_msg_t *answer = kith_msg_new (KITH_KIND_FLUSHED);
+            kith_proto_flushed_t *flushed = answer->body;
+            flushed->segments = wait->segments;
+            flushed->rows = wait->rows;
+            flushed->bytes = wait->bytes;
+            kith_ctx_reply (ctx, &wait->request, &answer);
+        }
+        kith_msg_destroy (&wait->request);
+        free (wait->targets);
+        free (wait->channels);
+        *wait = log->flushes [--log->flush_count];
+    }
+}
+
+static void
+s_count (kith_data_log_t *log, const flush_t *flush)
+{
+    for (uint32_t i = 0; i < log->flush_count; i++) {
+        kith_flush_wait_t *wait = &log->flushes [i];
+        for (uint32_t j = 0; j < wait->count; j++)
+            if (wait->channels [j] == flush->channel) {
+                wait->segments += flush->segments;
+                wait->rows += flush->rows;
+                wait->bytes += flush->bytes;
+            }
+    }
+}
+
+//  F5: T2 is answered
+static void
+s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_data_node_t *self = arg_self;
+    flush_t *flush = arg;
+    kith_data_log_t *log = flush->log;
+    if (end == KITH_END_STOPPED || kith_data_back (ctx, log)) {
+        s_flush_free (&flush);
+        return;
+    }
+    kith_data_channel_t *channel = kith_data_channel (log, flush->channel);
+    if (end != KITH_END_OK) {
+        kith_error_t error;
+        kith_end_error (end, *answer_p, &error);
+        s_flush_free (&flush);
+        if (error.code == KITH_ERR_NOT_OWNER)
+            kith_data_give_up (self, ctx, log, &error);    //  K5: the epoch is gone
+        else
+            s_retry (ctx, log);                            //  F1 again: the row says what happened
+        return;
+    }
+    kith_keep (&channel->row, &kith_proto_channel_row_table, flush->next);
+    s_count (log, flush);
+    if (!flush->idle_to)
+        kith_ctx_log (ctx, 'i', "channel %" PRIu64 ": flushed %" PRIu64 " rows up to %" PRIu64,
+                      flush->channel, flush->rows, flush->to);
+    kith_data_flush_answer (ctx, log, NULL);
+    s_tidy (self, ctx, flush);
+    s_flush_free (&flush);
+}
+
+static void
+s_commit (kith_ctx_t *ctx, flush_t *flush)
+{
+    kith_msg_t *msg = kith_msg_new (KITH_KIND_CHECKPOINT_COMMIT);
+    kith_proto_checkpoint_commit_t *commit = msg->body;
+    commit->log = flush->log->number;
+    commit->epoch = flush->epoch;
+    commit->revision = flush->revision;
+    const kith_proto_channel_row_t *row =
+      kith_codec_copy (&kith_proto_channel_row_table, flush->next, &msg->arena);
+    commit->row = *row;
+    flush->log->work++;
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_committed,
+                   flush);
+}
+
+static void
+s_flushed (void *arg_self, kith_ctx_t *ctx, void *arg)
+{
+    (void) arg_self;
+    flush_t *flush = arg;
+    kith_data_log_t *log = flush->log;
+    if (kith_data_back (ctx, log)) {
+        s_flush_free (&flush);
+        return;
+    }
+    if (!flush->rc) {
+        s_commit (ctx, flush);
+        return;
+    }
+    kith_ctx_log (ctx, 'e', "channel %" PRIu64 ": flush failed: %s", flush->channel,
+                  flush->error.message);
+    s_flush_free (&flush);
+    s_retry (ctx, log);
+}
+
+//  The row to put begins as a copy of the row read, with room for one more segment
+static void
+s_next_row (flush_t *flush)
+{
+    const kith_proto_channel_row_t *row = flush->row.row;
+    flush->next = kith_codec_copy (&kith_proto_channel_row_table, row, &flush->arena);
+    kith_proto_segment_row_t *segments = kith_arena_alloc (
+      &flush->arena, (row->segments_count + 1) * sizeof *segments);
+    if (row->segments_count)
+        memcpy (segments, flush->next->segments, row->segments_count * sizeof *segments);
+    flush->next->segments = segments;
+}
+
+//  F7: an idle channel's checkpoint moves by a transaction alone
+static void
+s_idle (kith_ctx_t *ctx, flush_t *flush)
+{
+    flush->next->checkpoint = flush->idle_to;
+    flush->next->checkpoint_epoch = flush->epoch;
+    for (uint32_t i = 0; i < flush->next->segments_count; i++)
+        flush->next->segments [i].applied_to = flush->idle_to;
+    s_commit (ctx, flush);
+}
+
+//  F1: the row is read
+static void
+s_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    (void) arg_self;
+    flush_t *flush = arg;
+    kith_data_log_t *log = flush->log;
+    if (end == KITH_END_STOPPED || kith_data_back (ctx, log)) {
+        s_flush_free (&flush);
+        return;
+    }
+    const kith_proto_channels_t *channels = end == KITH_END_OK ? (*answer_p)->body : NULL;
+    kith_data_channel_t *channel = kith_data_channel (log, flush->channel);
+    if (!channels || !channels->rows_count || !channels->revisions_count || !channel) {
+        s_flush_free (&flush);
+        s_retry (ctx, log);
+        return;
+    }
+    kith_keep (&flush->row, &kith_proto_channel_row_table, &channels->rows [0]);
+    flush->revision = channels->revisions [0];
+    const kith_proto_channel_row_t *row = flush->row.row;
+    kith_keep (&channel->row, &kith_proto_channel_row_table, row);
+    channel->dropped = row->dropped;
+    if (row->dropped || (flush->idle_to ? row->checkpoint >= flush->idle_to
+                                        : row->checkpoint >= channel->sealed)) {
+        s_flush_free (&flush);
+        log->flushing = false;
+        kith_data_flush_answer (ctx, log, NULL);
+        kith_data_flush_next (arg_self, ctx, log);
+        return;
+    }
+    s_next_row (flush);
+    if (flush->idle_to) {
+        s_idle (ctx, flush);
+        return;
+    }
+    kith_window_save (&channel->window, channel->sealed, &flush->window);
+    flush->low = channel->window.low;
+    log->work++;
+    if (kith_ctx_work (ctx, KITH_POOL_BUILD, s_flush_work, s_flushed, flush)) {
+        log->work--;
+        s_flush_free (&flush);
+        s_retry (ctx, log);
+    }
+}
+
+static void
+s_begin (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log,
+         kith_data_channel_t *channel, uint64_t idle_to)
+{
+    flush_t *flush = kith_new (sizeof *flush);
+    flush->log = log;
+    flush->handle = log->handle;
+    flush->objects = self->objects;
+    flush->channel = channel->id;
+    flush->cluster = kith_ctx_cluster (ctx)->id;
+    flush->epoch = log->epoch;
+    flush->idle_to = idle_to;
+    flush->random = kith_ctx_random (ctx);
+    flush->schema = kith_schema_share (channel->schema);
+    log->flushing = true;
+    kith_msg_t *msg = kith_msg_new (KITH_KIND_CHANNEL_GET);
+    kith_proto_channel_get_t *get = msg->body;
+    get->channel = channel->id;
+    log->work++;
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_row, flush);
+}
+
+void
+kith_data_flush_next (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log)
+{
+    if (log->flushing || log->state != KITH_LOG_OPEN)
+        return;
+    uint64_t highest = 0;
+    kith_data_channel_t *idle = NULL;
+    for (uint32_t i = 0; i < log->channel_count; i++) {
+        kith_data_channel_t *channel = &log->channels [i];
+        const kith_proto_channel_row_t *row = channel->row.row;
+        if (channel->dropped)
+            continue;
+        if (channel->sealed > row->checkpoint) {
+            s_begin (self, ctx, log, channel, 0);
+            return;
+        }
+        highest = row->checkpoint > highest ? row->checkpoint : highest;
+        if (channel->last <= row->checkpoint
+            && (!idle || row->checkpoint < ((kith_proto_channel_row_t *) idle->row.row)->checkpoint))
+            idle = channel;
+    }
+    //  Only a channel that holds the trim back is moved on
+    if (idle && ((kith_proto_channel_row_t *) idle->row.row)->checkpoint < highest)
+        s_begin (self, ctx, log, idle, highest);
+}
+
+void
+kith_data_log_flush (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    const kith_proto_log_flush_t *ask = (*msg_p)->body;
+    kith_data_log_t *log = kith_data_log_of (self, ctx, msg_p, ask->log);
+    if (!log)
+        return;
+    const uint32_t count = ask->channels_count ? ask->channels_count : log->channel_count;
+    log->flushes = kith_grow (log->flushes, log->flush_count, &log->flush_capacity,
+                              sizeof *log->flushes);
+    kith_flush_wait_t *wait = &log->flushes [log->flush_count++];
+    memset (wait, 0, sizeof *wait);
+    wait->targets = kith_new ((count + 1) * sizeof *wait->targets);
+    wait->channels = kith_new ((count + 1) * sizeof *wait->channels);
+    for (uint32_t i = 0; i < count; i++) {
+        kith_data_channel_t *channel =
+          ask->channels_count ? kith_data_channel (log, ask->channels [i]) : &log->channels [i];
+        if (!channel || channel->dropped)
+            continue;
+        wait->channels [wait->count] = channel->id;
+        wait->targets [wait->count++] = channel->last;
+    }
+    wait->request = *msg_p;
+    *msg_p = NULL;
+    for (uint32_t i = 0; i < log->channel_count; i++) {
+        kith_data_channel_t *channel = &log->channels [i];
+        bool asked = !ask->channels_count;
+        for (uint32_t j = 0; j < ask->channels_count; j++)
+            asked = asked || ask->channels [j] == channel->id;
+        if (asked && !channel->dropped && channel->last > channel->sealed)
+            kith_data_seal (self, ctx, log, channel);
+    }
+    kith_data_flush_answer (ctx, log, NULL);
+}

@@ -1,0 +1,188 @@
+//  query_node.h - what the files of the query node share
+//  SPDX-License-Identifier: Apache-2.0
+#ifndef KITH_QUERY_NODE_H
+#define KITH_QUERY_NODE_H
+
+#include "actors/common.h"
+#include "engine/query/read.h"
+
+//  A sealed segment held here:
+//
+//      LOADING --H2--> CATCHING --H3, up to the follower--> ATTACHED
+//         |               |                                    |
+//         +---------------+-------- not wanted, H5 ------------+--> gone when no work has it
+typedef enum {
+    KITH_HELD_LOADING,
+    KITH_HELD_CATCHING,
+    KITH_HELD_ATTACHED
+} kith_held_state_t;
+
+struct kith_query_channel;
+
+typedef struct {
+    struct kith_query_channel *channel;
+    uint64_t segment;
+    kith_kept_t place;                  //  kith_proto_segment_place_t: as it was told last
+    char snapshot [KITH_KEY_MAX];       //  object that is loaded
+    kith_segment_t *rows;               //  null while loading
+    kith_held_state_t state;
+    bool wanted;                        //  by the newest plan
+    bool busy;                          //  a load or a catch-up is under way
+    bool failed;                        //  the last load failed: again when told again
+    uint32_t index_field;               //  of the loaded index; 0: none
+    char index_object [KITH_KEY_MAX];
+    float index_recall;
+    uint32_t index_effort;
+} kith_held_t;
+
+//  A segment of a row, as the delegator sees it
+typedef struct {
+    uint64_t segment;
+    kith_address_t holder;
+    uint64_t base;
+    uint64_t rows;
+    uint64_t bytes;                     //  on disk
+    char snapshot [KITH_KEY_MAX];
+    bool ready;
+    bool indexed;
+    uint64_t memory;
+} kith_viewed_t;
+
+typedef struct {
+    kith_viewed_t *items;
+    uint32_t count;
+    uint64_t checkpoint;                //  of the row it is of
+} kith_query_view_t;
+
+//  A read on its way
+typedef struct kith_read {
+    struct kith_read *next;
+    struct kith_query_channel *channel;
+    kith_msg_t *request;                //  search, query, search_segments, query_segments
+    bool holder;                        //  of named segments, for a delegator
+    bool asked;                         //  needs the answer of the ASK_LAST number `ask`
+    uint64_t ask;
+    bool required_known;
+    uint64_t required;
+    uint64_t s;
+    int64_t began_us, ran_us;
+    //  while it runs
+    uint32_t parts_out;                 //  works and calls that are not back
+    kith_segment_t **segments;          //  local ones, shared
+    uint32_t segment_count;
+    kith_filter_t *filter;
+    uint32_t fields [KITH_FIELDS_MAX];
+    uint32_t field_count;
+    kith_found_t found;                 //  of the local segments
+    kith_rows_found_t rows_found;
+    bool local;
+    kith_found_t merged;
+    kith_rows_found_t rows_merged;
+    kith_msg_t **answers;               //  of other holders
+    uint32_t answer_count, answer_capacity;
+    kith_schema_t *schema;
+    uint32_t hops;
+    kith_error_t error;
+    bool failed;
+} kith_read_t;
+
+typedef struct kith_query_channel {
+    uint64_t id;
+    uint32_t log;
+    kith_kept_t definition;
+    kith_schema_t *schema;
+    uint64_t follow_plan, hold_plan;
+    bool delegator;
+    bool gone;                          //  unfollowed: freed when `uses` is 0
+    uint32_t uses;                      //  works and calls that refer to it
+    kith_address_t ready_to;            //  delegator that is told READY
+
+    //  follower
+    bool following;
+    bool full;                          //  rows too, not keys only
+    bool fetching;
+    bool applying;
+    bool refreshing;                    //  channel_refresh is under way
+    uint64_t applied;
+    uint64_t applied_epoch;
+    uint64_t life;                      //  counts starts of the follower: answers of an older one are dropped
+    kith_segment_t **growing;           //  by age; the last is open
+    uint32_t growing_count, growing_capacity;
+
+    kith_held_t **held;
+    uint32_t held_count, held_capacity;
+
+    //  delegator
+    kith_query_view_t next, view;
+    bool view_ready;
+    kith_read_t *reads;                 //  that wait, oldest first
+    bool asking;
+    uint64_t ask;                       //  number of the ASK_LAST under way
+    int64_t asked_us;                   //  when it was sent
+    uint64_t confirmed;                 //  seq of the newest answer
+    int64_t confirmed_us;               //  when its question was sent; 0: never
+
+    char filter_text [256];             //  of the newest filter
+    kith_filter_t *filter;
+} kith_query_channel_t;
+
+typedef struct {
+    kith_query_channel_t **channels;
+    uint32_t channel_count, channel_capacity;
+    kith_objects_t *objects;
+    kith_address_t *owners;             //  of logs; role CLIENT: not known
+    uint32_t owner_count;
+    bool routing;
+    bool ticking;
+} kith_query_node_t;
+
+enum {
+    KITH_QUERY_HELLO = 1,
+    KITH_QUERY_RETRY = 2                //  fetches and questions that failed, reads past their deadline
+};
+
+kith_query_channel_t *kith_query_channel (kith_query_node_t *self, uint64_t id);
+
+//  A work or call that counted in `uses` is back; true if the channel is gone (and maybe freed).
+bool kith_query_back (kith_query_channel_t *channel);
+void kith_query_channel_free (kith_query_channel_t **self_p);
+
+//  Owner of a log; false: not known yet, it is being asked and everything is tried again then.
+bool kith_query_owner (kith_query_node_t *self, kith_ctx_t *ctx, uint32_t log,
+                       kith_address_t *owner);
+void kith_query_owner_wrong (kith_query_node_t *self, uint32_t log);
+void kith_query_retry (kith_query_node_t *self, kith_ctx_t *ctx);
+
+//  query_follow.c: FETCH and apply (Y1-Y4)
+void kith_query_follow_start (kith_query_node_t *self, kith_ctx_t *ctx,
+                              kith_query_channel_t *channel, uint64_t after, bool full);
+void kith_query_fetch (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
+void kith_query_refresh (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
+
+//  query_load.c: segments held (H1-H5), READY
+void kith_query_hold (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
+void kith_query_attach (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
+void kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
+kith_held_t *kith_query_held (const kith_query_channel_t *channel, uint64_t segment);
+void kith_query_held_free (kith_held_t **self_p);
+
+//  query_view.c: follow, READY, the swap (D1)
+void kith_query_follow (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
+void kith_query_take_follow (kith_query_node_t *self, kith_ctx_t *ctx,
+                             const kith_proto_follow_t *follow, bool again);
+void kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
+                       const kith_proto_segment_ready_t *ready, kith_address_t from);
+void kith_query_swap (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
+void kith_query_state (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
+
+//  query_read.c: reads wait, then run (S1-S4, R1-R4)
+void kith_query_read (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
+void kith_query_reads_go (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
+void kith_query_reads_end (kith_ctx_t *ctx, kith_query_channel_t *channel,
+                           const kith_error_t *error);
+
+//  query_run.c: one read over the pinned view
+void kith_query_run (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read);
+void kith_query_read_free (kith_read_t **self_p);
+
+#endif
