@@ -95,15 +95,19 @@ s_check_open (log_mem_t *self, const kith_log_open_t *options, kith_error_t *err
                                " was taken",
                                options->log, options->epoch);
     }
-    if (options->home_new && image->first != options->base + 1 && image->count == 0)
+    uint64_t last = s_last_of (image);
+    if (last < options->base && options->home_new)
         return kith_error_set (error, KITH_ERR_EXISTS,
-                               "log %" PRIu32 " is there from seq %" PRIu64, options->log,
-                               image->first);
-    if (s_last_of (image) < image->mark_last)
+                               "there is an old log %" PRIu32
+                               " that ends with seq %" PRIu64,
+                               options->log, last);
+    uint64_t promised =
+        image->mark_last > options->base ? image->mark_last : options->base;
+    if (last < promised)
         return kith_error_set (error, KITH_ERR_LOST,
                                "log %" PRIu32 " ends with seq %" PRIu64 ", but %" PRIu64
                                " were acknowledged",
-                               options->log, s_last_of (image), image->mark_last);
+                               options->log, last, promised);
     return 0;
 }
 
@@ -206,12 +210,12 @@ s_read (kith_log_t *log, uint64_t after, uint64_t channel, uint64_t bytes_max,
     log_mem_t *self = (log_mem_t *) log;
     kith_log_image_t *image = self->image;
     *covered = after;
-    if (image->holder != self)
-        return kith_error_set (error, KITH_ERR_NOT_OWNER, "log %" PRIu32 " is not open",
-                               self->options.log);
     pthread_mutex_lock (&image->mutex);
     int rc = 0;
-    if (after + 1 < image->first)
+    if (image->holder != self)
+        rc = kith_error_set (error, KITH_ERR_NOT_OWNER, "log %" PRIu32 " is not open",
+                             self->options.log);
+    else if (after + 1 < image->first)
         rc = kith_error_set (error, KITH_ERR_TRIMMED,
                              "log %" PRIu32 ": the records after seq %" PRIu64
                              " have been dropped",
@@ -267,14 +271,17 @@ s_mark (kith_log_t *log, kith_error_t *error)
 {
     log_mem_t *self = (log_mem_t *) log;
     kith_log_image_t *image = self->image;
-    if (image->holder != self)
-        return kith_error_set (error, KITH_ERR_NOT_OWNER, "log %" PRIu32 " is not open",
-                               self->options.log);
     pthread_mutex_lock (&image->mutex);
-    image->mark_epoch = self->options.epoch;
-    image->mark_last = s_last_of (image);
+    int rc = 0;
+    if (image->holder != self)
+        rc = kith_error_set (error, KITH_ERR_NOT_OWNER, "log %" PRIu32 " is not open",
+                             self->options.log);
+    else {
+        image->mark_epoch = self->options.epoch;
+        image->mark_last = s_last_of (image);
+    }
     pthread_mutex_unlock (&image->mutex);
-    return 0;
+    return rc;
 }
 
 static int

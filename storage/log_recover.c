@@ -129,29 +129,6 @@ s_list (recovery_t *self, kith_error_t *error)
     return 0;
 }
 
-//  The oldest file tells where the log begins.
-static int
-s_check_begin (recovery_t *self, const kith_log_header_t *header, kith_error_t *error)
-{
-    const kith_log_open_t *options = &self->log->options;
-    uint64_t begin = options->base + 1;
-    if (options->home_new && header->first != begin)
-        return kith_error_set (error, KITH_ERR_EXISTS,
-                               "%s begins with seq %" PRIu64
-                               ", but a new home that begins with %" PRIu64
-                               " was to be made here",
-                               self->path, header->first, begin);
-    if (header->first < begin)
-        return kith_error_set (error, KITH_ERR_CORRUPT,
-                               "%s at byte 0: it begins with seq %" PRIu64
-                               ", this home of the log with %" PRIu64,
-                               self->path, header->first, begin);
-    self->chain = (kith_log_chain_t){.seq = header->first - 1,
-                                     .timestamp = header->previous_timestamp,
-                                     .crc = header->previous_crc};
-    return 0;
-}
-
 static int
 s_check_header (recovery_t *self, size_t index, const kith_log_header_t *header,
                 kith_error_t *error)
@@ -167,8 +144,13 @@ s_check_header (recovery_t *self, size_t index, const kith_log_header_t *header,
         return kith_error_set (error, KITH_ERR_CORRUPT,
                                "%s at byte 0: it was made as file %06" PRIu32 ".log",
                                self->path, header->number);
-    if (index == 0)
-        return s_check_begin (self, header, error);
+    if (index == 0) {
+        //  The oldest file tells where the log begins
+        self->chain = (kith_log_chain_t){.seq = header->first - 1,
+                                         .timestamp = header->previous_timestamp,
+                                         .crc = header->previous_crc};
+        return 0;
+    }
     if (header->first != self->chain.seq + 1 || header->previous_crc != self->chain.crc
         || header->previous_timestamp != self->chain.timestamp)
         return kith_error_set (
@@ -354,6 +336,34 @@ s_finish (recovery_t *self, kith_error_t *error)
                                error);
 }
 
+//  Nothing that was acknowledged may be missing at the end.
+static int
+s_check_last (const recovery_t *self, kith_error_t *error)
+{
+    const kith_log_file_t *log = self->log;
+    uint64_t last = self->chain.seq, base = log->options.base;
+    if (last < base && log->options.home_new) {
+        kith_error_set (error, KITH_ERR_EXISTS,
+                        "%s has an old log that ends with seq %" PRIu64
+                        ", but one that begins with %" PRIu64 " was to be made here",
+                        log->path, last, base + 1);
+        kith_error_hint (error,
+                         "if the log was moved away from here once, remove what it left");
+        return -1;
+    }
+    uint64_t promised = log->mark.last > base ? log->mark.last : base;
+    if (last >= promised)
+        return 0;
+    kith_error_set (error, KITH_ERR_LOST,
+                    "log %" PRIu32 " in %s ends with seq %" PRIu64 ", but %" PRIu64
+                    " were acknowledged",
+                    log->options.log, log->path, last, promised);
+    kith_error_hint (error,
+                     "put the missing file back, or give up the rest with zactor check "
+                     "--accept-loss");
+    return -1;
+}
+
 static int
 s_run (recovery_t *self, kith_error_t *error)
 {
@@ -370,16 +380,8 @@ s_run (recovery_t *self, kith_error_t *error)
         if (s_read_file (self, index, error) != 0)
             return -1;
     }
-    if (self->chain.seq < log->mark.last) {
-        kith_error_set (error, KITH_ERR_LOST,
-                        "log %" PRIu32 " in %s ends with seq %" PRIu64 ", but %" PRIu64
-                        " were acknowledged",
-                        log->options.log, log->path, self->chain.seq, log->mark.last);
-        kith_error_hint (
-            error, "put the missing file back, or give up the rest with zactor check "
-                   "--accept-loss");
+    if (s_check_last (self, error) != 0)
         return -1;
-    }
     return s_finish (self, error);
 }
 
