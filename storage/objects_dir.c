@@ -95,6 +95,18 @@ s_missing (const char *name, kith_error_t *error)
 
 //  --- put -----------------------------------------------------------------------------------------------
 
+//  A directory that another process took away, empty, needs no sync
+static int
+s_sync_dir (const s_dir_t *self, const char *path, kith_error_t *error)
+{
+    if (self->fs->sync_dir (self->fs, path, error) == 0)
+        return 0;
+    if (self->fs->exists (self->fs, path))
+        return -1;
+    kith_error_clear (error);
+    return 0;
+}
+
 //  Syncs every directory from the object's up to the store's: another process may have made one and not
 //  come to sync it
 static int
@@ -103,15 +115,25 @@ s_sync_up (const s_dir_t *self, const char *directory, kith_error_t *error)
     char *path = kith_strdup (directory);
     int rc = 0;
     do
-        rc = self->fs->sync_dir (self->fs, path, error);
+        rc = s_sync_dir (self, path, error);
     while (rc == 0 && s_up (self, path));
     free (path);
     return rc;
 }
 
-//  Makes the directory of the object, unless an object is in its way
+//  A removal may take an empty directory away while we make it or open a file in it, and the system tells
+//  that in several ways
+static bool
+s_may_pass (const kith_error_t *error)
+{
+    return error->code == KITH_ERR_NOT_FOUND || error->code == KITH_ERR_IO
+           || error->code == KITH_ERR_EXISTS;
+}
+
+//  Makes the directory of the object. *again: it failed, and no object is in its way
 static int
-s_put_directory (const s_dir_t *self, const s_put_t *put, kith_error_t *error)
+s_put_directory (const s_dir_t *self, const s_put_t *put, bool *again,
+                 kith_error_t *error)
 {
     if (kith_fs_mkdirs (self->fs, put->directory, error) == 0)
         return 0;
@@ -126,6 +148,7 @@ s_put_directory (const s_dir_t *self, const s_put_t *put, kith_error_t *error)
         kith_error_set (error, KITH_ERR_EXISTS,
                         "object %s cannot be put beside object %s", put->name,
                         path + strlen (self->path) + 1);
+    *again = !rival && s_may_pass (error);
     free (path);
     return -1;
 }
@@ -242,9 +265,10 @@ s_put_once (s_dir_t *self, s_put_t *put, bool *same, bool *again, kith_error_t *
     *again = false;
     if (self->fs->exists (self->fs, put->path))
         return s_put_taken (self, put, same, again, error);
-    if (s_put_directory (self, put, error) || s_temp_open (self, put, error)) {
-        //  A removal may take the empty directory away between the two
-        *again = error->code == KITH_ERR_NOT_FOUND;
+    if (s_put_directory (self, put, again, error))
+        return -1;
+    if (s_temp_open (self, put, error)) {
+        *again = s_may_pass (error);
         return -1;
     }
     int rc = s_put_write (self, put, error);
@@ -389,7 +413,7 @@ s_dir_remove (kith_objects_t *port, const char *name, kith_error_t *error)
         rc = self->fs->remove (self->fs, path, error);
         s_up (self, path);
         if (rc == 0)
-            rc = self->fs->sync_dir (self->fs, path, error);
+            rc = s_sync_dir (self, path, error);
         //  Directories that became empty go too, as far as that works
         while (rc == 0 && strlen (path) > strlen (self->path)
                && self->fs->remove (self->fs, path, NULL) == 0)
