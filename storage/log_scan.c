@@ -3,6 +3,7 @@
 #include "storage/log_scan.h"
 
 #include "base/crc32c.h"
+#include "base/limits.h"
 
 #define MAGIC 0x474f4c4bu           //  "KLOG"
 #define RECORD_MAGIC 0x4345524bu    //  "KREC"

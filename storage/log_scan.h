@@ -65,8 +65,12 @@ typedef struct {
 kith_scan_result_t kith_log_scan_record (kith_log_scan_t *self, uint64_t at,
                                          kith_scan_record_t *found, kith_error_t *error);
 
-//  Finds the next whole record after the damaged one at `at`; END if there is none.
-kith_scan_result_t kith_log_scan_next (kith_log_scan_t *self, uint64_t at,
+//  Where a record after the damaged one at `at` may begin at the earliest: behind its body if its header is
+//  whole, so that what a client stored is not taken for records. UINT64_MAX: the file cannot be read.
+uint64_t kith_log_scan_after (kith_log_scan_t *self, uint64_t at, kith_error_t *error);
+
+//  Finds the first whole record at or after `from`; RECORD, END or FAILED.
+kith_scan_result_t kith_log_scan_next (kith_log_scan_t *self, uint64_t from,
                                        kith_scan_record_t *found, kith_error_t *error);
 
 #endif
