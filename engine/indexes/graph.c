@@ -1,0 +1,381 @@
+//  graph.c - asks a graph, stores it and opens it again
+//  SPDX-License-Identifier: Apache-2.0
+#include "engine/indexes/graph.h"
+
+#include <math.h>
+
+#include "base/bytes.h"
+#include "engine/indexes/graph_layout.h"
+
+void *
+kith_graph_own (kith_graph_t *self, void *data)
+{
+    assert (self->owned_count < sizeof self->owned / sizeof self->owned [0]);
+    if (data)
+        self->owned [self->owned_count++] = data;
+    return data;
+}
+
+void
+kith_graph_disown (kith_graph_t *self, const void *data)
+{
+    for (uint32_t index = 0; index < self->owned_count; index++)
+        if (self->owned [index] == data) {
+            free (self->owned [index]);
+            self->owned [index] = self->owned [--self->owned_count];
+            return;
+        }
+}
+
+void
+kith_graph_destroy (kith_graph_t **self_p)
+{
+    assert (self_p);
+    kith_graph_t *self = *self_p;
+    if (!self)
+        return;
+    for (uint32_t index = 0; index < self->owned_count; index++)
+        free (self->owned [index]);
+    free (self);
+    *self_p = NULL;
+}
+
+void
+kith_graph_lay (kith_graph_t *self)
+{
+    const kith_graph_header_t *header = &self->header;
+    self->layers [0] = (kith_graph_layer_t){
+        .links = self->links, .degree = header->degree, .count = header->rows};
+    const uint32_t *links = self->upper_links;
+    for (uint32_t level = 1; level <= header->levels; level++) {
+        uint32_t count = header->counts [level - 1];
+        self->layers [level] = (kith_graph_layer_t){.links = links,
+                                                    .rows = self->upper_rows,
+                                                    .degree = header->upper_degree,
+                                                    .count = count};
+        links += (size_t) count * header->upper_degree;
+    }
+}
+
+//  ---------------------------------------------------------------------
+//  Calibration, read
+
+static uint32_t
+s_effort_at (const kith_graph_header_t *header, float recall, bool far)
+{
+    for (uint32_t index = 0; index < header->grid; index++) {
+        const kith_graph_point_t *point = &header->points [index];
+        if ((far ? point->bound100 : point->bound10) >= recall)
+            return point->effort;
+    }
+    return header->points [header->grid - 1].effort;
+}
+
+uint32_t
+kith_graph_effort (const kith_graph_t *self, float recall, uint32_t k)
+{
+    const kith_graph_header_t *header = &self->header;
+    double effort = 64;
+    if (header->grid) {
+        double near = s_effort_at (header, recall, false),
+               far = s_effort_at (header, recall, true);
+        effort = near;
+        if (k > 10 && k < 100 && far > near)
+            effort = near + (far - near) * (k - 10) / 90;
+        if (k >= 100)
+            effort = fmax (near, far * k / 100);
+    }
+    if (effort < k)
+        effort = k;
+    return effort < KITH_GRAPH_EFFORT_MAX ? (uint32_t) effort : KITH_GRAPH_EFFORT_MAX;
+}
+
+float
+kith_graph_recall (const kith_graph_t *self, uint32_t effort)
+{
+    const kith_graph_header_t *header = &self->header;
+    for (uint32_t index = 0; index < header->grid; index++) {
+        const kith_graph_point_t *point = &header->points [index];
+        if (point->effort < effort && index + 1 < header->grid)
+            continue;
+        if (index == 0 || point->effort <= effort)
+            return point->recall10;
+        const kith_graph_point_t *before = point - 1;
+        float share =
+            (float) (effort - before->effort) / (float) (point->effort - before->effort);
+        return before->recall10 + share * (point->recall10 - before->recall10);
+    }
+    return 1;
+}
+
+void
+kith_graph_describe (const kith_graph_t *self, kith_graph_info_t *info)
+{
+    const kith_graph_header_t *header = &self->header;
+    kith_graph_section_t sections [16];
+    size_t count = kith_graph_sections (self, sections);
+    *info = (kith_graph_info_t){
+        .rows = header->rows, .degree = header->degree, .levels = header->levels + 1};
+    for (size_t index = 0; index < count; index++)
+        info->bytes += sections [index].size;
+    info->effort = kith_graph_effort (self, header->recall, 10);
+    info->recall = kith_graph_recall (self, info->effort);
+}
+
+//  ---------------------------------------------------------------------
+//  Search
+
+uint32_t
+kith_graph_depth (const kith_graph_t *self, uint32_t k)
+{
+    return self->codes ? 2 * k + 40 : k + 8;
+}
+
+static void
+s_offer (const kith_graph_t *self, uint32_t row, float distance,
+         const kith_graph_query_t *options, kith_topk_t *top)
+{
+    //  Twins follow in ascending order, so the first k that may be answered are enough
+    uint32_t offered = 0;
+    for (; row != KITH_GRAPH_EMPTY && offered < options->k;
+         row = self->twins ? self->twins [row] : KITH_GRAPH_EMPTY) {
+        if (options->live && !kith_bits_get (options->live, row))
+            continue;
+        kith_topk_push (top, (kith_hit_t){.distance = distance,
+                                          .part = options->part,
+                                          .row = row + options->first_row});
+        offered++;
+    }
+}
+
+void
+kith_graph_refine (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                   const kith_graph_beam_t *beam, const float *query, float query_norm,
+                   const kith_graph_query_t *options, kith_topk_t *top)
+{
+    const kith_kernels_t *kernels = kith_kernels ();
+    const kith_rows_t *rows = &self->rows;
+    kith_gather4_fn *four =
+        rows->metric == KITH_METRIC_L2 ? kernels->l2_4 : kernels->dot4;
+    uint32_t depth = kith_graph_depth (self, options->k);
+    depth = depth < beam->size ? depth : beam->size;
+    for (uint32_t index = 0; self->codes && index < depth; index++) {
+        const char *vector = (const char *) kith_graph_vector (
+            self, beam->near [index].id & ~KITH_GRAPH_EXPANDED);
+        for (uint32_t at = 0; at < rows->dim * sizeof (float) && at < 512; at += 64)
+            __builtin_prefetch (vector + at);
+    }
+    for (uint32_t first = 0; first < depth; first += 4) {
+        const void *vectors [4];
+        uint32_t ids [4];
+        float products [4];
+        for (uint32_t each = 0; each < 4; each++) {
+            uint32_t index = first + each < depth ? first + each : first;
+            ids [each] = beam->near [index].id & ~KITH_GRAPH_EXPANDED;
+            vectors [each] = kith_graph_vector (self, ids [each]);
+        }
+        four (query, vectors, rows->dim, products);
+        for (uint32_t each = 0; each < 4 && first + each < depth; each++) {
+            float score =
+                kith_score_of_product (rows->metric, products [each], query_norm,
+                                       rows->norms ? rows->norms [ids [each]] : 0);
+            s_offer (self, ids [each], kith_score_distance (rows->metric, score), options,
+                     top);
+        }
+    }
+    if (self->codes)
+        scratch->compared += depth;
+}
+
+//  ---------------------------------------------------------------------
+//  Filtered search
+//
+//  Rows that may not be answered still lead the way; those that may are gathered apart, as many as the effort says (HNSW with a
+//  filter, as hnswlib does it). That costs about effort / share of live rows steps; a scan of the live rows costs their number.
+
+typedef struct {
+    uint32_t effort;
+    uint32_t live;       //  rows that may be answered
+    double row_cost;     //  of an exact distance, in about 5 ns
+    double step_cost;    //  of a distance in the walk
+} s_plan_t;
+
+static s_plan_t
+s_plan (const kith_graph_t *self, uint32_t effort, const kith_bits_t *live)
+{
+    s_plan_t plan = {.effort = effort, .live = self->rows.rows};
+    if (live) {
+        plan.live = kith_bits_popcount (live);
+        if (live->count > self->rows.rows)
+            plan.live = plan.live < self->rows.rows ? plan.live : self->rows.rows;
+    }
+    plan.row_cost = 1 + self->rows.dim / 64.0;
+    plan.step_cost =
+        self->codes ? 2 + self->header.code_bytes / 128.0 : plan.row_cost + 1;
+    return plan;
+}
+
+static bool
+s_scan_is_cheaper (const kith_graph_t *self, const s_plan_t *plan)
+{
+    double share = (double) plan->live / self->rows.rows;
+    double steps = plan->effort / share * self->header.degree / 2;
+    return plan->live * plan->row_cost <= steps * plan->step_cost;
+}
+
+static bool
+s_answerable (const kith_graph_t *self, const kith_bits_t *live, uint32_t row)
+{
+    for (; row != KITH_GRAPH_EMPTY;
+         row = self->twins ? self->twins [row] : KITH_GRAPH_EMPTY)
+        if (kith_bits_get (live, row))
+            return true;
+    return false;
+}
+
+static float
+s_found_worst (const kith_graph_beam_t *found)
+{
+    return found->size < found->capacity ? INFINITY
+                                         : found->near [found->size - 1].distance;
+}
+
+//  False: more was compared than a scan would
+static bool
+s_walk_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+             const s_plan_t *plan, const kith_bits_t *live, uint32_t entry)
+{
+    kith_graph_beam_t *beam = &scratch->beam, *found = &scratch->found;
+    kith_graph_distances (self, scratch, &entry, 1, scratch->distances);
+    scratch->marks [entry] = scratch->epoch;
+    kith_graph_beam_put (beam, scratch->distances [0], entry);
+    if (s_answerable (self, live, entry))
+        kith_graph_beam_put (found, scratch->distances [0], entry);
+    double budget = plan->live * plan->row_cost / plan->step_cost;
+    while (beam->next < beam->size
+           && !(beam->near [beam->next].distance > s_found_worst (found))) {
+        if ((double) scratch->compared > budget)
+            return false;
+        uint32_t node = kith_graph_beam_take (beam);
+        kith_graph_prefetch_links (self, 0, beam);
+        uint32_t count = kith_graph_collect (self, scratch, 0, node);
+        kith_graph_distances (self, scratch, scratch->rows, count, scratch->distances);
+        for (uint32_t index = 0; index < count; index++) {
+            float distance = scratch->distances [index];
+            if (!(distance < s_found_worst (found)))
+                continue;
+            kith_graph_beam_put (beam, distance, scratch->ids [index]);
+            if (s_answerable (self, live, scratch->ids [index]))
+                kith_graph_beam_put (found, distance, scratch->ids [index]);
+        }
+    }
+    return true;
+}
+
+static bool
+s_search_live (const kith_graph_t *self, const float *query, float query_norm,
+               const kith_graph_query_t *options, const s_plan_t *plan,
+               kith_graph_scratch_t *scratch, kith_topk_t *top)
+{
+    double wide = plan->effort * 2.0 * self->rows.rows / plan->live + 64;
+    uint32_t capacity = wide < self->rows.rows ? (uint32_t) wide : self->rows.rows;
+    if (!kith_graph_prepare (self, scratch, query, query_norm)
+        || !kith_graph_beam_reset (&scratch->beam, capacity)
+        || !kith_graph_beam_reset (&scratch->found, plan->effort))
+        return false;
+    uint32_t entry = kith_graph_descend (self, scratch, 0);
+    kith_graph_forget (scratch);
+    if (!s_walk_live (self, scratch, plan, options->live, entry))
+        return false;
+    //  Fewer than asked for although more are there: the walk did not reach them
+    if (scratch->found.size < options->k && scratch->found.size < plan->live)
+        return false;
+    kith_graph_refine (self, scratch, &scratch->found, query, query_norm, options, top);
+    return true;
+}
+
+static bool
+s_search_all (const kith_graph_t *self, const float *query, float query_norm,
+              const kith_graph_query_t *options, uint32_t effort,
+              kith_graph_scratch_t *scratch, kith_topk_t *top)
+{
+    if (!kith_graph_prepare (self, scratch, query, query_norm)
+        || !kith_graph_beam_reset (&scratch->beam, effort))
+        return false;
+    uint32_t entry = kith_graph_descend (self, scratch, 0);
+    kith_graph_forget (scratch);
+    kith_graph_walk (self, scratch, 0, entry);
+    kith_graph_refine (self, scratch, &scratch->beam, query, query_norm, options, top);
+    return true;
+}
+
+uint64_t
+kith_graph_search (const kith_graph_t *self, const float *query, float query_norm,
+                   const kith_graph_query_t *options, kith_graph_scratch_t *scratch,
+                   kith_topk_t *top)
+{
+    if (self->rows.rows == 0 || options->k == 0)
+        return 0;
+    float recall = options->recall > 0 ? options->recall : 0.95f;
+    uint32_t effort =
+        options->effort ? options->effort : kith_graph_effort (self, recall, options->k);
+    effort = effort < KITH_GRAPH_EFFORT_MAX ? effort : KITH_GRAPH_EFFORT_MAX;
+    effort = effort > options->k ? effort : options->k;
+    s_plan_t plan = s_plan (self, effort, options->live);
+    if (plan.live == 0)
+        return 0;
+    scratch->compared = 0;
+    bool walked = false;
+    if (!s_scan_is_cheaper (self, &plan))
+        walked =
+            plan.live < self->rows.rows
+                ? s_search_live (self, query, query_norm, options, &plan, scratch, top)
+                : s_search_all (self, query, query_norm, options, effort, scratch, top);
+    if (!walked)
+        scratch->compared +=
+            kith_flat_search (&self->rows, query, &query_norm, 1, options->live,
+                              options->part, options->first_row, top);
+    return scratch->compared;
+}
+
+//  ---------------------------------------------------------------------
+//  Sections
+
+static size_t
+s_upper_links (const kith_graph_header_t *header)
+{
+    size_t count = 0;
+    for (uint32_t level = 0; level < header->levels; level++)
+        count += header->counts [level];
+    return count * header->upper_degree;
+}
+
+//  What each section must be; data null: it must be absent
+static size_t
+s_layout (const kith_graph_t *self, kith_graph_section_t sections [16])
+{
+    const kith_graph_header_t *header = &self->header;
+    const kith_graph_section_t all [] = {
+        {KITH_GRAPH_HEADER, header, sizeof *header},
+        {KITH_GRAPH_LINKS, self->links, (uint64_t) header->rows * header->degree * 4},
+        {KITH_GRAPH_UPPER_ROWS, self->upper_rows,
+         header->levels ? (uint64_t) header->counts [0] * 4 : 0},
+        {KITH_GRAPH_UPPER_LINKS, self->upper_links,
+         (uint64_t) s_upper_links (header) * 4},
+        {KITH_GRAPH_TWINS, self->twins, self->twins ? (uint64_t) header->rows * 4 : 0},
+        {KITH_GRAPH_CODES, self->codes, (uint64_t) header->rows * header->code_bytes},
+        {KITH_GRAPH_SCALE, self->scale, header->code ? (uint64_t) header->dim * 8 : 0},
+    };
+    memcpy (sections, all, sizeof all);
+    return sizeof all / sizeof all [0];
+}
+
+size_t
+kith_graph_sections (const kith_graph_t *self, kith_graph_section_t sections [16])
+{
+    size_t count = s_layout (self, sections), used = 0;
+    for (size_t index = 0; index < count; index++)
+        if (sections [index].data && sections [index].size)
+            sections [used++] = sections [index];
+    return used;
+}

@@ -1,0 +1,666 @@
+//  graph_build.c - builds the graph in batches whose result no thread count changes
+//  SPDX-License-Identifier: Apache-2.0
+//
+//  Levels from the top down, nodes in random order, those of upper levels first. A batch (as many as are in, at most 2 % of all)
+//  searches the graph as it stands, each node prunes what it found to its own links; then the links back are grouped by target
+//  and each target takes them in, or prunes. Every step writes only what belongs to its node: no locks (ParlayANN, Manohar et al.
+//  2024). Equal rows are linked as twins behind the first of them, so that a thousand copies cannot fill each other's links.
+#include <math.h>
+#include <stdatomic.h>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "engine/indexes/graph_layout.h"
+
+#define CODE_RECALL 0.985f    //  codes that lose more are not used
+
+enum {
+    CHUNK = 16,          //  nodes that a thread takes at once
+    PRUNE_MAX = 1024,    //  candidates that one prune looks at
+    EFFORT = 200,
+    BATCH_SHARE = 50    //  a batch is at most 1 / 50 of the level
+};
+
+//  A link back: to `node` from `from`
+typedef struct {
+    uint32_t node;
+    uint32_t from;
+} s_back_t;
+
+typedef struct {
+    kith_graph_near_t near [PRUNE_MAX];
+    uint32_t rows [PRUNE_MAX];
+    float distances [PRUNE_MAX];
+    uint32_t count;
+} s_candidates_t;
+
+typedef struct {
+    kith_graph_t *self;
+    const kith_graph_params_t *params;
+    kith_graph_scratch_t **scratches;    //  one per part
+    s_candidates_t *candidates;          //  one per part
+    uint32_t parts;
+    uint32_t *order;    //  rows of level 0 as they enter, twins left out
+    uint32_t ordered;
+    uint32_t effort;
+    //  The level being built
+    uint32_t level;
+    uint32_t *links;        //  of the level
+    uint32_t *all_links;    //  of level 0
+    uint32_t *upper_links;
+    uint32_t first, last;    //  batch, in the order of the level
+    s_back_t *backs;         //  sorted by node
+    s_back_t *spare;         //  for sorting
+    uint32_t *groups;        //  where each target's links begin; one more at the end
+    uint32_t group_count;
+    atomic_uint next;    //  next chunk
+    atomic_bool failed;
+    kith_graph_truth_t truth;
+} s_build_t;
+
+static uint32_t
+s_node (const s_build_t *build, uint32_t place)
+{
+    return build->level == 0 ? build->order [place] : place;
+}
+
+static uint32_t
+s_row (const s_build_t *build, uint32_t node)
+{
+    return build->level == 0 ? node : build->self->upper_rows [node];
+}
+
+static uint32_t *
+s_links (const s_build_t *build, uint32_t node)
+{
+    return build->links + (size_t) node * build->self->layers [build->level].degree;
+}
+
+//  ---------------------------------------------------------------------
+//  Pruning
+
+static int
+s_compare_near (const void *a, const void *b)
+{
+    const kith_graph_near_t *left = a, *right = b;
+    if (left->distance != right->distance)
+        return left->distance < right->distance ? -1 : 1;
+    return left->id < right->id ? -1 : left->id > right->id;
+}
+
+//  Whether a kept node is nearer to the candidate than the node itself is
+static bool
+s_occluded (const s_build_t *build, const kith_graph_near_t *candidate,
+            const uint32_t *kept, uint32_t count)
+{
+    const kith_graph_t *self = build->self;
+    const kith_kernels_t *kernels = kith_kernels ();
+    bool l2 = self->rows.metric == KITH_METRIC_L2;
+    kith_gather4_fn *four = l2 ? kernels->l2_4 : kernels->dot4;
+    const float *norms = self->rows.norms;
+    uint32_t row = s_row (build, candidate->id);
+    for (uint32_t first = 0; first < count; first += 4) {
+        const void *vectors [4];
+        uint32_t rows [4];
+        float products [4];
+        for (uint32_t each = 0; each < 4; each++) {
+            rows [each] =
+                s_row (build, kept [first + each < count ? first + each : first]);
+            vectors [each] = kith_graph_vector (self, rows [each]);
+        }
+        four (kith_graph_vector (self, row), vectors, self->rows.dim, products);
+        for (uint32_t each = 0; each < 4; each++) {
+            float score = kith_score_of_product (self->rows.metric, products [each],
+                                                 norms ? norms [row] : 0,
+                                                 norms ? norms [rows [each]] : 0);
+            if (kith_score_distance (self->rows.metric, score) < candidate->distance)
+                return true;
+        }
+    }
+    return false;
+}
+
+//  Keeps what no nearer kept node hides, at most `most`; then fills up to `fill` with the nearest of the hidden. Candidates are sorted;
+//  writes links, the rest empty.
+static void
+s_prune (const s_build_t *build, const s_candidates_t *candidates, uint32_t most,
+         uint32_t fill, uint32_t *links)
+{
+    uint32_t degree = build->self->layers [build->level].degree;
+    uint32_t kept [KITH_GRAPH_DEGREE_MAX], hidden [KITH_GRAPH_DEGREE_MAX];
+    uint32_t kept_count = 0, hidden_count = 0;
+    for (uint32_t index = 0; index < candidates->count && kept_count < most; index++) {
+        const kith_graph_near_t *candidate = &candidates->near [index];
+        if (!s_occluded (build, candidate, kept, kept_count))
+            kept [kept_count++] = candidate->id;
+        else if (hidden_count < fill)
+            hidden [hidden_count++] = candidate->id;
+    }
+    for (uint32_t index = 0; index < hidden_count && kept_count < fill; index++)
+        kept [kept_count++] = hidden [index];
+    memcpy (links, kept, kept_count * sizeof *kept);
+    for (uint32_t index = kept_count; index < degree; index++)
+        links [index] = KITH_GRAPH_EMPTY;
+}
+
+//  Fills in the candidates' exact distances to the prepared row, and sorts them
+static void
+s_measure (const s_build_t *build, uint32_t part)
+{
+    s_candidates_t *candidates = &build->candidates [part];
+    for (uint32_t index = 0; index < candidates->count; index++)
+        candidates->rows [index] = s_row (build, candidates->near [index].id);
+    kith_graph_exact_distances (build->self, build->scratches [part], candidates->rows,
+                                candidates->count, candidates->distances);
+    for (uint32_t index = 0; index < candidates->count; index++)
+        candidates->near [index].distance = candidates->distances [index];
+    qsort (candidates->near, candidates->count, sizeof *candidates->near, s_compare_near);
+}
+
+static bool
+s_ask (s_build_t *build, uint32_t part, uint32_t row)
+{
+    kith_graph_t *self = build->self;
+    float norm = self->rows.norms ? self->rows.norms [row] : 0;
+    bool ready = kith_graph_prepare (self, build->scratches [part],
+                                     kith_graph_vector (self, row), norm)
+                 && kith_graph_beam_reset (&build->scratches [part]->beam, build->effort);
+    if (!ready)
+        atomic_store (&build->failed, true);
+    return ready;
+}
+
+//  ---------------------------------------------------------------------
+//  First half of a batch: every node finds its own links
+
+static void
+s_search_node (s_build_t *build, uint32_t part, uint32_t place)
+{
+    kith_graph_t *self = build->self;
+    kith_graph_scratch_t *scratch = build->scratches [part];
+    s_candidates_t *candidates = &build->candidates [part];
+    uint32_t node = s_node (build, place);
+    if (!s_ask (build, part, s_row (build, node)))
+        return;
+    //  The level above leads to nodes that are in only when all of its nodes are in
+    bool above = build->level < self->header.levels
+                 && build->first >= self->header.counts [build->level];
+    uint32_t entry =
+        above ? kith_graph_descend (self, scratch, build->level) : s_node (build, 0);
+    kith_graph_forget (scratch);
+    kith_graph_walk (self, scratch, build->level, entry);
+    const kith_graph_beam_t *beam = &scratch->beam;
+    candidates->count = 0;
+    for (uint32_t index = 0; index < beam->size && candidates->count < PRUNE_MAX; index++)
+        candidates->near [candidates->count++].id =
+            beam->near [index].id & ~KITH_GRAPH_EXPANDED;
+    s_measure (build, part);
+    uint32_t degree = self->layers [build->level].degree;
+    s_prune (build, candidates, degree / 2, degree / 2, s_links (build, node));
+}
+
+static void
+s_search_part (void *arg, uint32_t part)
+{
+    s_build_t *build = arg;
+    for (;;) {
+        uint32_t chunk =
+            atomic_fetch_add_explicit (&build->next, 1, memory_order_relaxed);
+        uint64_t first = build->first + (uint64_t) chunk * CHUNK;
+        if (first >= build->last
+            || atomic_load_explicit (&build->failed, memory_order_relaxed))
+            return;
+        for (uint64_t place = first; place < first + CHUNK && place < build->last;
+             place++)
+            s_search_node (build, part, (uint32_t) place);
+    }
+}
+
+//  ---------------------------------------------------------------------
+//  Second half: links back, grouped by their target
+
+//  Stable sort by target, a byte at a time
+static void
+s_sort_backs (s_build_t *build, uint32_t count)
+{
+    for (uint32_t shift = 0; shift < 32; shift += 8) {
+        uint32_t starts [257] = {0};
+        for (uint32_t index = 0; index < count; index++)
+            starts [1 + (build->backs [index].node >> shift & 255)]++;
+        if (starts [1 + (build->backs [0].node >> shift & 255)] == count)
+            continue;
+        for (uint32_t byte = 0; byte < 256; byte++)
+            starts [byte + 1] += starts [byte];
+        for (uint32_t index = 0; index < count; index++)
+            build->spare [starts [build->backs [index].node >> shift & 255]++] =
+                build->backs [index];
+        s_back_t *sorted = build->spare;
+        build->spare = build->backs;
+        build->backs = sorted;
+    }
+}
+
+static void
+s_group_backs (s_build_t *build)
+{
+    uint32_t degree = build->self->layers [build->level].degree;
+    uint32_t count = 0;
+    for (uint32_t place = build->first; place < build->last; place++) {
+        uint32_t node = s_node (build, place);
+        const uint32_t *links = s_links (build, node);
+        for (uint32_t index = 0; index < degree && links [index] != KITH_GRAPH_EMPTY;
+             index++)
+            build->backs [count++] = (s_back_t){.node = links [index], .from = node};
+    }
+    build->group_count = 0;
+    if (count == 0)
+        return;
+    s_sort_backs (build, count);
+    for (uint32_t index = 0; index < count; index++)
+        if (index == 0 || build->backs [index].node != build->backs [index - 1].node)
+            build->groups [build->group_count++] = index;
+    build->groups [build->group_count] = count;
+}
+
+static void
+s_take_back (s_build_t *build, uint32_t part, uint32_t group)
+{
+    kith_graph_t *self = build->self;
+    const s_back_t *backs = build->backs + build->groups [group];
+    uint32_t count = build->groups [group + 1] - build->groups [group];
+    uint32_t degree = self->layers [build->level].degree;
+    uint32_t *links = s_links (build, backs [0].node);
+    uint32_t used = 0;
+    while (used < degree && links [used] != KITH_GRAPH_EMPTY)
+        used++;
+    if (used + count <= degree) {
+        for (uint32_t index = 0; index < count; index++)
+            links [used + index] = backs [index].from;
+        return;
+    }
+    s_candidates_t *candidates = &build->candidates [part];
+    if (!s_ask (build, part, s_row (build, backs [0].node)))
+        return;
+    candidates->count = 0;
+    for (uint32_t index = 0; index < used + count && candidates->count < PRUNE_MAX;
+         index++)
+        candidates->near [candidates->count++].id =
+            index < used ? links [index] : backs [index - used].from;
+    s_measure (build, part);
+    s_prune (build, candidates, degree, degree / 2, links);
+}
+
+static void
+s_back_part (void *arg, uint32_t part)
+{
+    s_build_t *build = arg;
+    for (;;) {
+        uint32_t chunk =
+            atomic_fetch_add_explicit (&build->next, 1, memory_order_relaxed);
+        uint64_t first = (uint64_t) chunk * CHUNK;
+        if (first >= build->group_count)
+            return;
+        for (uint64_t group = first; group < first + CHUNK && group < build->group_count;
+             group++)
+            s_take_back (build, part, (uint32_t) group);
+    }
+}
+
+static void
+s_run (s_build_t *build, kith_part_fn *fn)
+{
+    atomic_store (&build->next, 0);
+    kith_graph_run (build->params->parallel, build->parts, fn, build);
+}
+
+static bool
+s_go_on (const s_build_t *build, uint64_t done)
+{
+    const kith_graph_params_t *params = build->params;
+    return !params->progress
+           || params->progress (params->progress_arg, done, build->ordered);
+}
+
+static int
+s_build_level (s_build_t *build, uint32_t level, uint32_t count, kith_error_t *error)
+{
+    build->level = level;
+    uint32_t largest = count / BATCH_SHARE > CHUNK ? count / BATCH_SHARE : CHUNK;
+    for (uint32_t done = 1; done < count;) {
+        build->first = done;
+        uint32_t size = done < largest ? done : largest;
+        build->last = count - done < size ? count : done + size;
+        s_run (build, s_search_part);
+        if (atomic_load (&build->failed))
+            return kith_error_set (error, KITH_ERR_NO_MEMORY,
+                                   "no memory to build the index");
+        s_group_backs (build);
+        s_run (build, s_back_part);
+        done = build->last;
+        if (level == 0 && !s_go_on (build, done))
+            return kith_error_set (error, KITH_ERR_CANCELLED,
+                                   "the build of the index was cancelled");
+    }
+    return 0;
+}
+
+//  ---------------------------------------------------------------------
+//  Twins
+
+typedef struct {
+    uint64_t hash;
+    uint32_t row;
+} s_hashed_t;
+
+static int
+s_compare_hashed (const void *a, const void *b)
+{
+    const s_hashed_t *left = a, *right = b;
+    if (left->hash != right->hash)
+        return left->hash < right->hash ? -1 : 1;
+    return left->row < right->row ? -1 : left->row > right->row;
+}
+
+//  Chains equal rows in ascending order and marks all but the first in `behind`; returns how many are behind
+static uint32_t
+s_find_twins (const kith_graph_t *self, s_hashed_t *hashed, uint32_t *twins,
+              kith_bits_t *behind)
+{
+    uint32_t rows = self->rows.rows, found = 0;
+    size_t bytes = self->rows.dim * sizeof (float);
+    for (uint32_t row = 0; row < rows; row++) {
+        hashed [row] =
+            (s_hashed_t){kith_hash64 (kith_graph_vector (self, row), bytes), row};
+        twins [row] = KITH_GRAPH_EMPTY;
+    }
+    qsort (hashed, rows, sizeof *hashed, s_compare_hashed);
+    uint32_t tail = 0;
+    for (uint32_t index = 1; index < rows; index++) {
+        uint32_t row = hashed [index].row;
+        bool same = hashed [index].hash == hashed [index - 1].hash
+                    && memcmp (kith_graph_vector (self, hashed [tail].row),
+                               kith_graph_vector (self, row), bytes)
+                           == 0;
+        if (same) {
+            twins [hashed [tail].row] = row;
+            kith_bits_set (behind, row);
+            found++;
+        }
+        tail = index;
+    }
+    return found;
+}
+
+//  ---------------------------------------------------------------------
+//  Order and levels
+
+//  A row is in level l with a chance of upper_degree ^ -l: integers only, so that every machine agrees
+static uint32_t
+s_level (const kith_graph_t *self, uint64_t seed, uint32_t row)
+{
+    uint64_t limit = UINT64_MAX, value = kith_mix64 (seed ^ kith_mix64 (row + 1));
+    uint32_t level = 0;
+    while (level < KITH_GRAPH_LEVELS_MAX && value < (limit /= self->header.upper_degree))
+        level++;
+    return level;
+}
+
+//  Random order of the rows that are not behind a twin, higher levels first; counts them per level
+static void
+s_order (s_build_t *build, const kith_bits_t *behind, uint64_t seed)
+{
+    kith_graph_t *self = build->self;
+    kith_random_t random;
+    kith_random_seed (&random, seed);
+    for (uint32_t row = 0; row < self->rows.rows; row++)
+        if (!kith_bits_get (behind, row))
+            build->order [build->ordered++] = row;
+    for (uint32_t left = build->ordered; left > 1; left--) {
+        uint32_t other = (uint32_t) kith_random_below (&random, left),
+                 row = build->order [left - 1];
+        build->order [left - 1] = build->order [other];
+        build->order [other] = row;
+    }
+    uint32_t placed = 0;
+    for (uint32_t level = KITH_GRAPH_LEVELS_MAX; level > 0; level--) {
+        for (uint32_t index = placed; index < build->ordered; index++) {
+            uint32_t row = build->order [index];
+            if (s_level (self, seed, row) < level)
+                continue;
+            build->order [index] = build->order [placed];
+            build->order [placed++] = row;
+        }
+        self->header.counts [level - 1] = placed;
+        if (placed && self->header.levels == 0)
+            self->header.levels = level;
+    }
+    self->header.entry = build->ordered ? build->order [0] : 0;
+}
+
+//  ---------------------------------------------------------------------
+//  All of it
+
+static uint32_t
+s_degree (uint32_t dim, const kith_graph_params_t *params)
+{
+    uint32_t degree = params->degree ? params->degree
+                      : dim <= 32    ? 32
+                      : dim < 512    ? 48
+                                     : 64;
+    degree = (degree + 15) / 16 * 16;
+    return degree < KITH_GRAPH_DEGREE_MAX ? degree : KITH_GRAPH_DEGREE_MAX;
+}
+
+static void
+s_build_free (s_build_t *build)
+{
+    for (uint32_t part = 0; build->scratches && part < build->parts; part++)
+        kith_graph_scratch_destroy (&build->scratches [part]);
+    free (build->scratches);
+    free (build->candidates);
+    free (build->order);
+    free (build->backs);
+    free (build->spare);
+    free (build->groups);
+}
+
+static bool
+s_build_alloc (s_build_t *build)
+{
+    uint32_t rows = build->self->rows.rows, degree = build->self->header.degree;
+    size_t batch = rows / BATCH_SHARE + CHUNK + 1;
+    build->parts = build->params->parallel ? build->params->parallel->threads : 1;
+    build->order = kith_graph_big_new ((size_t) rows * sizeof *build->order);
+    build->backs = kith_graph_big_new (batch * degree * sizeof *build->backs);
+    build->spare = kith_graph_big_new (batch * degree * sizeof *build->spare);
+    build->groups = kith_graph_big_new ((batch * degree + 1) * sizeof *build->groups);
+    build->candidates = kith_alloc64 (build->parts * sizeof *build->candidates);
+    build->scratches = kith_new (build->parts * sizeof (kith_graph_scratch_t *));
+    for (uint32_t part = 0; part < build->parts; part++)
+        build->scratches [part] = kith_graph_scratch_new ();
+    return build->order && build->backs && build->spare && build->groups
+           && build->candidates;
+}
+
+//  Twins, order, levels, and room for the links; -1: no memory
+static int
+s_prepare (s_build_t *build)
+{
+    kith_graph_t *self = build->self;
+    uint32_t rows = self->rows.rows;
+    uint32_t *twins = kith_graph_big_new ((size_t) rows * sizeof *twins);
+    s_hashed_t *hashed = kith_graph_big_new ((size_t) rows * sizeof *hashed);
+    if (!twins || !hashed) {
+        free (twins);
+        free (hashed);
+        return -1;
+    }
+    kith_bits_t behind;
+    kith_bits_init (&behind, rows, false);
+    uint32_t twinned = s_find_twins (self, hashed, twins, &behind);
+    free (hashed);
+    if (twinned > 0)
+        self->twins = kith_graph_own (self, twins);
+    else
+        free (twins);
+    s_order (build, &behind, build->params->seed);
+    kith_bits_free (&behind);
+    size_t upper = 0;
+    for (uint32_t level = 0; level < self->header.levels; level++)
+        upper += self->header.counts [level];
+    size_t upper_bytes = upper * self->header.upper_degree * sizeof (uint32_t);
+    size_t bytes = (size_t) rows * self->header.degree * sizeof (uint32_t);
+    uint32_t *upper_rows =
+        kith_graph_big_new (self->header.counts [0] * sizeof *upper_rows);
+    build->all_links = kith_graph_own (self, kith_graph_big_new (bytes));
+    build->upper_links = kith_graph_own (self, kith_graph_big_new (upper_bytes));
+    kith_graph_own (self, upper_rows);
+    if (!build->all_links || !build->upper_links || !upper_rows)
+        return -1;
+    memset (build->all_links, 0xff, bytes);
+    memset (build->upper_links, 0xff, upper_bytes);
+    memcpy (upper_rows, build->order, self->header.counts [0] * sizeof *upper_rows);
+    self->links = build->all_links;
+    self->upper_links = build->upper_links;
+    self->upper_rows = upper_rows;
+    kith_graph_lay (self);
+    return 0;
+}
+
+//  ---------------------------------------------------------------------
+//  Last: the nearest links first, and nobody left alone
+
+static void
+s_sort_links (s_build_t *build, uint32_t part, uint32_t row)
+{
+    kith_graph_t *self = build->self;
+    uint32_t degree = self->header.degree;
+    uint32_t *links = build->all_links + (size_t) row * degree;
+    if (links [0] == KITH_GRAPH_EMPTY || !s_ask (build, part, row))
+        return;
+    s_candidates_t *candidates = &build->candidates [part];
+    candidates->count = 0;
+    while (candidates->count < degree && links [candidates->count] != KITH_GRAPH_EMPTY) {
+        candidates->near [candidates->count].id = links [candidates->count];
+        candidates->count++;
+    }
+    s_measure (build, part);
+    for (uint32_t index = 0; index < candidates->count; index++)
+        links [index] = candidates->near [index].id;
+}
+
+static void
+s_sort_part (void *arg, uint32_t part)
+{
+    s_build_t *build = arg;
+    uint32_t rows = build->self->rows.rows;
+    for (;;) {
+        uint32_t chunk =
+            atomic_fetch_add_explicit (&build->next, 1, memory_order_relaxed);
+        uint64_t first = (uint64_t) chunk * CHUNK;
+        if (first >= rows)
+            return;
+        for (uint64_t row = first; row < first + CHUNK && row < rows; row++)
+            s_sort_links (build, part, (uint32_t) row);
+    }
+}
+
+//  The shortest codes that keep the neighbours apart on these rows; the vectors themselves if none does
+static bool
+s_choose_code (s_build_t *build)
+{
+    kith_graph_t *self = build->self;
+    kith_graph_code_t code = KITH_GRAPH_NIBBLES;
+    if (kith_graph_code_bytes (KITH_GRAPH_BYTES, self->rows.dim) == 64)
+        code = KITH_GRAPH_BYTES;
+    for (; code != KITH_GRAPH_FLOATS;
+         code = code == KITH_GRAPH_NIBBLES ? KITH_GRAPH_BYTES : KITH_GRAPH_FLOATS) {
+        if (!kith_graph_encode (self, code, build->params->parallel))
+            return false;
+        float recall =
+            kith_graph_code_recall (self, &build->truth, build->params->parallel);
+        if (recall < 0)
+            return false;
+        if (recall >= CODE_RECALL)
+            return true;
+        kith_graph_disown (self, self->codes);
+        kith_graph_disown (self, self->scale);
+        self->codes = NULL;
+        self->scale = NULL;
+    }
+    return kith_graph_encode (self, KITH_GRAPH_FLOATS, build->params->parallel);
+}
+
+static int
+s_build (s_build_t *build, kith_error_t *error)
+{
+    kith_graph_t *self = build->self;
+    const char *none = "no memory to build the index";
+    if (!s_build_alloc (build) || s_prepare (build) != 0)
+        return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
+    if (!kith_graph_draw (self, build->params, &build->truth) || !s_choose_code (build))
+        return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
+    size_t offset = 0;
+    for (uint32_t level = 1; level <= self->header.levels; level++)
+        offset += (size_t) self->header.counts [level - 1] * self->header.upper_degree;
+    for (uint32_t level = self->header.levels; level > 0; level--) {
+        uint32_t count = self->header.counts [level - 1];
+        offset -= (size_t) count * self->header.upper_degree;
+        build->links = build->upper_links + offset;
+        if (s_build_level (build, level, count, error) != 0)
+            return -1;
+    }
+    build->links = build->all_links;
+    if (s_build_level (build, 0, build->ordered, error) != 0)
+        return -1;
+    build->level = 0;
+    s_run (build, s_sort_part);
+    if (atomic_load (&build->failed)
+        || !kith_graph_calibrate (self, &build->truth, build->params->parallel))
+        return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
+    return 0;
+}
+
+kith_graph_t *
+kith_graph_build (const kith_rows_t *rows, const kith_graph_params_t *params,
+                  kith_error_t *error)
+{
+    assert (rows->metric != KITH_METRIC_COSINE || rows->norms || rows->rows == 0);
+    if (rows->rows > KITH_GRAPH_ROWS_MAX) {
+        kith_error_set (error, KITH_ERR_LIMIT,
+                        "%" PRIu32 " rows are more than an index can hold", rows->rows);
+        return NULL;
+    }
+    kith_graph_t *self = kith_new (sizeof *self);
+    self->rows = *rows;
+    self->header.magic = KITH_GRAPH_MAGIC;
+    self->header.rows = rows->rows;
+    self->header.dim = rows->dim;
+    self->header.metric = rows->metric;
+    self->header.degree = s_degree (rows->dim, params);
+    self->header.upper_degree = self->header.degree / 2;
+    self->header.recall =
+        params->recall > 0 && params->recall < 1 ? params->recall : 0.95f;
+    s_build_t build = {.self = self, .params = params, .effort = params->build_effort};
+    if (build.effort == 0)
+        build.effort = EFFORT;
+    if (build.effort > KITH_GRAPH_EFFORT_MAX)
+        build.effort = KITH_GRAPH_EFFORT_MAX;
+    if (s_build (&build, error) != 0)
+        kith_graph_destroy (&self);
+    s_build_free (&build);
+    return self;
+}
+
+uint64_t
+kith_graph_build_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *params)
+{
+    uint64_t degree = s_degree (dim, params);
+    uint64_t threads = params->parallel ? params->parallel->threads : 1;
+    uint64_t row = degree * sizeof (uint32_t)       //  links
+                   + 4 * sizeof (uint32_t)          //  upper levels
+                   + 4 + sizeof (s_hashed_t) + 4    //  twins, order
+                   + kith_graph_code_bytes (KITH_GRAPH_NIBBLES, dim) + 64;
+    uint64_t batch = (rows / BATCH_SHARE + CHUNK) * degree * (2 * sizeof (s_back_t) + 4);
+    return rows * row + batch + threads * (rows + sizeof (s_candidates_t) + 65536);
+}

@@ -1,0 +1,219 @@
+//  graph_layout.h - what the files of the graph share: its arrays, codes, beam and scratch memory
+//  SPDX-License-Identifier: Apache-2.0
+#ifndef KITH_GRAPH_LAYOUT_H
+#define KITH_GRAPH_LAYOUT_H
+
+#include "engine/indexes/graph.h"
+
+#define KITH_GRAPH_EMPTY 0xffffffffu    //  no link here, nor after it
+#define KITH_GRAPH_MAGIC 0x31474b48u    //  layout version in the first digit
+#define KITH_GRAPH_LEVELS_MAX 8u        //  upper levels
+#define KITH_GRAPH_DEGREE_MAX 256u
+#define KITH_GRAPH_EFFORT_MAX 65536u
+#define KITH_GRAPH_SAMPLE 256u     //  rows that calibration asks with
+#define KITH_GRAPH_GRID_MAX 24u    //  calibrated efforts
+#define KITH_GRAPH_ROWS_MAX                                                              \
+    0x7fffffffu    //  the top bit of an id in a beam says expanded
+
+//  Section ids
+typedef enum {
+    KITH_GRAPH_HEADER = 1,
+    KITH_GRAPH_LINKS = 2,    //  uint32 [rows] [degree]
+    KITH_GRAPH_UPPER_ROWS =
+        3,    //  uint32: rows of level 1, those of level 2 first and so on
+    KITH_GRAPH_UPPER_LINKS =
+        4,    //  uint32 [counts [level]] [upper_degree], level after level: positions
+    KITH_GRAPH_TWINS = 5,    //  uint32 [rows]: next equal row; absent if all rows differ
+    KITH_GRAPH_CODES = 6,    //  uint8 [rows] [code_bytes]
+    KITH_GRAPH_SCALE = 7     //  float [dim] {middle, half}: see graph_codes.c
+} kith_graph_section_id_t;
+
+typedef enum {
+    KITH_GRAPH_FLOATS = 0,     //  no codes: the vectors themselves
+    KITH_GRAPH_NIBBLES = 1,    //  4 bits per dimension
+    KITH_GRAPH_BYTES = 2       //  7 bits per dimension
+} kith_graph_code_t;
+
+//  One calibrated effort; recall of the mean query and of a one-sided 95 % bound, at k = 10 and k = 100
+typedef struct {
+    uint32_t effort;
+    float recall10, bound10;
+    float recall100, bound100;
+} kith_graph_point_t;
+
+typedef struct {
+    uint32_t magic;
+    uint32_t rows, dim, metric;
+    uint32_t degree, upper_degree;
+    uint32_t levels;                            //  upper levels
+    uint32_t counts [KITH_GRAPH_LEVELS_MAX];    //  rows of upper level 1, 2, ...
+    uint32_t entry;    //  row where a search begins when there is no upper level
+    uint32_t code, code_bytes;    //  kith_graph_code_t; 0 with floats
+    uint32_t grid;                //  points
+    float recall;                 //  what was asked for at the build
+    kith_graph_point_t points [KITH_GRAPH_GRID_MAX];
+} kith_graph_header_t;
+
+//  Nodes of one level. In level 0 a node is a row, above it is a position in `rows`.
+typedef struct {
+    const uint32_t *links;
+    const uint32_t *rows;    //  null: level 0
+    uint32_t degree;
+    uint32_t count;
+} kith_graph_layer_t;
+
+struct kith_graph {
+    kith_rows_t rows;
+    kith_graph_header_t header;
+    const kith_graph_header_t *stored;    //  the section, or &header
+    kith_graph_layer_t layers [1 + KITH_GRAPH_LEVELS_MAX];
+    const uint32_t *links, *upper_rows, *upper_links, *twins;
+    const uint8_t *codes;
+    const float *scale;
+    void *owned [8];    //  freed with the graph
+    uint32_t owned_count;
+};
+
+typedef struct {
+    float distance;
+    uint32_t id;    //  with KITH_GRAPH_EXPANDED
+} kith_graph_near_t;
+
+#define KITH_GRAPH_EXPANDED 0x80000000u
+
+//  The nearest nodes found so far, ascending; `next` is the first not expanded
+typedef struct {
+    kith_graph_near_t *near;
+    uint32_t size;
+    uint32_t capacity;
+    uint32_t next;
+    uint32_t room;    //  allocated
+} kith_graph_beam_t;
+
+struct kith_graph_scratch {
+    uint8_t *marks;    //  marks [node] == epoch: seen in this search
+    uint32_t marks_count;
+    uint8_t epoch;
+    kith_graph_beam_t beam;
+    kith_graph_beam_t found;    //  live rows of a filtered search
+    float *vector;              //  the query; of length 1 for cosine
+    int8_t *code;               //  2 x code_bytes
+    uint32_t vector_room, code_room;
+    float code_base, code_step;    //  product = base + step * integer product
+    uint32_t ids [KITH_GRAPH_DEGREE_MAX];
+    uint32_t rows [KITH_GRAPH_DEGREE_MAX];
+    float distances [KITH_GRAPH_DEGREE_MAX];
+    uint64_t compared;
+};
+
+//  Big anonymous memory, zeroed, in huge pages if the system grants them; freed with free (). Null: none left.
+void *kith_graph_big_new (size_t bytes);
+
+//  Points layers at the arrays, after header and pointers are set.
+void kith_graph_lay (kith_graph_t *self);
+
+//  Makes scratch ready to ask self for `vector`: room, epoch, query and its code. False: no memory.
+bool kith_graph_prepare (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                         const float *vector, float norm);
+
+//  A new epoch: nothing is seen yet.
+void kith_graph_forget (kith_graph_scratch_t *scratch);
+
+//  Distances of the prepared query to rows, by codes if there are any: right up to a constant of the query.
+void kith_graph_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
+                           const uint32_t *rows, uint32_t count, float *distances);
+
+//  The same by the vectors, whether there are codes or not.
+void
+kith_graph_exact_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
+                            const uint32_t *rows, uint32_t count, float *distances);
+
+//  Makes self free data when it ends (null is fine); returns data.
+void *kith_graph_own (kith_graph_t *self, void *data);
+
+//  Frees data that self owns.
+void kith_graph_disown (kith_graph_t *self, const void *data);
+
+//  Empties beam for `capacity` nodes; false: no memory.
+bool kith_graph_beam_reset (kith_graph_beam_t *beam, uint32_t capacity);
+
+//  Puts a node where it belongs unless it is worse than all of a full beam.
+void kith_graph_beam_put (kith_graph_beam_t *beam, float distance, uint32_t id);
+
+//  Takes the first node that is not expanded.
+uint32_t kith_graph_beam_take (kith_graph_beam_t *beam);
+
+//  Lists the links of node not seen before into scratch->ids and ->rows, marks them, asks for their codes; returns how many.
+uint32_t kith_graph_collect (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                             uint32_t level, uint32_t node);
+
+//  Asks for the links of the node that would be expanded next.
+void kith_graph_prefetch_links (const kith_graph_t *self, uint32_t level,
+                                const kith_graph_beam_t *beam);
+
+//  Nearest node of each level from the top down to `level` by greedy steps; returns the position in `level`
+//  (a row if level is 0).
+uint32_t kith_graph_descend (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                             uint32_t level);
+
+//  Best-first search of one level from node `entry`; scratch->beam holds what was found.
+void kith_graph_walk (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                      uint32_t level, uint32_t entry);
+
+//  Scale and codes of all rows, owned by self; floats if `code` says so. False: no memory.
+bool
+kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *parallel);
+
+//  The query as a code, into scratch.
+void kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch);
+
+//  Bytes of one row's code.
+uint32_t kith_graph_code_bytes (kith_graph_code_t code, uint32_t dim);
+
+//  How many of a beam a refine looks at for k answers.
+uint32_t kith_graph_depth (const kith_graph_t *self, uint32_t k);
+
+//  Offers the best of a walked beam, and their twins, to top with exact scores: by codes some more than k are looked at.
+void
+kith_graph_refine (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                   const kith_graph_beam_t *beam, const float *query, float query_norm,
+                   const kith_graph_query_t *options, kith_topk_t *top);
+
+//  Rows that were drawn to measure the graph with, and how far their 10th and 100th neighbours are
+typedef struct {
+    uint32_t count;
+    uint32_t rows [KITH_GRAPH_SAMPLE];
+    float distance10 [KITH_GRAPH_SAMPLE];
+    float distance100 [KITH_GRAPH_SAMPLE];
+} kith_graph_truth_t;
+
+//  Draws rows and searches their neighbours exactly. Leaves count 0 when there are too few rows. False: no memory.
+bool kith_graph_draw (const kith_graph_t *self, const kith_graph_params_t *params,
+                      kith_graph_truth_t *truth);
+
+//  Share of the 10 nearest that a scan of all codes finds within the depth of a refine; negative: no memory.
+float kith_graph_code_recall (const kith_graph_t *self, const kith_graph_truth_t *truth,
+                              kith_parallel_t *parallel);
+
+//  Fills header's points: each drawn row asks, itself left out. False: no memory.
+bool kith_graph_calibrate (kith_graph_t *self, const kith_graph_truth_t *truth,
+                           kith_parallel_t *parallel);
+
+//  Runs fn for parts 0 .. parts - 1 on self's threads, or here if parallel is null.
+static inline void
+kith_graph_run (kith_parallel_t *parallel, uint32_t parts, kith_part_fn *fn, void *arg)
+{
+    if (parallel)
+        parallel->run (parallel, parts, fn, arg);
+    else
+        for (uint32_t part = 0; part < parts; part++)
+            fn (arg, part);
+}
+
+static inline const float *
+kith_graph_vector (const kith_graph_t *self, uint32_t row)
+{
+    return (const float *) self->rows.vectors + (size_t) row * self->rows.dim;
+}
+
+#endif

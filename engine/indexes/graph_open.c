@@ -1,0 +1,216 @@
+//  graph_open.c - opens stored sections, believing nothing they say
+//  SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+
+#include "base/bytes.h"
+#include "engine/indexes/graph_layout.h"
+
+static const kith_graph_section_t *
+s_find (const kith_graph_section_t *sections, size_t count, uint32_t id)
+{
+    for (size_t index = 0; index < count; index++)
+        if (sections [index].id == id && sections [index].size)
+            return &sections [index];
+    return NULL;
+}
+
+static int
+s_corrupt (kith_error_t *error, const char *what)
+{
+    return kith_error_set (error, KITH_ERR_CORRUPT, "the stored index is damaged: %s",
+                           what);
+}
+
+static bool
+s_share_is_sane (float share)
+{
+    return isfinite (share) && share >= -1 && share <= 1;
+}
+
+static bool
+s_points_are_sane (const kith_graph_header_t *header)
+{
+    if (header->grid > KITH_GRAPH_GRID_MAX || !s_share_is_sane (header->recall))
+        return false;
+    uint32_t before = 0;
+    for (uint32_t index = 0; index < header->grid; index++) {
+        const kith_graph_point_t *point = &header->points [index];
+        if (point->effort <= before || point->effort > KITH_GRAPH_EFFORT_MAX
+            || !s_share_is_sane (point->recall10) || !s_share_is_sane (point->bound10)
+            || !s_share_is_sane (point->recall100) || !s_share_is_sane (point->bound100))
+            return false;
+        before = point->effort;
+    }
+    return true;
+}
+
+//  Every level has nodes, none more than the one below
+static bool
+s_levels_are_sane (const kith_graph_header_t *header)
+{
+    if (header->levels > KITH_GRAPH_LEVELS_MAX)
+        return false;
+    uint32_t below = header->rows;
+    for (uint32_t level = 0; level < header->levels; level++) {
+        if (header->counts [level] == 0 || header->counts [level] > below)
+            return false;
+        below = header->counts [level];
+    }
+    return header->rows == 0 ? header->levels == 0 : header->entry < header->rows;
+}
+
+static int
+s_check_header (const kith_graph_header_t *header, const kith_rows_t *rows,
+                kith_error_t *error)
+{
+    if (header->magic != KITH_GRAPH_MAGIC)
+        return s_corrupt (error, "its header is of no known version");
+    if (header->rows != rows->rows || header->dim != rows->dim
+        || header->metric != (uint32_t) rows->metric
+        || header->rows > KITH_GRAPH_ROWS_MAX)
+        return s_corrupt (error, "it was made for other rows");
+    if (header->degree == 0 || header->degree % 16
+        || header->degree > KITH_GRAPH_DEGREE_MAX
+        || header->upper_degree != header->degree / 2)
+        return s_corrupt (error, "its degree is out of range");
+    if (!s_levels_are_sane (header))
+        return s_corrupt (error, "its levels do not fit its rows");
+    if (header->code > KITH_GRAPH_BYTES
+        || header->code_bytes
+               != kith_graph_code_bytes ((kith_graph_code_t) header->code, header->dim))
+        return s_corrupt (error, "its codes are of no known kind");
+    if (!s_points_are_sane (header))
+        return s_corrupt (error, "its calibration is out of range");
+    return 0;
+}
+
+//  Whether all links are below limit or empty; no early end, so that the compiler makes it wide
+static bool
+s_links_are_sane (const uint32_t *links, size_t count, uint32_t limit)
+{
+    uint32_t bad = 0;
+    for (size_t index = 0; index < count; index++)
+        bad |= (uint32_t) (links [index] >= limit)
+               & (uint32_t) (links [index] != KITH_GRAPH_EMPTY);
+    return bad == 0;
+}
+
+static bool
+s_twins_are_sane (const uint32_t *twins, uint32_t rows)
+{
+    for (uint32_t row = 0; row < rows; row++)
+        if (twins [row] != KITH_GRAPH_EMPTY
+            && (twins [row] <= row || twins [row] >= rows))
+            return false;
+    return true;
+}
+
+static bool
+s_rows_are_sane (const uint32_t *ids, uint32_t count, uint32_t rows)
+{
+    for (uint32_t index = 0; index < count; index++)
+        if (ids [index] >= rows)
+            return false;
+    return true;
+}
+
+static bool
+s_scale_is_sane (const float *scale, uint32_t dim)
+{
+    for (uint32_t index = 0; index < 2 * dim; index++)
+        if (!isfinite (scale [index]))
+            return false;
+    return true;
+}
+
+static int
+s_check_content (kith_graph_t *self, kith_error_t *error)
+{
+    const kith_graph_header_t *header = &self->header;
+    if (!s_links_are_sane (self->links, (size_t) header->rows * header->degree,
+                           header->rows))
+        return s_corrupt (error, "a link leads to no row");
+    if (header->levels
+        && !s_rows_are_sane (self->upper_rows, header->counts [0], header->rows))
+        return s_corrupt (error, "a row of an upper level does not exist");
+    kith_graph_lay (self);
+    for (uint32_t level = 1; level <= header->levels; level++) {
+        const kith_graph_layer_t *layer = &self->layers [level];
+        if (!s_links_are_sane (layer->links, (size_t) layer->count * layer->degree,
+                               layer->count))
+            return s_corrupt (error, "a link of an upper level leads nowhere");
+    }
+    if (self->twins && !s_twins_are_sane (self->twins, header->rows))
+        return s_corrupt (error, "equal rows are not in order");
+    if (self->scale && !s_scale_is_sane (self->scale, header->dim))
+        return s_corrupt (error, "the scale of its codes is not finite");
+    return 0;
+}
+
+//  The data of section `id` if it has just `size` bytes and lies on a multiple of 4; a size of 0 wants none
+static int
+s_take (const kith_graph_section_t *sections, size_t count, uint32_t id, uint64_t size,
+        const void **data)
+{
+    const kith_graph_section_t *section = s_find (sections, count, id);
+    *data = section ? section->data : NULL;
+    if (size == 0)
+        return section ? -1 : 0;
+    return section && section->size == size && (uintptr_t) section->data % 4 == 0 ? 0
+                                                                                  : -1;
+}
+
+static int
+s_take_all (kith_graph_t *self, const kith_graph_section_t *sections, size_t count)
+{
+    const kith_graph_header_t *header = &self->header;
+    uint64_t upper = 0, rows = header->rows;
+    for (uint32_t level = 0; level < header->levels; level++)
+        upper += header->counts [level];
+    const void *links, *upper_rows, *upper_links, *twins, *codes, *scale;
+    bool twinned = s_find (sections, count, KITH_GRAPH_TWINS) != NULL;
+    if (s_take (sections, count, KITH_GRAPH_LINKS, rows * header->degree * 4, &links) != 0
+        || s_take (sections, count, KITH_GRAPH_UPPER_ROWS,
+                   header->levels ? header->counts [0] * 4ull : 0, &upper_rows)
+               != 0
+        || s_take (sections, count, KITH_GRAPH_UPPER_LINKS,
+                   upper * header->upper_degree * 4, &upper_links)
+               != 0
+        || s_take (sections, count, KITH_GRAPH_TWINS, twinned ? rows * 4 : 0, &twins) != 0
+        || s_take (sections, count, KITH_GRAPH_CODES, rows * header->code_bytes, &codes)
+               != 0
+        || s_take (sections, count, KITH_GRAPH_SCALE,
+                   rows && header->code ? header->dim * 8ull : 0, &scale)
+               != 0)
+        return -1;
+    self->links = links;
+    self->upper_rows = upper_rows;
+    self->upper_links = upper_links;
+    self->twins = twins;
+    self->codes = codes;
+    self->scale = scale;
+    return 0;
+}
+
+kith_graph_t *
+kith_graph_open (const kith_rows_t *rows, const kith_graph_section_t *sections,
+                 size_t count, kith_error_t *error)
+{
+    const kith_graph_section_t *section = s_find (sections, count, KITH_GRAPH_HEADER);
+    if (!section || section->size != sizeof (kith_graph_header_t)) {
+        s_corrupt (error, "it has no header");
+        return NULL;
+    }
+    kith_graph_t *self = kith_new (sizeof *self);
+    self->rows = *rows;
+    memcpy (&self->header, section->data, sizeof self->header);
+    int failed = s_check_header (&self->header, rows, error);
+    if (failed == 0) {
+        failed = s_take_all (self, sections, count);
+        if (failed)
+            s_corrupt (error, "a section is missing or of the wrong size");
+    }
+    if (failed || s_check_content (self, error) != 0)
+        kith_graph_destroy (&self);
+    return self;
+}

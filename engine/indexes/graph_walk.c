@@ -1,0 +1,357 @@
+//  graph_walk.c - the search loop of the graph: beam, marks, distances
+//  SPDX-License-Identifier: Apache-2.0
+//
+//  What costs time is waiting for memory: links of the next node and vectors (or codes) of a whole row are asked for
+//  before they are used. The beam is one sorted array; no heap comes near it at widths below thousands.
+#include <math.h>
+#include <sys/mman.h>
+
+#include "base/bytes.h"
+#include "engine/indexes/graph_layout.h"
+
+enum {
+    LINE = 64,
+    LINES_AHEAD = 8,    //  of a vector; the rest the hardware finds
+    HUGE_PAGE = 2 << 20
+};
+
+void *
+kith_graph_big_new (size_t bytes)
+{
+    if (bytes < 2 * (size_t) HUGE_PAGE)
+        return kith_alloc64 (bytes);
+    void *data = NULL;
+    size_t rounded = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    if (rounded < bytes || posix_memalign (&data, HUGE_PAGE, rounded) != 0)
+        return NULL;
+    //  Refused advice only costs speed
+    (void) madvise (data, rounded, MADV_HUGEPAGE);
+    memset (data, 0, rounded);
+    return data;
+}
+
+kith_graph_scratch_t *
+kith_graph_scratch_new (void)
+{
+    return kith_new (sizeof (kith_graph_scratch_t));
+}
+
+void
+kith_graph_scratch_destroy (kith_graph_scratch_t **self_p)
+{
+    assert (self_p);
+    kith_graph_scratch_t *self = *self_p;
+    if (!self)
+        return;
+    free (self->marks);
+    free (self->beam.near);
+    free (self->found.near);
+    free (self->vector);
+    free (self->code);
+    free (self);
+    *self_p = NULL;
+}
+
+//  ---------------------------------------------------------------------
+//  Beam
+
+bool
+kith_graph_beam_reset (kith_graph_beam_t *beam, uint32_t capacity)
+{
+    beam->size = 0;
+    beam->next = 0;
+    beam->capacity = capacity;
+    if (capacity > beam->room) {
+        free (beam->near);
+        beam->room = 0;
+        beam->near = kith_alloc64 ((size_t) capacity * sizeof *beam->near);
+        if (!beam->near)
+            return false;
+        beam->room = capacity;
+    }
+    return true;
+}
+
+static inline float
+s_worst (const kith_graph_beam_t *beam)
+{
+    return beam->size < beam->capacity ? INFINITY : beam->near [beam->size - 1].distance;
+}
+
+static inline void
+s_put (kith_graph_beam_t *beam, float distance, uint32_t id)
+{
+    uint32_t size = beam->size;
+    if (size == beam->capacity) {
+        if (size == 0 || !(distance < beam->near [size - 1].distance))
+            return;
+        size--;
+    }
+    uint32_t place = 0;
+    for (uint32_t length = size; length > 0;) {
+        uint32_t half = length / 2;
+        bool after = beam->near [place + half].distance <= distance;
+        place += after ? half + 1 : 0;
+        length = after ? length - half - 1 : half;
+    }
+    memmove (beam->near + place + 1, beam->near + place,
+             (size - place) * sizeof *beam->near);
+    beam->near [place] = (kith_graph_near_t){.distance = distance, .id = id};
+    beam->size = size + 1;
+    if (place < beam->next)
+        beam->next = place;
+}
+
+void
+kith_graph_beam_put (kith_graph_beam_t *beam, float distance, uint32_t id)
+{
+    s_put (beam, distance, id);
+}
+
+uint32_t
+kith_graph_beam_take (kith_graph_beam_t *beam)
+{
+    kith_graph_near_t *best = &beam->near [beam->next];
+    uint32_t node = best->id;
+    best->id |= KITH_GRAPH_EXPANDED;
+    uint32_t next = beam->next + 1;
+    while (next < beam->size && (beam->near [next].id & KITH_GRAPH_EXPANDED))
+        next++;
+    beam->next = next;
+    return node;
+}
+
+//  ---------------------------------------------------------------------
+//  Query
+
+void
+kith_graph_forget (kith_graph_scratch_t *scratch)
+{
+    scratch->epoch++;
+    if (scratch->epoch == 0) {
+        memset (scratch->marks, 0, scratch->marks_count);
+        scratch->epoch = 1;
+    }
+}
+
+static bool
+s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
+{
+    if (scratch->marks_count < self->rows.rows) {
+        free (scratch->marks);
+        scratch->marks_count = 0;
+        scratch->marks = kith_graph_big_new (self->rows.rows);
+        if (!scratch->marks)
+            return false;
+        scratch->marks_count = self->rows.rows;
+        scratch->epoch = 0;
+    }
+    if (scratch->vector_room < self->rows.dim) {
+        free (scratch->vector);
+        scratch->vector_room = 0;
+        scratch->vector = kith_alloc64 (self->rows.dim * sizeof (float));
+        if (!scratch->vector)
+            return false;
+        scratch->vector_room = self->rows.dim;
+    }
+    if (scratch->code_room < self->header.code_bytes) {
+        free (scratch->code);
+        scratch->code_room = 0;
+        scratch->code = kith_alloc64 (2 * (size_t) self->header.code_bytes);
+        if (!scratch->code)
+            return false;
+        scratch->code_room = self->header.code_bytes;
+    }
+    return true;
+}
+
+bool
+kith_graph_prepare (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                    const float *vector, float norm)
+{
+    if (!s_make_room (self, scratch))
+        return false;
+    float factor = 1;
+    if (self->rows.metric == KITH_METRIC_COSINE)
+        factor = norm > 0 ? 1 / norm : 0;
+    for (uint32_t index = 0; index < self->rows.dim; index++)
+        scratch->vector [index] = vector [index] * factor;
+    if (self->codes)
+        kith_graph_encode_query (self, scratch);
+    scratch->compared = 0;
+    return true;
+}
+
+//  ---------------------------------------------------------------------
+//  Distances
+
+static inline void
+s_prefetch_vector (const kith_graph_t *self, uint32_t row)
+{
+    const char *vector = (const char *) kith_graph_vector (self, row);
+    size_t bytes = self->rows.dim * sizeof (float);
+    if (bytes > LINES_AHEAD * LINE)
+        bytes = LINES_AHEAD * LINE;
+    for (size_t at = 0; at < bytes; at += LINE)
+        __builtin_prefetch (vector + at);
+}
+
+void
+kith_graph_exact_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
+                            const uint32_t *rows, uint32_t count, float *distances)
+{
+    const kith_kernels_t *kernels = kith_kernels ();
+    bool l2 = self->rows.metric == KITH_METRIC_L2;
+    kith_gather4_fn *four = l2 ? kernels->l2_4 : kernels->dot4;
+    for (uint32_t index = 0; index < count && index < 8; index++)
+        s_prefetch_vector (self, rows [index]);
+    for (uint32_t first = 0; first < count; first += 4) {
+        const void *vectors [4];
+        float products [4];
+        uint32_t left = count - first < 4 ? count - first : 4;
+        for (uint32_t each = 0; each < 4; each++)
+            vectors [each] =
+                kith_graph_vector (self, rows [first + (each < left ? each : 0)]);
+        for (uint32_t ahead = first + 8; ahead < first + 12 && ahead < count; ahead++)
+            s_prefetch_vector (self, rows [ahead]);
+        four (scratch->vector, vectors, self->rows.dim, products);
+        for (uint32_t each = 0; each < left; each++)
+            distances [first + each] = l2 ? products [each] : -products [each];
+    }
+    if (self->rows.metric == KITH_METRIC_COSINE)
+        for (uint32_t index = 0; index < count; index++) {
+            float norm = self->rows.norms [rows [index]];
+            distances [index] = norm > 0 ? distances [index] / norm : 0;
+        }
+}
+
+//  The last 8 bytes of a code are its trailer: see graph_codes.c
+static void
+s_code_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
+                  const uint32_t *rows, uint32_t count, float *distances)
+{
+    const kith_kernels_t *kernels = kith_kernels ();
+    const uint32_t bytes = self->header.code_bytes;
+    kith_codes4_fn *four =
+        self->header.code == KITH_GRAPH_NIBBLES ? kernels->nibbles4 : kernels->bytes4;
+    for (uint32_t first = 0; first < count; first += 4) {
+        const uint8_t *codes [4];
+        int32_t products [4];
+        uint32_t left = count - first < 4 ? count - first : 4;
+        for (uint32_t each = 0; each < 4; each++)
+            codes [each] =
+                self->codes + (size_t) rows [first + (each < left ? each : 0)] * bytes;
+        four (scratch->code, codes, bytes, products);
+        for (uint32_t each = 0; each < left; each++) {
+            float trailer [2];
+            memcpy (trailer, codes [each] + bytes - sizeof trailer, sizeof trailer);
+            float product =
+                scratch->code_base + scratch->code_step * (float) products [each];
+            distances [first + each] = trailer [0] - trailer [1] * product;
+        }
+    }
+}
+
+void
+kith_graph_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
+                      const uint32_t *rows, uint32_t count, float *distances)
+{
+    if (self->codes)
+        s_code_distances (self, scratch, rows, count, distances);
+    else
+        kith_graph_exact_distances (self, scratch, rows, count, distances);
+}
+
+//  ---------------------------------------------------------------------
+//  Steps
+
+uint32_t
+kith_graph_collect (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                    uint32_t level, uint32_t node)
+{
+    const kith_graph_layer_t *layer = &self->layers [level];
+    const uint32_t *links = layer->links + (size_t) node * layer->degree;
+    uint8_t *marks = scratch->marks;
+    uint32_t count = 0;
+    for (uint32_t index = 0; index < layer->degree; index++) {
+        uint32_t other = links [index];
+        if (other == KITH_GRAPH_EMPTY)
+            break;
+        scratch->ids [count] = other;
+        count += marks [other] != scratch->epoch;
+        marks [other] = scratch->epoch;
+    }
+    const uint32_t bytes = self->header.code_bytes;
+    for (uint32_t index = 0; index < count; index++) {
+        uint32_t row =
+            layer->rows ? layer->rows [scratch->ids [index]] : scratch->ids [index];
+        scratch->rows [index] = row;
+        if (self->codes)
+            for (uint32_t at = 0; at < bytes && at < 4 * LINE; at += LINE)
+                __builtin_prefetch (self->codes + (size_t) row * bytes + at);
+    }
+    scratch->compared += count;
+    return count;
+}
+
+void
+kith_graph_prefetch_links (const kith_graph_t *self, uint32_t level,
+                           const kith_graph_beam_t *beam)
+{
+    if (beam->next == beam->size)
+        return;
+    const kith_graph_layer_t *layer = &self->layers [level];
+    const uint32_t *links =
+        layer->links + (size_t) beam->near [beam->next].id * layer->degree;
+    for (uint32_t index = 0; index < layer->degree; index += LINE / sizeof *links)
+        __builtin_prefetch (links + index);
+}
+
+uint32_t
+kith_graph_descend (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                    uint32_t level)
+{
+    if (self->header.levels == 0)
+        return self->header.entry;
+    uint32_t best = 0;
+    float best_distance;
+    kith_graph_distances (self, scratch, self->upper_rows, 1, &best_distance);
+    for (uint32_t above = self->header.levels; above > level; above--) {
+        uint32_t from = KITH_GRAPH_EMPTY;
+        kith_graph_forget (scratch);
+        while (from != best) {
+            from = best;
+            uint32_t count = kith_graph_collect (self, scratch, above, from);
+            kith_graph_distances (self, scratch, scratch->rows, count,
+                                  scratch->distances);
+            for (uint32_t index = 0; index < count; index++)
+                if (scratch->distances [index] < best_distance) {
+                    best_distance = scratch->distances [index];
+                    best = scratch->ids [index];
+                }
+        }
+    }
+    return level == 0 ? self->upper_rows [best] : best;
+}
+
+void
+kith_graph_walk (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32_t level,
+                 uint32_t entry)
+{
+    const kith_graph_layer_t *layer = &self->layers [level];
+    kith_graph_beam_t *beam = &scratch->beam;
+    float distance;
+    uint32_t row = layer->rows ? layer->rows [entry] : entry;
+    kith_graph_distances (self, scratch, &row, 1, &distance);
+    scratch->marks [entry] = scratch->epoch;
+    s_put (beam, distance, entry);
+    while (beam->next < beam->size) {
+        uint32_t node = kith_graph_beam_take (beam);
+        kith_graph_prefetch_links (self, level, beam);
+        uint32_t count = kith_graph_collect (self, scratch, level, node);
+        kith_graph_distances (self, scratch, scratch->rows, count, scratch->distances);
+        for (uint32_t index = 0; index < count; index++)
+            if (scratch->distances [index] < s_worst (beam))
+                s_put (beam, scratch->distances [index], scratch->ids [index]);
+    }
+}
