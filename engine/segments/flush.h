@@ -13,11 +13,12 @@ void kith_flush_destroy (kith_flush_t **self_p);
 
 //  Next record of the range, in seq order. Its bytes must live until put (bodies are referred to, not copied).
 int kith_flush_add (kith_flush_t *self, const kith_record_t *record, kith_error_t *error);
-uint32_t kith_flush_rows (const kith_flush_t *self);             //  that the snapshot will have
+uint32_t kith_flush_rows (const kith_flush_t *self);    //  that the snapshot will have
 
 //  Puts the snapshot: user fields, $seq, $row, $timestamp, $partition, and the key index. info->rows is filled in. Not called when rows are 0 and
 //  nothing is to be kept: an empty range makes no segment.
 int kith_flush_put (kith_flush_t *self, kith_objects_t *objects, const char *name,
-                    kith_file_info_t *info, uint64_t *hash, uint64_t *size, kith_error_t *error);
+                    kith_file_info_t *info, uint64_t *hash, uint64_t *size,
+                    kith_error_t *error);
 
 #endif

@@ -32,46 +32,54 @@ void kith_segment_destroy (kith_segment_t **self_p);    //  drops a reference
 
 //  Growing: INSERT appends its rows, ending older versions in this segment; DELETE ends. Sealed (or an older growing one): rows of the record
 //  only end older versions. `applied` of the segment becomes the record's seq. Records must come in seq order; known ones are skipped.
-int kith_segment_apply (kith_segment_t *self, const kith_record_t *record, kith_error_t *error);
-int kith_segment_end (kith_segment_t *self, const kith_record_t *record, kith_error_t *error);
+int kith_segment_apply (kith_segment_t *self, const kith_record_t *record,
+                        kith_error_t *error);
+int
+kith_segment_end (kith_segment_t *self, const kith_record_t *record, kith_error_t *error);
 
 //  Nothing of the channel between `applied` and seq concerns it (a FETCH covered the range).
 void kith_segment_cover (kith_segment_t *self, uint64_t seq);
-uint64_t kith_segment_applied (const kith_segment_t *self);      //  deaths are complete up to it
+uint64_t
+kith_segment_applied (const kith_segment_t *self);    //  deaths are complete up to it
 
 //  Growing: no further row; it covers (after, to].
 void kith_segment_close (kith_segment_t *self, uint64_t to);
 
 bool kith_segment_is_growing (const kith_segment_t *self);
-uint64_t kith_segment_from (const kith_segment_t *self);         //  first seq covered
-uint64_t kith_segment_to (const kith_segment_t *self);           //  last seq covered; growing and open: 0
-uint32_t kith_segment_rows (const kith_segment_t *self);         //  published
-uint64_t kith_segment_memory (const kith_segment_t *self);       //  bytes resident, mapped ones included
-uint32_t kith_segment_alive (const kith_segment_t *self);        //  rows without a death: exact at `applied`
+uint64_t kith_segment_from (const kith_segment_t *self);    //  first seq covered
+uint64_t
+kith_segment_to (const kith_segment_t *self);    //  last seq covered; growing and open: 0
+uint32_t kith_segment_rows (const kith_segment_t *self);    //  published
+uint64_t kith_segment_memory (
+    const kith_segment_t *self);    //  bytes resident, mapped ones included
+uint32_t kith_segment_alive (
+    const kith_segment_t *self);    //  rows without a death: exact at `applied`
 
 //  Merges a death list (smaller seq wins).
 int kith_segment_merge_deaths (kith_segment_t *self, const kith_container_t *deaths,
                                kith_error_t *error);
 
 //  Deaths up to `to`, sorted by row: malloc'ed array of *count, the caller frees it (null when none).
-kith_death_t *kith_segment_deaths (const kith_segment_t *self, uint64_t to, uint32_t *count);
+kith_death_t *
+kith_segment_deaths (const kith_segment_t *self, uint64_t to, uint32_t *count);
 
 //  Sealed: takes an index file (KITH_FILE_GRAPH) for a vector field; searches that begin later use it.
-int kith_segment_set_graph (kith_segment_t *self, uint32_t field, kith_container_t **graph_p,
-                            kith_error_t *error);
-const kith_graph_t *kith_segment_graph (const kith_segment_t *self, uint32_t field);    //  null: none
+int kith_segment_set_graph (kith_segment_t *self, uint32_t field,
+                            kith_container_t **graph_p, kith_error_t *error);
+const kith_graph_t *
+kith_segment_graph (const kith_segment_t *self, uint32_t field);    //  null: none
 
 //  Rows of a vector field for an index build (sealed only): contiguous, with norms for cosine.
 int kith_segment_vectors (kith_segment_t *self, uint32_t field, kith_rows_t *rows,
                           kith_error_t *error);
 
 //  Newest row with that key visible at s; -1: none. Actor's thread for a growing segment, any for a sealed one.
-int64_t kith_segment_find (const kith_segment_t *self, const kith_column_t *keys, uint32_t row,
-                           uint64_t s);
+int64_t kith_segment_find (const kith_segment_t *self, const kith_column_t *keys,
+                           uint32_t row, uint64_t s);
 
 //  Death list as a container object.
-int kith_deaths_put (kith_objects_t *objects, const char *name, const kith_file_info_t *info,
-                     const kith_death_t *deaths, uint32_t count, uint64_t *hash, uint64_t *size,
-                     kith_error_t *error);
+int kith_deaths_put (kith_objects_t *objects, const char *name,
+                     const kith_file_info_t *info, const kith_death_t *deaths,
+                     uint32_t count, uint64_t *hash, uint64_t *size, kith_error_t *error);
 
 #endif
