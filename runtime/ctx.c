@@ -70,6 +70,8 @@ s_stamp (kith_ctx_t *ctx, kith_msg_t *msg, kith_address_t to)
         msg->hops = ctx->hops;
     if (msg->trace == 0)
         msg->trace = ctx->trace;
+    //  Who gets it by pointer finds what a decoded one would have
+    kith_msg_settle (msg);
 }
 
 void

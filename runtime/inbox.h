@@ -11,14 +11,12 @@ typedef enum {
     KITH_ITEM_MESSAGE,    //  kith_msg_t
     KITH_ITEM_WORK,       //  kith_work_t that is done
     KITH_ITEM_PARCEL,     //  kith_parcel_t: a message not yet decoded
-    KITH_ITEM_STOP,       //  number of an actor to stop
-    KITH_ITEM_END         //  the thread ends
+    KITH_ITEM_ORDER       //  what another thread asks and waits for
 } kith_item_kind_t;
 
 typedef struct {
     kith_item_kind_t kind;
     void *data;
-    uint64_t number;
 } kith_item_t;
 
 //  limit: messages and parcels that may wait; the other kinds are bounded by those who make them. Null: no eventfd.
@@ -27,7 +25,7 @@ kith_inbox_t *kith_inbox_new (size_t limit);
 //  Empty.
 void kith_inbox_destroy (kith_inbox_t **self_p);
 
-//  -1: full (never for work, stop and end).
+//  -1: full (never for work and orders).
 int kith_inbox_put (kith_inbox_t *self, kith_item_t item) KITH_MUST;
 
 //  Everything that waits, in order: *items lives until the next call. Returns how many. For the loop's thread.
