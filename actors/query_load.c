@@ -1,0 +1,370 @@
+//  query_load.c - sealed segments held here: load, catch up with the deaths, READY, unload (H1-H5)
+//  SPDX-License-Identifier: Apache-2.0
+#include "actors/query_node.h"
+
+#define CATCH_CREDIT (2u << 20)
+
+//  H2 on the IO pool: snapshot, death list, index
+typedef struct {
+    kith_held_t *held;
+    kith_query_channel_t *channel;
+    kith_objects_t *objects;
+    kith_schema_t *schema;
+    uint64_t cluster;
+    kith_kept_t place;
+    kith_segment_t *rows;               //  given: only the index is loaded
+    uint32_t index_field;               //  loaded now; 0: none
+    kith_error_t error;
+    int rc;
+} load_t;
+
+kith_held_t *
+kith_query_held (const kith_query_channel_t *channel, uint64_t segment)
+{
+    for (uint32_t i = 0; i < channel->held_count; i++)
+        if (channel->held [i]->segment == segment)
+            return channel->held [i];
+    return NULL;
+}
+
+void
+kith_query_held_free (kith_held_t **self_p)
+{
+    kith_held_t *self = *self_p;
+    if (!self)
+        return;
+    kith_segment_destroy (&self->rows);
+    kith_kept_free (&self->place);
+    free (self);
+    *self_p = NULL;
+}
+
+//  READY, to the delegator wherever it is; repeated whenever the plan is told again, so a lost one does no harm
+static void
+s_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
+{
+    const kith_query_channel_t *channel = held->channel;
+    const kith_proto_segment_place_t *place = held->place.row;
+    if (held->state != KITH_HELD_ATTACHED)
+        return;
+    kith_msg_t *msg = kith_msg_new (KITH_KIND_SEGMENT_READY);
+    kith_proto_segment_ready_t *ready = msg->body;
+    ready->channel = channel->id;
+    ready->segment = held->segment;
+    ready->base = place->segment.base;
+    ready->applied_to = kith_segment_applied (held->rows);
+    ready->rows = kith_segment_rows (held->rows);
+    ready->index = held->index_field ? "graph" : "";
+    ready->recall = held->index_recall;
+    ready->effort = held->index_effort;
+    ready->memory = kith_segment_memory (held->rows);
+    ready->object = kith_arena_strdup (&msg->arena, held->snapshot);
+    const kith_address_t me = kith_ctx_self (ctx);
+    if (channel->ready_to.role == me.role && channel->ready_to.index == me.index) {
+        kith_query_ready (self, ctx, ready, me);
+        kith_msg_destroy (&msg);
+    }
+    else
+        kith_ctx_send (ctx, channel->ready_to, &msg);
+}
+
+static void
+s_load_free (load_t **self_p)
+{
+    load_t *self = *self_p;
+    kith_segment_destroy (&self->rows);
+    kith_schema_destroy (&self->schema);
+    kith_kept_free (&self->place);
+    free (self);
+    *self_p = NULL;
+}
+
+static int
+s_load_rows (load_t *load)
+{
+    const kith_proto_segment_place_t *place = load->place.row;
+    const kith_proto_segment_row_t *row = &place->segment;
+    kith_container_t *snapshot =
+      kith_container_open (load->objects, row->snapshot, KITH_FILE_SNAPSHOT, load->cluster,
+                           row->snapshot_hash, row->bytes, &load->error);
+    if (!snapshot)
+        return -1;
+    kith_container_t *deaths = NULL;
+    if (*row->deaths) {
+        deaths = kith_container_open (load->objects, row->deaths, KITH_FILE_DEATHS, load->cluster,
+                                      row->deaths_hash, row->deaths_bytes, &load->error);
+        if (!deaths) {
+            kith_container_destroy (&snapshot);
+            return -1;
+        }
+    }
+    load->rows = kith_segment_open (load->schema, &snapshot, &deaths, &load->error);
+    if (!load->rows)
+        return -1;
+    kith_segment_cover (load->rows, row->applied_to);
+    return 0;
+}
+
+static int
+s_load_index (load_t *load)
+{
+    const kith_proto_segment_place_t *place = load->place.row;
+    for (uint32_t i = 0; i < place->indexes_count; i++) {
+        const kith_proto_index_row_t *row = &place->indexes [i];
+        kith_container_t *graph =
+          kith_container_open (load->objects, row->object, KITH_FILE_GRAPH, load->cluster,
+                               row->hash, row->bytes, &load->error);
+        if (!graph || kith_segment_set_graph (load->rows, row->field, &graph, &load->error))
+            return -1;
+        load->index_field = row->field;
+    }
+    return 0;
+}
+
+static void
+s_load (void *arg)
+{
+    load_t *load = arg;
+    if (!load->rows)
+        load->rc = s_load_rows (load);
+    //  A segment without its index still answers, exactly
+    if (!load->rc && s_load_index (load))
+        load->index_field = 0;
+}
+
+static void
+s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
+{
+    kith_query_node_t *self = arg_self;
+    load_t *load = arg;
+    kith_query_channel_t *channel = load->channel;
+    kith_held_t *held = load->held;
+    held->busy = false;
+    if (kith_query_back (channel)) {
+        s_load_free (&load);
+        return;
+    }
+    const kith_proto_segment_place_t *place = load->place.row;
+    if (load->error.code)
+        kith_ctx_log (ctx, 'e', "channel %" PRIu64 " segment %" PRIu64 ": %s", channel->id,
+                      held->segment, load->error.message);
+    if (load->rc) {
+        //  Told again by query_coord's next look: the row may have a newer death list by then
+        held->failed = true;
+        kith_query_refresh (self, ctx, channel);
+    }
+    else {
+        if (!held->rows) {
+            held->rows = kith_segment_share (load->rows);
+            held->state = KITH_HELD_CATCHING;
+            snprintf (held->snapshot, sizeof held->snapshot, "%s", place->segment.snapshot);
+        }
+        if (load->index_field) {
+            const kith_proto_index_row_t *row = &place->indexes [place->indexes_count - 1];
+            held->index_field = load->index_field;
+            held->index_recall = row->recall;
+            held->index_effort = row->effort;
+            snprintf (held->index_object, sizeof held->index_object, "%s", row->object);
+        }
+        if (!channel->following)
+            kith_query_follow_start (self, ctx, channel, kith_segment_applied (held->rows), false);
+        s_tell_ready (self, ctx, held);
+        kith_query_attach (self, ctx, channel);
+    }
+    s_load_free (&load);
+    kith_query_unused (self, ctx, channel);
+}
+
+static void
+s_start_load (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
+{
+    const kith_proto_segment_place_t *place = held->place.row;
+    const bool index_new =
+      place->indexes_count
+      && strcmp (held->index_object, place->indexes [place->indexes_count - 1].object) != 0;
+    if (held->busy || !held->wanted || (held->rows && !index_new))
+        return;
+    load_t *load = kith_new (sizeof *load);
+    load->held = held;
+    load->channel = held->channel;
+    load->objects = self->objects;
+    load->cluster = kith_ctx_cluster (ctx)->id;
+    load->schema = kith_schema_share (held->channel->schema);
+    kith_keep (&load->place, &kith_proto_segment_place_table, place);
+    if (held->rows)
+        load->rows = kith_segment_share (held->rows);
+    held->busy = true;
+    held->failed = false;
+    held->channel->uses++;
+    if (kith_ctx_work (ctx, KITH_POOL_IO, s_load, s_loaded, load)) {
+        held->busy = false;
+        held->failed = true;
+        held->channel->uses--;
+        s_load_free (&load);
+    }
+}
+
+//  H3 for a segment that is behind the follower: keys only, from where its death list ends
+
+static void
+s_caught (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_query_node_t *self = arg_self;
+    kith_held_t *held = arg;
+    kith_query_channel_t *channel = held->channel;
+    held->busy = false;
+    if (kith_query_back (channel) || end == KITH_END_STOPPED)
+        return;
+    if (end == KITH_END_OK && (*answer_p)->kind == KITH_KIND_RECORDS) {
+        const kith_proto_records_t *records = (*answer_p)->body;
+        const kith_frame_t *frame = kith_msg_frame (*answer_p, records->records);
+        kith_error_t error;
+        kith_error_clear (&error);
+        for (uint64_t at = 0, used = 0; frame && at < kith_frame_size (frame); at += used) {
+            kith_record_t record;
+            if (kith_record_open (&record, kith_frame_data (frame) + at,
+                                  kith_frame_size (frame) - at, &used, NULL, NULL, &error)
+                || (record.kind != KITH_RECORD_SEAL
+                    && kith_segment_end (held->rows, &record, &error)))
+                break;
+        }
+        if (!error.code && records->from <= kith_segment_applied (held->rows) + 1)
+            kith_segment_cover (held->rows, records->to);
+    }
+    else if (end == KITH_END_OK) {
+        //  H4: its death list is too old; the next plan names a newer one
+        kith_segment_destroy (&held->rows);
+        held->state = KITH_HELD_LOADING;
+        held->failed = true;
+        held->index_object [0] = 0;
+        held->index_field = 0;
+        kith_query_refresh (self, ctx, channel);
+        return;
+    }
+    else {
+        kith_query_owner_wrong (self, channel->log);
+        kith_query_retry (self, ctx);
+        return;
+    }
+    kith_query_attach (self, ctx, channel);
+}
+
+static void
+s_catch_up (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
+{
+    kith_query_channel_t *channel = held->channel;
+    kith_address_t owner;
+    if (held->busy || !kith_query_owner (self, ctx, channel->log, &owner))
+        return;
+    kith_msg_t *msg = kith_msg_new (KITH_KIND_FETCH);
+    kith_proto_fetch_t *fetch = msg->body;
+    fetch->channel = channel->id;
+    fetch->log = channel->log;
+    fetch->after = kith_segment_applied (held->rows);
+    fetch->credit = CATCH_CREDIT;
+    fetch->keys_only = true;
+    held->busy = true;
+    channel->uses++;
+    kith_ctx_call (ctx, owner, &msg, KITH_CALL_US, s_caught, held);
+}
+
+void
+kith_query_attach (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
+{
+    if (!channel->following || channel->applying || channel->gone)
+        return;
+    for (uint32_t i = 0; i < channel->held_count; i++) {
+        kith_held_t *held = channel->held [i];
+        if (held->state != KITH_HELD_CATCHING)
+            continue;
+        if (kith_segment_applied (held->rows) < channel->applied)
+            s_catch_up (self, ctx, held);
+        else {
+            held->state = KITH_HELD_ATTACHED;
+            s_tell_ready (self, ctx, held);
+        }
+    }
+}
+
+//  H5
+static bool
+s_in_view (const kith_query_channel_t *channel, uint64_t segment)
+{
+    for (uint32_t i = 0; i < channel->view.count; i++)
+        if (channel->view.items [i].segment == segment && channel->delegator)
+            return true;
+    return false;
+}
+
+void
+kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
+{
+    (void) self;
+    if (channel->applying)
+        return;
+    for (uint32_t i = channel->held_count; i--;) {
+        kith_held_t *held = channel->held [i];
+        if (held->wanted || held->busy || s_in_view (channel, held->segment))
+            continue;
+        kith_msg_t *msg = kith_msg_new (KITH_KIND_SEGMENT_UNUSED);
+        kith_proto_segment_unused_t *unused = msg->body;
+        unused->channel = channel->id;
+        unused->segment = held->segment;
+        kith_ctx_send (ctx, kith_actor (KITH_ROLE_QUERY_COORD, 0), &msg);
+        kith_query_held_free (&channel->held [i]);
+        channel->held [i] = channel->held [--channel->held_count];
+    }
+}
+
+static void
+s_take_place (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel,
+              const kith_proto_segment_place_t *place)
+{
+    kith_held_t *held = kith_query_held (channel, place->segment.segment);
+    if (!held) {
+        held = kith_new (sizeof *held);
+        held->channel = channel;
+        held->segment = place->segment.segment;
+        channel->held = kith_grow (channel->held, channel->held_count, &channel->held_capacity,
+                                   sizeof (kith_held_t *));
+        channel->held [channel->held_count++] = held;
+    }
+    held->wanted = true;
+    kith_keep (&held->place, &kith_proto_segment_place_table, place);
+    s_start_load (self, ctx, held);
+    s_tell_ready (self, ctx, held);
+}
+
+void
+kith_query_hold (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    const kith_proto_hold_t *hold = (*msg_p)->body;
+    kith_query_channel_t *channel = kith_query_channel (self, hold->channel);
+    kith_error_t error;
+    if (!channel) {
+        kith_schema_t *schema = kith_schema_of (&hold->definition, &error);
+        if (!schema) {
+            kith_ctx_fail (ctx, msg_p, &error);
+            return;
+        }
+        channel = kith_new (sizeof *channel);
+        channel->id = hold->channel;
+        channel->schema = schema;
+        self->channels = kith_grow (self->channels, self->channel_count, &self->channel_capacity,
+                                    sizeof (kith_query_channel_t *));
+        self->channels [self->channel_count++] = channel;
+    }
+    if (hold->plan >= channel->hold_plan) {
+        channel->hold_plan = hold->plan;
+        channel->log = hold->log;
+        channel->ready_to = kith_address_from (&hold->delegator);
+        kith_keep (&channel->definition, &kith_proto_collection_table, &hold->definition);
+        for (uint32_t i = 0; i < channel->held_count; i++)
+            channel->held [i]->wanted = false;
+        for (uint32_t i = 0; i < hold->places_count; i++)
+            s_take_place (self, ctx, channel, &hold->places [i]);
+        kith_query_unused (self, ctx, channel);
+        kith_query_attach (self, ctx, channel);
+    }
+    kith_reply_ok (ctx, msg_p);
+}
