@@ -152,7 +152,7 @@ s_base64 (unjson_t *self, const json_t *json, kith_blob_t *blob)
         return -1;
     if (length == 0)
         return 0;
-    size_t padding = text [length - 2] == '=' ? 2 : text [length - 1] == '=';
+    size_t padding = text [length - 1] != '=' ? 0 : text [length - 2] != '=' ? 1 : 2;
     uint8_t *bytes = kith_arena_alloc (self->arena, length / 4 * 3);
     uint32_t group = 0;
     for (size_t at = 0; at < length; at++) {
