@@ -56,7 +56,8 @@ s_bytes (kith_log_scan_t *self, uint64_t at, uint64_t wanted, uint64_t *got,
 {
     assert (at <= self->size);
     *got = self->size - at < wanted ? self->size - at : wanted;
-    if (at < self->window_at || at - self->window_at + *got > self->window.size) {
+    if (!self->window.data || at < self->window_at
+        || at - self->window_at + *got > self->window.size) {
         uint64_t piece = self->size - at < WINDOW_BYTES ? self->size - at : WINDOW_BYTES;
         if (piece < *got)
             piece = *got;
