@@ -60,8 +60,8 @@ s_stats_int (s_stats_t *self, const kith_column_t *column)
 static void
 s_stats_real (s_stats_t *self, const kith_column_t *column)
 {
-    double min = INFINITY;
-    double max = -INFINITY;
+    double min = (double) INFINITY;
+    double max = -(double) INFINITY;
     bool any = false;
     for (uint32_t row = 0; row < column->rows; row++) {
         double value = kith_column_valid (column, row) ? kith_column_real (column, row)

@@ -149,6 +149,19 @@ s_damage_file (const char *base, const char *scratch, const char *name,
         snprintf (what, sizeof what, "%s flipped at %zu", name, at);
         s_count (outcome, s_judge (scratch, content, what));
     }
+    for (int round = 0; bytes.size && round < 6; round++) {
+        //  A sector that never came, or is another's
+        kith_bytes_t torn = {0};
+        kith_bytes_put (&torn, bytes.data, bytes.size);
+        size_t at = kith_random_below (&random, bytes.size) / 512 * 512;
+        for (size_t end = at + 512; at < end && at < bytes.size; at++)
+            torn.data [at] = round % 2 ? (uint8_t) kith_random_next (&random) : 0;
+        scratch_copy (base, scratch);
+        scratch_write (scratch, name, torn.data, torn.size);
+        kith_bytes_free (&torn);
+        snprintf (what, sizeof what, "%s sector before %zu", name, at);
+        s_count (outcome, s_judge (scratch, content, what));
+    }
     for (int round = 0; bytes.size && round < 8; round++) {
         size_t size = round ? kith_random_below (&random, bytes.size) : 0;
         scratch_copy (base, scratch);
@@ -225,6 +238,52 @@ Test (kv_rocks, older_copy)
     kith_bytes_free (&mark);
     scratch_remove (&base);
     scratch_remove (&old);
+}
+
+//  Any two files of an older time among the newer ones
+Test (kv_rocks, older_files, .timeout = 120)
+{
+    char *base = scratch_new ();
+    char *old = scratch_new ();
+    char *scratch = scratch_new ();
+    kith_kv_t *kv = NULL;
+    for (int part = 0; part < 4; part++) {
+        if (part == 3)
+            scratch_copy (base, old);
+        kv = kith_kv_rocks_open (base, NULL);
+        cr_assert (kv);
+        s_fill (kv, part * 11, 11);
+        if (part < 3)
+            kv->close (&kv);
+    }
+    char *content = s_content (kv);
+    kv->close (&kv);
+    struct dirent **names = NULL;
+    int count = scandir (old, &names, s_plain, alphasort);
+    s_outcome_t outcome = {0};
+    for (int pair = 0; pair < count * count; pair++) {
+        const char *one = names [pair / count]->d_name;
+        const char *two = names [pair % count]->d_name;
+        kith_bytes_t bytes [2] = {scratch_read (old, one), scratch_read (old, two)};
+        scratch_copy (base, scratch);
+        scratch_write (scratch, one, bytes [0].data, bytes [0].size);
+        scratch_write (scratch, two, bytes [1].data, bytes [1].size);
+        char what [600];
+        snprintf (what, sizeof what, "older %s and %s", one, two);
+        s_count (&outcome, s_judge (scratch, content, what));
+        kith_bytes_free (&bytes [0]);
+        kith_bytes_free (&bytes [1]);
+    }
+    for (int index = 0; index < count; index++)
+        free (names [index]);
+    free (names);
+    fprintf (stderr, "older files: %d opened whole, %d corrupt, %d lost\n",
+             outcome.opened, outcome.corrupt, outcome.lost);
+    cr_assert (outcome.opened > 0 && outcome.corrupt + outcome.lost > 0);
+    free (content);
+    scratch_remove (&base);
+    scratch_remove (&old);
+    scratch_remove (&scratch);
 }
 
 //  A mark of another store, and no mark
