@@ -10,11 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum {
-    INPUT_MAX = 1 << 22,
-    PREFIXES = 64,
-    FLIPS = 256
-};
+enum { INPUT_MAX = 1 << 22, PREFIXES = 64, FLIPS = 256 };
 
 //  Memory of exactly the input's size, so that a sanitizer sees a read behind it
 static void
@@ -98,7 +94,8 @@ main (int argc, char **argv)
     for (int i = 1; i < argc; i++)
         count += s_run_path (argv [i]);
     s_run ((const uint8_t *) "", 0);
-    printf ("%d inputs, each with %d prefixes and %d damaged copies\n", count, PREFIXES, FLIPS);
+    printf ("%d inputs, each with %d prefixes and %d damaged copies\n", count, PREFIXES,
+            FLIPS);
     if (!count)
         fprintf (stderr, "replay: the corpus is empty\n");
     return count ? 0 : 1;
