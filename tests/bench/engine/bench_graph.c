@@ -1,9 +1,9 @@
 //  bench_graph.c - recall and speed of the graph on an fbin file; one line of JSON per effort
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  bench_graph FILE.fbin [metric] [degree] [build effort] [threads] [queries] [rounds]. The last `queries` rows after a seeded
-//  shuffle are left out and asked. One thread asks, one query per call. Prints the machine's word on itself first, so that two
-//  runs are only compared if it is the same; peers.py runs hnswlib on the same split between two of our rounds.
+//  bench_graph FILE.fbin [metric] [key=value ...]. keys: degree, build (effort of it), threads, queries, rounds; split=OUT only writes
+//  {rows, dim, queries, floats} for a peer; turns=1 runs one round for each line read, for peers.py. The queries are taken out of
+//  the rows by a seeded draw. One thread asks, one query per call; the best of the rounds counts.
 #include <errno.h>
 #include <math.h>
 #include <time.h>
@@ -14,6 +14,17 @@
 #include "engine/kernels/gemm.h"
 
 enum { K = 10, EFFORTS = 14 };
+
+static const uint32_t s_efforts [EFFORTS] = {10,  20,  30,  40,  60,  80,  100,
+                                             130, 160, 200, 300, 400, 600, 1000};
+
+typedef struct {
+    const char *path;
+    kith_metric_t metric;
+    uint32_t degree, build, threads, queries, rounds;
+    const char *split;
+    bool turns;
+} s_options_t;
 
 typedef struct {
     kith_rows_t rows;
@@ -94,88 +105,183 @@ s_exact (s_data_t *data)
         kith_topk_sort (&data->truth [query]);
 }
 
+typedef struct {
+    double recall, qps, compared;
+} s_point_t;
+
+static s_point_t
+s_round (const s_data_t *data, const kith_graph_t *graph, uint32_t effort,
+         kith_graph_scratch_t *scratch)
+{
+    uint64_t found = 0, compared = 0;
+    double start = s_now ();
+    for (uint32_t query = 0; query < data->nq; query++) {
+        kith_graph_query_t options = {.k = K, .effort = effort};
+        kith_topk_t top;
+        kith_topk_init (&top, K);
+        compared +=
+            kith_graph_search (graph, data->queries + (size_t) query * data->rows.dim,
+                               data->query_norms [query], &options, scratch, &top);
+        float limit = data->truth [query].hits [K - 1].distance;
+        for (uint32_t hit = 0; hit < top.count; hit++)
+            found += top.hits [hit].distance <= limit;
+        kith_topk_free (&top);
+    }
+    double seconds = s_now () - start;
+    return (s_point_t){.recall = (double) found / data->nq / K,
+                       .qps = data->nq / seconds,
+                       .compared = (double) compared / data->nq};
+}
+
+//  One line per effort, the best of the rounds
 static void
-s_measure (const s_data_t *data, const kith_graph_t *graph, uint32_t effort,
-           uint32_t rounds)
+s_table (const s_data_t *data, const kith_graph_t *graph, uint32_t rounds)
 {
     kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
-    double best = INFINITY;
-    uint64_t found = 0, compared = 0;
-    for (uint32_t round = 0; round < rounds; round++) {
-        double start = s_now ();
-        found = compared = 0;
-        for (uint32_t query = 0; query < data->nq; query++) {
-            kith_graph_query_t options = {.k = K, .effort = effort};
-            kith_topk_t top;
-            kith_topk_init (&top, K);
-            compared +=
-                kith_graph_search (graph, data->queries + (size_t) query * data->rows.dim,
-                                   data->query_norms [query], &options, scratch, &top);
-            float limit = data->truth [query].hits [K - 1].distance;
-            for (uint32_t hit = 0; hit < top.count; hit++)
-                found += top.hits [hit].distance <= limit;
-            kith_topk_free (&top);
+    for (uint32_t index = 0; index < EFFORTS; index++) {
+        s_point_t best = {.qps = 0};
+        for (uint32_t round = 0; round < rounds; round++) {
+            s_point_t point = s_round (data, graph, s_efforts [index], scratch);
+            best = point.qps > best.qps ? point : best;
         }
-        double seconds = s_now () - start;
-        best = seconds < best ? seconds : best;
+        printf ("{\"effort\": %u, \"recall\": %.4f, \"promised\": %.4f, \"qps\": %.0f, "
+                "\"compared\": %.0f}\n",
+                s_efforts [index], best.recall,
+                (double) kith_graph_recall (graph, s_efforts [index]), best.qps,
+                best.compared);
+        fflush (stdout);
     }
-    printf ("{\"effort\": %u, \"recall\": %.4f, \"promised\": %.4f, \"qps\": %.0f, "
-            "\"compared\": %.0f}\n",
-            effort, (double) found / data->nq / K,
-            (double) kith_graph_recall (graph, effort), data->nq / best,
-            (double) compared / data->nq);
-    fflush (stdout);
     kith_graph_scratch_destroy (&scratch);
 }
 
-static uint32_t
-s_number (int argc, char **argv, int index, uint32_t otherwise)
+//  [[recall, qps] ...] for every line that comes in
+static void
+s_turns (const s_data_t *data, const kith_graph_t *graph)
 {
-    return argc > index ? (uint32_t) strtoul (argv [index], NULL, 10) : otherwise;
+    kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
+    char line [64];
+    while (fgets (line, sizeof line, stdin)) {
+        for (uint32_t index = 0; index < EFFORTS; index++) {
+            s_point_t point = s_round (data, graph, s_efforts [index], scratch);
+            printf ("%s[%.5f, %.1f]", index ? ", " : "[", point.recall, point.qps);
+        }
+        printf ("]\n");
+        fflush (stdout);
+    }
+    kith_graph_scratch_destroy (&scratch);
+}
+
+static int
+s_split (const s_data_t *data, const char *path)
+{
+    FILE *file = fopen (path, "wb");
+    if (!file)
+        return 1;
+    const uint32_t head [3] = {data->rows.rows, data->rows.dim, data->nq};
+    size_t rows = (size_t) data->rows.rows + data->nq;
+    bool written =
+        fwrite (head, sizeof head, 1, file) == 1
+        && fwrite (data->vectors, data->rows.dim * sizeof (float), rows, file) == rows;
+    return fclose (file) == 0 && written ? 0 : 1;
+}
+
+static kith_graph_t *
+s_build (const s_data_t *data, const s_options_t *options)
+{
+    kith_parallel_t *parallel = kith_parallel_threads_new (options->threads);
+    kith_graph_params_t params = {.degree = options->degree,
+                                  .build_effort = options->build,
+                                  .seed = 1,
+                                  .parallel = parallel};
+    kith_error_t error;
+    double start = s_now ();
+    kith_graph_t *graph = kith_graph_build (&data->rows, &params, &error);
+    kith_parallel_threads_destroy (&parallel);
+    if (!graph) {
+        fprintf (stderr, "%s\n", error.message);
+        return NULL;
+    }
+    kith_graph_info_t info;
+    kith_graph_describe (graph, &info);
+    printf ("{\"build_seconds\": %.1f, \"rows\": %u, \"degree\": %u, \"levels\": %u, "
+            "\"bytes_per_row\": %.0f, \"effort_95\": %u, \"effort_99\": %u}\n",
+            s_now () - start, info.rows, info.degree, info.levels,
+            (double) info.bytes / info.rows, kith_graph_effort (graph, 0.95f, K),
+            kith_graph_effort (graph, 0.99f, K));
+    fflush (stdout);
+    return graph;
+}
+
+static bool
+s_parse (s_options_t *options, int argc, char **argv)
+{
+    *options = (s_options_t){.metric = KITH_METRIC_COSINE,
+                             .threads = 2,
+                             .queries = 1000,
+                             .rounds = 3,
+                             .path = argc > 1 ? argv [1] : NULL};
+    if (argc > 2)
+        options->metric = kith_metric_of_name (argv [2]);
+    for (int index = 3; index < argc; index++) {
+        const char *value = strchr (argv [index], '=');
+        if (!value)
+            return false;
+        uint32_t number = (uint32_t) strtoul (value + 1, NULL, 10);
+        switch (argv [index][0]) {
+            case 'd':
+                options->degree = number;
+                break;
+            case 'b':
+                options->build = number;
+                break;
+            case 'q':
+                options->queries = number;
+                break;
+            case 'r':
+                options->rounds = number;
+                break;
+            case 's':
+                options->split = value + 1;
+                break;
+            case 't':
+                if (argv [index][1] == 'u')
+                    options->turns = number > 0;
+                else
+                    options->threads = number;
+                break;
+            default:
+                return false;
+        }
+    }
+    return options->path && options->metric;
 }
 
 int
 main (int argc, char **argv)
 {
-    if (argc < 2) {
+    s_options_t options;
+    if (!s_parse (&options, argc, argv)) {
         fprintf (
             stderr,
-            "usage: bench_graph FILE.fbin [metric] [degree] [build effort] [threads] "
-            "[queries] [rounds]\n");
+            "usage: bench_graph FILE.fbin [l2|ip|cosine] [degree=] [build=] [threads=] "
+            "[queries=] [rounds=] [split=FILE] [turns=1]\n");
         return 2;
     }
+    s_data_t data = {.nq = 0};
+    if (s_load (&data, options.path, options.metric, options.queries) != 0)
+        return 1;
+    if (options.split)
+        return s_split (&data, options.split);
     printf ("{\"kernels\": \"%s\", \"gemm\": \"%s\"}\n", kith_kernels ()->name,
             kith_gemm_init ());
-    kith_metric_t metric = kith_metric_of_name (argc > 2 ? argv [2] : "cosine");
-    s_data_t data = {.nq = 0};
-    if (!metric || s_load (&data, argv [1], metric, s_number (argc, argv, 6, 1000)) != 0)
-        return 1;
     s_exact (&data);
-    kith_parallel_t *parallel = kith_parallel_threads_new (s_number (argc, argv, 5, 2));
-    kith_graph_params_t params = {.degree = s_number (argc, argv, 3, 0),
-                                  .build_effort = s_number (argc, argv, 4, 0),
-                                  .seed = 1,
-                                  .parallel = parallel};
-    kith_error_t error;
-    double start = s_now ();
-    kith_graph_t *graph = kith_graph_build (&data.rows, &params, &error);
-    if (!graph) {
-        fprintf (stderr, "%s\n", error.message);
+    kith_graph_t *graph = s_build (&data, &options);
+    if (!graph)
         return 1;
-    }
-    kith_graph_info_t info;
-    kith_graph_describe (graph, &info);
-    printf ("{\"build_seconds\": %.1f, \"rows\": %u, \"degree\": %u, \"levels\": %u, "
-            "\"bytes_per_row\": %.0f, "
-            "\"effort_95\": %u, \"effort_99\": %u}\n",
-            s_now () - start, info.rows, info.degree, info.levels,
-            (double) info.bytes / info.rows, kith_graph_effort (graph, 0.95f, K),
-            kith_graph_effort (graph, 0.99f, K));
-    const uint32_t efforts [EFFORTS] = {10,  20,  30,  40,  60,  80,  100,
-                                        130, 160, 200, 300, 400, 600, 1000};
-    for (uint32_t index = 0; index < EFFORTS; index++)
-        s_measure (&data, graph, efforts [index], s_number (argc, argv, 7, 3));
+    if (options.turns)
+        s_turns (&data, graph);
+    else
+        s_table (&data, graph, options.rounds);
     kith_graph_destroy (&graph);
-    kith_parallel_threads_destroy (&parallel);
     return 0;
 }
