@@ -1,0 +1,48 @@
+//  config_standalone - the configuration that is compiled in: configs/standalone.zpl, line for line
+//  SPDX-License-Identifier: Apache-2.0
+#include "runtime/config.h"
+
+const char *
+kith_config_standalone (void)
+{
+    return "#   standalone.zpl - everything in one process; what `zactor run` takes when "
+           "no file is named\n"
+           "#   Data in ./data, clients at tcp://127.0.0.1:7700. Keys: "
+           "docs/configuration.md\n"
+           "cluster\n"
+           "    name = \"kith\"\n"
+           "process\n"
+           "    name = \"standalone\"\n"
+           "    data = \"data\"\n"
+           "    #   The way of a write and a search: one thread, so that a request "
+           "crosses few\n"
+           "    actor\n"
+           "        role = \"proxy\"\n"
+           "        listen = \"tcp://127.0.0.1:7700\"\n"
+           "        loop = \"query\"\n"
+           "    actor\n"
+           "        role = \"data_node\"\n"
+           "        loop = \"query\"\n"
+           "    actor\n"
+           "        role = \"query_node\"\n"
+           "        loop = \"query\"\n"
+           "    #   Those who decide, and the one who builds indexes\n"
+           "    actor\n"
+           "        role = \"meta\"\n"
+           "        loop = \"coord\"\n"
+           "    actor\n"
+           "        role = \"root_coord\"\n"
+           "        loop = \"coord\"\n"
+           "    actor\n"
+           "        role = \"data_coord\"\n"
+           "        loop = \"coord\"\n"
+           "    actor\n"
+           "        role = \"query_coord\"\n"
+           "        loop = \"coord\"\n"
+           "    actor\n"
+           "        role = \"index_coord\"\n"
+           "        loop = \"coord\"\n"
+           "    actor\n"
+           "        role = \"index_node\"\n"
+           "        loop = \"coord\"\n";
+}
