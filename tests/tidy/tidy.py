@@ -28,7 +28,7 @@ TOP = ['clients', 'tests', 'docs']              #   these may include everything
 #   Who may use which library, by the header that names it
 EXTERNAL = {
     r'rocksdb/': ['storage'],
-    r'msgpack': ['codecs'],
+    r'msgpack': ['codecs', 'tests'],
     r'jansson\.h': ['codecs', 'clients', 'tests'],
     r'cblas\.h': ['engine/kernels', 'tests'],
     r'czmq\.h': ['codecs/gen', 'runtime', 'actors', 'clients', 'tests'],

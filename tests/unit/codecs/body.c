@@ -1,6 +1,6 @@
 //  body.c - bodies of messages with random content, and whether two are equal; for the tests of codecs
 //  SPDX-License-Identifier: Apache-2.0
-#include "body.h"
+#include "tests/unit/codecs/body.h"
 
 typedef struct {
     kith_random_t *random;

@@ -1,8 +1,8 @@
 //  test_json.c - structs <-> JSON
 //  SPDX-License-Identifier: Apache-2.0
 #include "base/random.h"
-#include "body.h"
 #include "codecs/proto.h"
+#include "tests/unit/codecs/body.h"
 
 #include <criterion/criterion.h>
 #include <jansson.h>

@@ -3,7 +3,7 @@
 #include "codecs/msg.h"
 
 #include "base/crc32c.h"
-#include "body.h"
+#include "tests/unit/codecs/body.h"
 
 #include <criterion/criterion.h>
 
