@@ -648,6 +648,8 @@ kith_loop_run (kith_loop_t *self, size_t budget)
 int64_t
 kith_loop_next_us (const kith_loop_t *self)
 {
+    if (self->first || !TAILQ_EMPTY (&self->ended))
+        return self->now_us;
     const kith_timer_t *timer = kith_timers_first (&self->timers);
     return timer ? timer->at_us : INT64_MAX;
 }

@@ -88,7 +88,7 @@ void kith_loop_work_back (kith_loop_t *self, kith_work_t **work_p);
 //  Runs what is due, and up to `budget` messages; true if there is more to do now.
 bool kith_loop_run (kith_loop_t *self, size_t budget);
 
-//  When the next timer is due; INT64_MAX: there is none.
+//  When kith_loop_run is to be called again: now or before if there is something to do already; INT64_MAX: not by itself.
 int64_t kith_loop_next_us (const kith_loop_t *self);
 
 kith_loop_stats_t kith_loop_stats (const kith_loop_t *self);
