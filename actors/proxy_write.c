@@ -3,6 +3,7 @@
 #include "actors/proxy.h"
 
 #define INLINE_BYTES (32u << 10)        //  more is checked and cut on a worker
+#define ATTEMPT_US 3000000              //  one WRITE, of which a request may need several
 
 typedef struct {
     struct kith_mutation *mutation;
@@ -197,7 +198,9 @@ s_send (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation, uint32_t shar
     write->rows = kith_msg_add_frame (msg, &rows);
     part->out = true;
     mutation->out++;
-    kith_ctx_call (ctx, owner, &msg, kith_ctx_left_us (ctx, mutation->request), s_written, part);
+    //  An owner that died answers nothing: the same request goes again long before the client's deadline
+    const int64_t left = kith_ctx_left_us (ctx, mutation->request);
+    kith_ctx_call (ctx, owner, &msg, left < ATTEMPT_US ? left : ATTEMPT_US, s_written, part);
 }
 
 //  Sends what is not durable yet; ends when nothing is left to do
@@ -215,8 +218,9 @@ s_go (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation)
     if (!done && !mutation->failed && mutation->request->deadline_us
         && now >= mutation->request->deadline_us) {
         mutation->failed = true;
-        kith_error_prefix (&mutation->error, "not written in time");
-        mutation->error.code = KITH_ERR_TIMEOUT;
+        kith_error_set (&mutation->error, KITH_ERR_TIMEOUT,
+                        "not every shard said that it has the rows; the same request may be sent "
+                        "again");
     }
     if (done || mutation->failed) {
         if (!mutation->out)
