@@ -489,6 +489,14 @@ s_go (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
 {
     if (read->phase == PHASE_MERGE)
         return;
+    if (read->known->stale && !read->out) {
+        //  Dropped, released or made anew: begin again with what root_coord says now
+        kith_msg_t *request = read->request;
+        read->request = NULL;
+        s_free (self, read);
+        kith_proxy_handle (self, ctx, &request);
+        return;
+    }
     bool done = true;
     for (uint32_t i = 0; i < read->shards; i++)
         done = done && read->parts [i].done;
