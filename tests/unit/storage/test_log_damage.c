@@ -4,6 +4,7 @@
 //  A log of several files is made once; each case damages a copy and opens it. The oracle is the plain list of
 //  what was appended. Whatever is done, opening either refuses, leaving every byte as it is, or shows a prefix
 //  of that list which has all that lies below the mark and all but the last append.
+#include "base/crc32c.h"
 #include "tests/conformance/log.h"
 #include "tests/unit/storage/mem_fs.h"
 
@@ -38,16 +39,16 @@ s_open (kith_log_t *log, uint64_t epoch, bool home_new)
 
 //  A log of `appends` appends, the mark synced after `marked` of them.
 static world_t
-s_world (uint64_t seed, size_t appends, size_t marked)
+s_world_of (uint64_t seed, size_t appends, size_t marked, size_t body_max)
 {
     world_t self = {.fs = mem_fs_new (seed)};
     kith_log_t *log = kith_log_file_new (mem_fs_port (self.fs), DIRECTORY, FILE_BYTES);
     s_open (log, 1, true);
     for (size_t append = 0; append < appends; append++) {
         self.sure = self.oracle.count;
-        cr_assert_eq (
-            log_oracle_append (&self.oracle, log, 1 + append % 3, seed + append, 300, 1),
-            0);
+        cr_assert_eq (log_oracle_append (&self.oracle, log, 1 + append % 3, seed + append,
+                                         body_max, 1),
+                      0);
         if (append + 1 == marked) {
             cr_assert_eq (log->mark (log, NULL), 0);
             self.marked = self.oracle.count;
@@ -58,6 +59,12 @@ s_world (uint64_t seed, size_t appends, size_t marked)
         self.files++;
     cr_assert_gt (self.files, 3);
     return self;
+}
+
+static world_t
+s_world (uint64_t seed, size_t appends, size_t marked)
+{
+    return s_world_of (seed, appends, marked, 300);
 }
 
 static void
@@ -326,5 +333,65 @@ Test (log_damage, mark)
     kith_fs_t *port = mem_fs_port (copy);
     cr_assert_eq (port->remove (port, path, NULL), 0);
     cr_assert_eq (s_check (&world, &copy, &found, &error), KITH_ERR_CORRUPT);
+    s_world_free (&world);
+}
+
+//  Records of the same seqs and lengths, but not of this history: only the chain tells
+Test (log_damage, another_history)
+{
+    world_t world = s_world_of (20, 90, 90, 0), other = s_world_of (200, 90, 90, 0);
+    cr_assert_eq (world.files, other.files);
+    for (uint32_t number = 1; number <= world.files; number++) {
+        mem_fs_t *copy = mem_fs_clone (world.fs);
+        kith_bytes_t *bytes = mem_fs_bytes (copy, s_path (number));
+        const kith_bytes_t *before = mem_fs_bytes (other.fs, s_path (number));
+        cr_assert_eq (bytes->size, before->size);
+        memcpy (bytes->data, before->data, before->size);
+        kith_error_t error;
+        size_t found = 0;
+        cr_assert_eq (s_check (&world, &copy, &found, &error), KITH_ERR_CORRUPT);
+        cr_assert (strstr (error.message, "goes on from another record"), "%s",
+                   error.message);
+    }
+    for (size_t at = 64 + 128; at + 128 <= 4000; at += 128) {
+        mem_fs_t *copy = mem_fs_clone (world.fs);
+        memcpy (mem_fs_bytes (copy, s_path (2))->data + at,
+                mem_fs_bytes (other.fs, s_path (2))->data + at, 128);
+        kith_error_t error;
+        size_t found = 0;
+        cr_assert_eq (s_check (&world, &copy, &found, &error), KITH_ERR_CORRUPT);
+        cr_assert (strstr (error.message, "it follows another record"), "%s",
+                   error.message);
+    }
+    s_world_free (&world);
+    s_world_free (&other);
+}
+
+//  A log that another version wrote is not taken for a damaged one
+Test (log_damage, another_version)
+{
+    world_t world = s_world (11, 40, 40);
+    mem_fs_t *copy = mem_fs_clone (world.fs);
+    uint8_t *header = mem_fs_bytes (copy, s_path (2))->data;
+    kith_put_u32 (header + 4, 2);
+    kith_put_u32 (header + 60, kith_crc32c (0, header, 60));
+    kith_error_t error;
+    size_t found = 0;
+    cr_assert_eq (s_check (&world, &copy, &found, &error), KITH_ERR_VERSION, "%s",
+                  error.message);
+
+    copy = mem_fs_clone (world.fs);
+    uint8_t *record = mem_fs_bytes (copy, s_path (world.files))->data + 64;
+    kith_put_u16 (record + 4, 2);
+    kith_put_u32 (record + 124, kith_crc32c (0, record, 124));
+    cr_assert_eq (s_check (&world, &copy, &found, &error), KITH_ERR_VERSION, "%s",
+                  error.message);
+
+    copy = mem_fs_clone (world.fs);
+    header = mem_fs_bytes (copy, s_path (2))->data;
+    kith_put_u64 (header + 8, 1);
+    kith_put_u32 (header + 60, kith_crc32c (0, header, 60));
+    cr_assert_eq (s_check (&world, &copy, &found, &error), KITH_ERR_CLUSTER, "%s",
+                  error.message);
     s_world_free (&world);
 }
