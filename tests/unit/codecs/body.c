@@ -152,8 +152,8 @@ s_value_differs (const kith_codec_field_t *field, const char *one, const char *t
         return body_differs (field->table, one, two);
     if (field->type == KITH_WIRE_STRING) {
         const char *texts [2];
-        memcpy (&texts [0], one, sizeof one);
-        memcpy (&texts [1], two, sizeof two);
+        memcpy (&texts [0], one, sizeof texts [0]);
+        memcpy (&texts [1], two, sizeof texts [1]);
         return texts [0] && texts [1] && strcmp (texts [0], texts [1]) == 0 ? NULL
                                                                             : field->name;
     }
@@ -182,8 +182,11 @@ body_differs (const kith_codec_table_t *table, const void *one, const void *two)
                     sizeof *counts);
             memcpy (&counts [1], (const char *) two + field->count_offset,
                     sizeof *counts);
-            memcpy (&at, at, sizeof at);
-            memcpy (&other, other, sizeof other);
+            const char *lists [2];
+            memcpy (&lists [0], at, sizeof lists [0]);
+            memcpy (&lists [1], other, sizeof lists [1]);
+            at = lists [0];
+            other = lists [1];
         }
         if (counts [0] != counts [1])
             return field->name;

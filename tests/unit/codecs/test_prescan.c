@@ -69,7 +69,7 @@ Test (prescan, agrees_with_the_unpacker, .timeout = 300)
     kith_random_t random;
     kith_random_seed (&random, 11);
     uint32_t accepted = 0;
-    for (uint32_t turn = 0; turn < 2000000; turn++) {
+    for (uint32_t turn = 0; turn < 400000; turn++) {
         uint8_t bytes [40] = {0};
         size_t size = s_draw (&random, bytes);
         kith_error_t error = {0};
@@ -81,7 +81,7 @@ Test (prescan, agrees_with_the_unpacker, .timeout = 300)
             cr_assert (false, "differ: ours %d, %s", ours, error.message);
         }
     }
-    cr_assert_gt (accepted, 20000);
+    cr_assert_gt (accepted, 4000);
 }
 
 Test (prescan, depth_ends_where_it_says)
