@@ -13,7 +13,8 @@ typedef struct kith_filter kith_filter_t;
 
 //  Parses and checks against the schema. FILTER or FIELD_NOT_FOUND: error->at is the byte position, message one sentence, hint the
 //  nearest name. Limits: KITH_FILTER_*. Immutable, shared by reference count.
-kith_filter_t *kith_filter_new (const char *text, kith_schema_t *schema, kith_error_t *error);
+kith_filter_t *
+kith_filter_new (const char *text, kith_schema_t *schema, kith_error_t *error);
 kith_filter_t *kith_filter_share (kith_filter_t *self);
 void kith_filter_destroy (kith_filter_t **self_p);
 
@@ -21,6 +22,7 @@ void kith_filter_destroy (kith_filter_t **self_p);
 char *kith_filter_print (const kith_filter_t *self);
 
 //  Rows 0 .. bits->count - 1 of the segment that pass stay set in bits, the others are dropped.
-void kith_filter_eval (const kith_filter_t *self, const kith_segment_t *segment, kith_bits_t *bits);
+void kith_filter_eval (const kith_filter_t *self, const kith_segment_t *segment,
+                       kith_bits_t *bits);
 
 #endif

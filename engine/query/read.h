@@ -12,40 +12,41 @@ typedef struct {
     kith_segment_t **segments;
     uint32_t count;
     uint64_t s;
-    const kith_filter_t *filter;        //  null: none
-    const uint32_t *partitions;         //  ids; null: all
+    const kith_filter_t *filter;    //  null: none
+    const uint32_t *partitions;     //  ids; null: all
     uint32_t partition_count;
-    const uint32_t *fields;             //  ids of the fields in the answer besides the key, in this order
+    const uint32_t
+        *fields;    //  ids of the fields in the answer besides the key, in this order
     uint32_t field_count;
 } kith_view_t;
 
 typedef struct {
-    const kith_field_t *field;          //  vector field
-    const float *queries;               //  nq x dim, 8-byte aligned at least
+    const kith_field_t *field;    //  vector field
+    const float *queries;         //  nq x dim, 8-byte aligned at least
     uint32_t nq;
     uint32_t k;
-    uint32_t effort;                    //  0: by recall
-    float recall;                       //  0: 0.95
-    const kith_column_t *skip;          //  a key a query that is left out; null: none
+    uint32_t effort;              //  0: by recall
+    float recall;                 //  0: 0.95
+    const kith_column_t *skip;    //  a key a query that is left out; null: none
     bool explain;
 } kith_search_t;
 
 //  A line of an explained search (times by the caller's clock are not here: engine/ has none)
 typedef struct {
-    uint64_t segment;                   //  its `to`; 0: growing
+    uint64_t segment;    //  its `to`; 0: growing
     uint32_t rows;
     uint32_t effort;
     uint64_t compared;
-    const char *index;                  //  "graph", "flat", or "" for growing
+    const char *index;    //  "graph", "flat", or "" for growing
 } kith_stage_t;
 
 typedef struct {
-    kith_bytes_t counts;                //  u32 a query
-    kith_bytes_t scores;                //  float32 a row
-    kith_bytes_t rows;                  //  a batch: key, $seq, fields; empty when no row was found
+    kith_bytes_t counts;    //  u32 a query
+    kith_bytes_t scores;    //  float32 a row
+    kith_bytes_t rows;      //  a batch: key, $seq, fields; empty when no row was found
     uint64_t compared;
-    uint64_t of;                        //  visible rows could have been compared (per query)
-    kith_stage_t *stages;               //  malloc'ed, if explain
+    uint64_t of;             //  visible rows could have been compared (per query)
+    kith_stage_t *stages;    //  malloc'ed, if explain
     uint32_t stage_count;
 } kith_found_t;
 
@@ -53,26 +54,26 @@ void kith_found_free (kith_found_t *self);
 
 //  Runs on a worker. Growing segments and sealed ones without an index are scanned exactly, the others walk their graph. NaN in queries is
 //  refused (NOT_FINITE), wrong length too. Scratch memory of graph searches is kept per thread inside.
-int kith_view_search (const kith_view_t *view, const kith_search_t *search, kith_found_t *found,
-                      kith_error_t *error);
+int kith_view_search (const kith_view_t *view, const kith_search_t *search,
+                      kith_found_t *found, kith_error_t *error);
 
 typedef struct {
-    const kith_column_t *keys;          //  null: by filter
+    const kith_column_t *keys;    //  null: by filter
     uint64_t limit;
     uint64_t offset;
     bool count;
-    const kith_field_t *order;          //  null: by key
+    const kith_field_t *order;    //  null: by key
     bool descending;
 } kith_query_t;
 
 typedef struct {
-    kith_bytes_t rows;                  //  a batch: key, $seq, fields; empty when none
+    kith_bytes_t rows;    //  a batch: key, $seq, fields; empty when none
     uint64_t count;
 } kith_rows_found_t;
 
 void kith_rows_found_free (kith_rows_found_t *self);
-int kith_view_query (const kith_view_t *view, const kith_query_t *query, kith_rows_found_t *found,
-                     kith_error_t *error);
+int kith_view_query (const kith_view_t *view, const kith_query_t *query,
+                     kith_rows_found_t *found, kith_error_t *error);
 
 //  One part of an answer as it came in frames
 typedef struct {
@@ -80,17 +81,19 @@ typedef struct {
     uint64_t counts_bytes;
     const uint8_t *scores;
     uint64_t scores_bytes;
-    const uint8_t *rows;                //  null: none
+    const uint8_t *rows;    //  null: none
     uint64_t rows_bytes;
 } kith_part_t;
 
 //  Merges answers of segments, holders or shards: for each query the k best by score, ties by key; of one key only the newest seq. All counts are
 //  checked. metric gives the direction.
-int kith_found_merge (const kith_part_t *parts, uint32_t part_count, uint32_t nq, uint32_t k,
-                      kith_metric_t metric, kith_found_t *out, kith_error_t *error);
+int
+kith_found_merge (const kith_part_t *parts, uint32_t part_count, uint32_t nq, uint32_t k,
+                  kith_metric_t metric, kith_found_t *out, kith_error_t *error);
 
 //  Merges row batches: newest seq of a key, sorted by `order` (a field id; the key when 0), offset and limit applied.
-int kith_rows_merge (const kith_part_t *parts, uint32_t part_count, uint32_t order, bool descending,
-                     uint64_t offset, uint64_t limit, kith_rows_found_t *out, kith_error_t *error);
+int kith_rows_merge (const kith_part_t *parts, uint32_t part_count, uint32_t order,
+                     bool descending, uint64_t offset, uint64_t limit,
+                     kith_rows_found_t *out, kith_error_t *error);
 
 #endif
