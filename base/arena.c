@@ -79,6 +79,7 @@ kith_arena_strdup (kith_arena_t *self, const char *text)
 char *
 kith_arena_printf (kith_arena_t *self, const char *format, ...)
 {
+    assert (self && format);
     va_list arguments;
     va_start (arguments, format);
     int length = vsnprintf (NULL, 0, format, arguments);
