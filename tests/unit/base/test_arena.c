@@ -43,3 +43,23 @@ Test (arena, text)
     cr_assert_eq (*copy, 77);
     kith_arena_free (&arena);
 }
+
+//  Lent memory is used first and left alone at the end; what does not fit comes from elsewhere.
+Test (arena, lent_memory_stays_the_callers)
+{
+    _Alignas(16) uint8_t room [256] = {0};
+    kith_arena_t arena;
+    kith_arena_init (&arena, room, sizeof room);
+    uint8_t *first = kith_arena_alloc (&arena, 64);
+    cr_assert (first >= room && first + 64 <= room + sizeof room);
+    for (uint32_t turn = 0; turn < 100; turn++) {
+        uint8_t *piece = kith_arena_alloc (&arena, 100 + turn * 100);
+        memset (piece, 0xff, 100 + turn * 100);
+    }
+    for (uint32_t at = 0; at < 64; at++)
+        cr_assert_eq (first [at], 0);
+    kith_arena_free (&arena);
+    cr_assert_null (arena.blocks);
+    memset (room, 1, sizeof room);
+    cr_assert_eq (first [63], 1);
+}
