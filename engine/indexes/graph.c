@@ -256,9 +256,7 @@ s_walk_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
            && !(beam->near [beam->next].distance > s_found_worst (found))) {
         if ((double) scratch->compared > budget)
             return false;
-        uint32_t node = kith_graph_beam_take (beam);
-        kith_graph_prefetch_links (self, 0, beam);
-        uint32_t count = kith_graph_collect (self, scratch, 0, node);
+        uint32_t count = kith_graph_expand (self, scratch, 0);
         kith_graph_distances (self, scratch, scratch->rows, count, scratch->distances);
         for (uint32_t index = 0; index < count; index++) {
             float distance = scratch->distances [index];

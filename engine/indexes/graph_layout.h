@@ -9,6 +9,7 @@
 #define KITH_GRAPH_MAGIC 0x31474b48u    //  layout version in the first digit
 #define KITH_GRAPH_LEVELS_MAX 8u        //  upper levels
 #define KITH_GRAPH_DEGREE_MAX 256u
+#define KITH_GRAPH_BATCH_MAX (2 * KITH_GRAPH_DEGREE_MAX)    //  neighbours of two nodes
 #define KITH_GRAPH_EFFORT_MAX 65536u
 #define KITH_GRAPH_SAMPLE 256u     //  rows that calibration asks with
 #define KITH_GRAPH_GRID_MAX 24u    //  calibrated efforts
@@ -99,10 +100,10 @@ struct kith_graph_scratch {
     float *vector;              //  the query; of length 1 for cosine
     int8_t *code;               //  2 x code_bytes
     uint32_t vector_room, code_room;
-    float code_base, code_step;    //  product = base + step * integer product
-    uint32_t ids [KITH_GRAPH_DEGREE_MAX];
-    uint32_t rows [KITH_GRAPH_DEGREE_MAX];
-    float distances [KITH_GRAPH_DEGREE_MAX];
+    float code_base, code_step;             //  product = base + step * integer product
+    uint32_t ids [KITH_GRAPH_BATCH_MAX];    //  nodes whose distances are wanted next
+    uint32_t rows [KITH_GRAPH_BATCH_MAX];
+    float distances [KITH_GRAPH_BATCH_MAX];
     uint64_t compared;
 };
 
@@ -143,13 +144,15 @@ void kith_graph_beam_put (kith_graph_beam_t *beam, float distance, uint32_t id);
 //  Takes the first node that is not expanded.
 uint32_t kith_graph_beam_take (kith_graph_beam_t *beam);
 
-//  Lists the links of node not seen before into scratch->ids and ->rows, marks them, asks for their codes; returns how many.
+//  Lists the links of node not seen before into scratch->ids and ->rows from `count` on, marks them, asks for their codes; returns
+//  the new count.
 uint32_t kith_graph_collect (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                             uint32_t level, uint32_t node);
+                             uint32_t level, uint32_t node, uint32_t count);
 
-//  Asks for the links of the node that would be expanded next.
-void kith_graph_prefetch_links (const kith_graph_t *self, uint32_t level,
-                                const kith_graph_beam_t *beam);
+//  The same for the best two nodes of the beam that are not expanded: the second is nearly always the next, and waiting for the memory
+//  of both at once costs little more than for one. Returns how many are listed.
+uint32_t kith_graph_expand (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                            uint32_t level);
 
 //  Nearest node of each level from the top down to `level` by greedy steps; returns the position in `level`
 //  (a row if level is 0).

@@ -11,6 +11,7 @@
 
 enum {
     LINE = 64,
+    EXPAND = 2,         //  nodes expanded at once
     LINES_AHEAD = 8,    //  of a vector; the rest the hardware finds
     HUGE_PAGE = 2 << 20
 };
@@ -267,22 +268,23 @@ kith_graph_distances (const kith_graph_t *self, const kith_graph_scratch_t *scra
 
 uint32_t
 kith_graph_collect (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                    uint32_t level, uint32_t node)
+                    uint32_t level, uint32_t node, uint32_t count)
 {
     const kith_graph_layer_t *layer = &self->layers [level];
     const uint32_t *links = layer->links + (size_t) node * layer->degree;
+    const uint8_t epoch = scratch->epoch;
     uint8_t *marks = scratch->marks;
-    uint32_t count = 0;
+    uint32_t first = count;
     for (uint32_t index = 0; index < layer->degree; index++) {
         uint32_t other = links [index];
         if (other == KITH_GRAPH_EMPTY)
             break;
         scratch->ids [count] = other;
-        count += marks [other] != scratch->epoch;
-        marks [other] = scratch->epoch;
+        count += marks [other] != epoch;
+        marks [other] = epoch;
     }
     const uint32_t bytes = self->header.code_bytes;
-    for (uint32_t index = 0; index < count; index++) {
+    for (uint32_t index = first; index < count; index++) {
         uint32_t row =
             layer->rows ? layer->rows [scratch->ids [index]] : scratch->ids [index];
         scratch->rows [index] = row;
@@ -290,21 +292,39 @@ kith_graph_collect (const kith_graph_t *self, kith_graph_scratch_t *scratch,
             for (uint32_t at = 0; at < bytes && at < 4 * LINE; at += LINE)
                 __builtin_prefetch (self->codes + (size_t) row * bytes + at);
     }
-    scratch->compared += count;
+    scratch->compared += count - first;
     return count;
 }
 
-void
-kith_graph_prefetch_links (const kith_graph_t *self, uint32_t level,
-                           const kith_graph_beam_t *beam)
+static void
+s_prefetch_links (const kith_graph_layer_t *layer, uint32_t node)
 {
-    if (beam->next == beam->size)
-        return;
-    const kith_graph_layer_t *layer = &self->layers [level];
-    const uint32_t *links =
-        layer->links + (size_t) beam->near [beam->next].id * layer->degree;
+    const uint32_t *links = layer->links + (size_t) node * layer->degree;
     for (uint32_t index = 0; index < layer->degree; index += LINE / sizeof *links)
         __builtin_prefetch (links + index);
+}
+
+uint32_t
+kith_graph_expand (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                   uint32_t level)
+{
+    kith_graph_beam_t *beam = &scratch->beam;
+    uint32_t nodes [EXPAND];
+    uint32_t taken = 0, count = 0;
+    while (taken < EXPAND && beam->next < beam->size) {
+        nodes [taken] = kith_graph_beam_take (beam);
+        s_prefetch_links (&self->layers [level], nodes [taken]);
+        taken++;
+    }
+    for (uint32_t index = beam->next, ahead = 0; index < beam->size && ahead < EXPAND;
+         index++)
+        if (!(beam->near [index].id & KITH_GRAPH_EXPANDED)) {
+            s_prefetch_links (&self->layers [level], beam->near [index].id);
+            ahead++;
+        }
+    for (uint32_t index = 0; index < taken; index++)
+        count = kith_graph_collect (self, scratch, level, nodes [index], count);
+    return count;
 }
 
 uint32_t
@@ -321,7 +341,7 @@ kith_graph_descend (const kith_graph_t *self, kith_graph_scratch_t *scratch,
         kith_graph_forget (scratch);
         while (from != best) {
             from = best;
-            uint32_t count = kith_graph_collect (self, scratch, above, from);
+            uint32_t count = kith_graph_collect (self, scratch, above, from, 0);
             kith_graph_distances (self, scratch, scratch->rows, count,
                                   scratch->distances);
             for (uint32_t index = 0; index < count; index++)
@@ -346,9 +366,7 @@ kith_graph_walk (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32
     scratch->marks [entry] = scratch->epoch;
     s_put (beam, distance, entry);
     while (beam->next < beam->size) {
-        uint32_t node = kith_graph_beam_take (beam);
-        kith_graph_prefetch_links (self, level, beam);
-        uint32_t count = kith_graph_collect (self, scratch, level, node);
+        uint32_t count = kith_graph_expand (self, scratch, level);
         kith_graph_distances (self, scratch, scratch->rows, count, scratch->distances);
         for (uint32_t index = 0; index < count; index++)
             if (scratch->distances [index] < s_worst (beam))
