@@ -141,8 +141,8 @@ void
 kith_data_give_up (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log,
                    const kith_error_t *error)
 {
-    (void) self;
-    if (log->state == KITH_LOG_OPEN)
+    const bool was_open = log->state == KITH_LOG_OPEN;
+    if (was_open)
         kith_ctx_log (ctx, 'w', "log %u: given up at epoch %" PRIu64 ": %s", log->number,
                       log->epoch, error->message);
     kith_error_t told;
@@ -152,6 +152,8 @@ kith_data_give_up (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log
     //  Work that is out still reads the handle: the next opening waits for it
     log->stopped = true;
     log->state = KITH_LOG_CLAIMING;
+    if (was_open)
+        kith_data_tell (self, ctx);
     if (!log->work)
         s_open_later (ctx, log);
 }
@@ -280,6 +282,7 @@ s_replayed (void *arg_self, kith_ctx_t *ctx, void *arg)
         log->channels [i].since_us = kith_ctx_now_us (ctx);
     kith_ctx_log (ctx, 'i', "log %u: open at epoch %" PRIu64 ", %" PRIu64 " records", log->number,
                   log->epoch, log->last);
+    kith_data_tell (self, ctx);
     kith_data_flush_next (self, ctx, log);
     kith_data_seal_due (self, ctx, log);
 }

@@ -8,9 +8,6 @@
 #define SEALS_US 5000000
 
 static void
-s_hello (kith_data_node_t *self, kith_ctx_t *ctx);
-
-static void
 s_welcomed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
 {
     kith_data_node_t *self = arg_self;
@@ -30,8 +27,8 @@ s_welcomed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
             kith_data_open (self, ctx, &self->logs [welcome->logs [i]]);
 }
 
-static void
-s_hello (kith_data_node_t *self, kith_ctx_t *ctx)
+static kith_msg_t *
+s_hello_msg (const kith_data_node_t *self, kith_ctx_t *ctx)
 {
     kith_msg_t *msg = kith_msg_new (KITH_KIND_NODE_HELLO);
     kith_proto_node_hello_t *hello = msg->body;
@@ -52,6 +49,20 @@ s_hello (kith_data_node_t *self, kith_ctx_t *ctx)
                                    .bytes = bytes,
                                    .open = log->state == KITH_LOG_OPEN};
     }
+    return msg;
+}
+
+void
+kith_data_tell (kith_data_node_t *self, kith_ctx_t *ctx)
+{
+    kith_msg_t *msg = s_hello_msg (self, ctx);
+    kith_ctx_send (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg);
+}
+
+static void
+s_hello (kith_data_node_t *self, kith_ctx_t *ctx)
+{
+    kith_msg_t *msg = s_hello_msg (self, ctx);
     kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_welcomed,
                    NULL);
 }

@@ -109,6 +109,9 @@ enum {
 
 kith_data_channel_t *kith_data_channel (kith_data_log_t *log, uint64_t id);
 
+//  Tells data_coord at once what is open and what is not.
+void kith_data_tell (kith_data_node_t *self, kith_ctx_t *ctx);
+
 //  data_log.c: opening, giving up
 void kith_data_open (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log);
 void kith_data_give_up (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log,

@@ -24,6 +24,7 @@ typedef struct {
     kith_kept_t change;                 //  row that the task puts
     uint32_t tries;
     uint32_t tells;                     //  coordinators still to be told before the answer
+    kith_error_t flush_error;           //  index create: what is there could not be flushed
 } root_t;
 
 static void
@@ -121,10 +122,18 @@ static void
 s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
 {
     root_t *self = arg_self;
-    (void) answer_p;
-    (void) arg;
-    if (end == KITH_END_STOPPED || --self->tells)
+    if (end == KITH_END_STOPPED)
         return;
+    if (arg && end != KITH_END_OK)
+        kith_end_error (end, *answer_p, &self->flush_error);
+    if (--self->tells)
+        return;
+    if (self->flush_error.code) {
+        kith_error_prefix (&self->flush_error, "the index is declared, but its rows could not "
+                                               "be flushed");
+        s_task_fail (self, ctx, &self->flush_error);
+        return;
+    }
     //  A coordinator that did not answer looks at the rows again by itself
     kith_msg_t *answer;
     if (self->task->kind == KITH_KIND_COLLECTION_CREATE) {
@@ -141,9 +150,11 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
 static void
 s_tell (root_t *self, kith_ctx_t *ctx, kith_role_t role, kith_msg_t **msg_p)
 {
+    //  Only a flush must succeed: who else was not reached looks at the rows again by itself
+    void *must = (*msg_p)->kind == KITH_KIND_COLLECTION_FLUSH ? self : NULL;
     self->tells++;
     kith_ctx_call (ctx, kith_actor (role, 0), msg_p, kith_ctx_left_us (ctx, self->task), s_told,
-                   NULL);
+                   must);
 }
 
 static kith_msg_t *
@@ -175,6 +186,7 @@ s_tell_all (root_t *self, kith_ctx_t *ctx)
     const kith_kind_t kind = self->task->kind;
     kith_msg_t *msg;
     self->tells = 1;                    //  none of the calls ends in here
+    kith_error_clear (&self->flush_error);
     if (kind == KITH_KIND_COLLECTION_DROP) {
         msg = s_dropped (row);
         s_tell (self, ctx, KITH_ROLE_DATA_COORD, &msg);

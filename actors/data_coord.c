@@ -1,0 +1,690 @@
+//  data_coord.c - log ownership, checkpoints, flush on request: the transactions T0, T1, T2, T6 and T10
+//  SPDX-License-Identifier: Apache-2.0
+#include "actors/data_coord.h"
+#include "actors/roles.h"
+#include "base/fault.h"
+
+//  One request on its way through metadata
+typedef struct {
+    kith_msg_t *request;
+    kith_msg_t *answer;                 //  being written
+    kith_proto_owner_row_t owner;
+    uint64_t owner_revision;
+    uint32_t out;                       //  flush: owners not back
+    kith_error_t error;
+} flow_t;
+
+static flow_t *
+s_flow (kith_msg_t **msg_p)
+{
+    flow_t *flow = kith_new (sizeof *flow);
+    flow->request = *msg_p;
+    *msg_p = NULL;
+    return flow;
+}
+
+static void
+s_flow_free (flow_t *flow)
+{
+    kith_msg_destroy (&flow->request);
+    kith_msg_destroy (&flow->answer);
+    free (flow);
+}
+
+static void
+s_flow_fail (kith_ctx_t *ctx, flow_t *flow, const kith_error_t *error)
+{
+    kith_ctx_fail (ctx, &flow->request, error);
+    s_flow_free (flow);
+}
+
+static void
+s_flow_reply (kith_ctx_t *ctx, flow_t *flow)
+{
+    kith_ctx_reply (ctx, &flow->request, &flow->answer);
+    s_flow_free (flow);
+}
+
+//  True if the call ended badly: the flow is over
+static bool
+s_flow_bad (kith_ctx_t *ctx, flow_t *flow, kith_end_t end, const kith_msg_t *answer)
+{
+    if (end == KITH_END_OK)
+        return false;
+    if (end == KITH_END_STOPPED) {
+        s_flow_free (flow);
+        return true;
+    }
+    kith_error_t error;
+    kith_end_error (end, answer, &error);
+    s_flow_fail (ctx, flow, &error);
+    return true;
+}
+
+static kith_msg_t *
+s_txn (const kith_data_coord_t *self, uint32_t compares, uint32_t changes)
+{
+    kith_msg_t *txn = kith_txn_new (compares + 1, changes);
+    kith_lease_compare (&self->lease, txn);
+    return txn;
+}
+
+//  Nodes: T10
+
+static void
+s_lease_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    (void) arg_self;
+    (void) answer_p;
+    (void) arg;
+    if (end != KITH_END_OK && end != KITH_END_STOPPED)
+        kith_ctx_log (ctx, 'w', "a data node's lease was not put");
+}
+
+static void
+s_lease_kept (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_data_coord_t *self = arg_self;
+    (void) answer_p;
+    if (end == KITH_END_FAILED)
+        self->nodes [(uintptr_t) arg].leased = 0;    //  put again at the next hello
+    (void) ctx;
+}
+
+static void
+s_lease (kith_data_coord_t *self, kith_ctx_t *ctx, const kith_msg_t *hello)
+{
+    const uint32_t index = hello->from.index;
+    kith_data_coord_node_t *node = &self->nodes [index];
+    const kith_proto_node_hello_t *body = hello->body;
+    const kith_proto_node_row_t row = {.incarnation = hello->from.incarnation,
+                                       .endpoint = body->endpoint};
+    const kith_key_t key = kith_key_node (KITH_ROLE_DATA_NODE, index);
+    kith_bytes_t bytes = {0};
+    kith_codec_pack (&kith_proto_node_row_table, &row, &bytes);
+    const bool put = node->leased != row.incarnation;
+    kith_msg_t *msg = kith_msg_new (put ? KITH_KIND_LEASE_PUT : KITH_KIND_LEASE_KEEP);
+    const kith_blob_t value = {kith_arena_copy (&msg->arena, bytes.data, bytes.size),
+                               (uint32_t) bytes.size};
+    kith_bytes_free (&bytes);
+    if (put) {
+        kith_proto_lease_put_t *lease = msg->body;
+        lease->key = kith_arena_strdup (&msg->arena, key.text);
+        lease->value = value;
+        lease->ttl_ms = KITH_NODE_TTL_MS;
+        node->leased = row.incarnation;
+        kith_meta_call (ctx, &msg, s_lease_put, NULL);
+    }
+    else {
+        kith_proto_lease_keep_t *lease = msg->body;
+        lease->key = kith_arena_strdup (&msg->arena, key.text);
+        lease->value = value;
+        kith_meta_call (ctx, &msg, s_lease_kept, (void *) (uintptr_t) index);
+    }
+}
+
+static void
+s_hello (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    const kith_msg_t *msg = *msg_p;
+    const kith_proto_node_hello_t *hello = msg->body;
+    if (msg->from.role != KITH_ROLE_DATA_NODE || msg->from.index >= self->node_count) {
+        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "%s/%u is no data node of this topology",
+                     kith_role_name (msg->from.role), msg->from.index);
+        return;
+    }
+    s_lease (self, ctx, msg);
+    for (uint32_t i = 0; i < hello->logs_count; i++) {
+        const kith_proto_log_route_t *told = &hello->logs [i];
+        if (told->log >= self->log_count)
+            continue;
+        kith_proto_log_route_t *route = &self->logs [told->log].route;
+        //  A smaller epoch speaks of a life that is over
+        if (told->epoch >= route->epoch)
+            *route = *told;
+    }
+    kith_msg_t *answer = kith_msg_new (KITH_KIND_NODE_WELCOME);
+    kith_proto_node_welcome_t *welcome = answer->body;
+    welcome->cluster = kith_ctx_cluster (ctx)->id;
+    welcome->logs = kith_arena_alloc (&answer->arena, self->log_count * sizeof *welcome->logs);
+    for (uint32_t i = 0; i < self->log_count; i++)
+        if (self->logs [i].home == msg->from.index)
+            welcome->logs [welcome->logs_count++] = i;
+    kith_ctx_reply (ctx, msg_p, &answer);
+}
+
+//  T1
+
+static void
+s_opened (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_data_coord_t *self = arg_self;
+    flow_t *flow = arg;
+    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+        return;
+    kith_error_t error;
+    if (!kith_txn_committed (end, *answer_p)) {
+        kith_error_set (&error, KITH_ERR_CONFLICT, "the log's owner changed meanwhile");
+        s_flow_fail (ctx, flow, &error);
+        return;
+    }
+    const kith_proto_log_open_t *open = flow->request->body;
+    kith_proto_log_route_t *route = &self->logs [open->log].route;
+    *route = (kith_proto_log_route_t){.log = open->log,
+                                      .owner = kith_address_to (flow->request->from),
+                                      .epoch = flow->owner.epoch};
+    flow->answer = kith_msg_new (KITH_KIND_LOG_OPENED);
+    kith_proto_log_opened_t *opened = flow->answer->body;
+    opened->epoch = flow->owner.epoch;
+    opened->base = flow->owner.base;
+    opened->home_new = !flow->owner.ready;
+    opened->cluster = kith_ctx_cluster (ctx)->id;
+    s_flow_reply (ctx, flow);
+}
+
+static const kith_proto_owner_row_t *
+s_owner (const kith_msg_t *answer, kith_arena_t *arena, uint64_t *revision)
+{
+    const kith_proto_kv_value_t *value = answer->body;
+    *revision = value->revision;
+    return value->revision ? kith_row_read (&kith_proto_owner_row_table, value->value, arena)
+                           : NULL;
+}
+
+static void
+s_open_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_data_coord_t *self = arg_self;
+    flow_t *flow = arg;
+    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+        return;
+    const kith_proto_log_open_t *open = flow->request->body;
+    const kith_proto_owner_row_t *row =
+      s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
+    kith_error_t error;
+    if (!row || row->home != flow->request->from.index) {
+        kith_error_set (&error, KITH_ERR_NOT_OWNER, "log %u is not at home in data_node/%u",
+                        open->log, flow->request->from.index);
+        s_flow_fail (ctx, flow, &error);
+        return;
+    }
+    flow->owner = *row;
+    flow->owner.epoch++;
+    flow->owner.node = flow->request->from.index;
+    flow->owner.incarnation = flow->request->from.incarnation;
+    const kith_key_t key = kith_key_log (open->log);
+    kith_msg_t *txn = s_txn (self, 1, 1);
+    kith_txn_compare (txn, key.text, flow->owner_revision);
+    kith_txn_put (txn, key.text, &kith_proto_owner_row_table, &flow->owner);
+    kith_meta_call (ctx, &txn, s_opened, flow);
+}
+
+static void
+s_open (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    const kith_proto_log_open_t *open = (*msg_p)->body;
+    if ((*msg_p)->from.role != KITH_ROLE_DATA_NODE || open->log >= self->log_count) {
+        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "there are logs 0 to %u", self->log_count - 1);
+        return;
+    }
+    const kith_key_t key = kith_key_log (open->log);
+    kith_meta_get (ctx, key.text, s_open_row, s_flow (msg_p));
+}
+
+//  T6
+
+static void
+s_home_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    (void) arg_self;
+    flow_t *flow = arg;
+    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+        return;
+    kith_error_t error;
+    if (kith_txn_committed (end, *answer_p)) {
+        flow->answer = kith_msg_new (KITH_KIND_OK);
+        s_flow_reply (ctx, flow);
+        return;
+    }
+    kith_error_set (&error, KITH_ERR_CONFLICT, "the log's owner changed meanwhile");
+    s_flow_fail (ctx, flow, &error);
+}
+
+static void
+s_home_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_data_coord_t *self = arg_self;
+    flow_t *flow = arg;
+    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+        return;
+    const kith_proto_home_ready_t *ready = flow->request->body;
+    const kith_proto_owner_row_t *row =
+      s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
+    kith_error_t error;
+    if (!row || row->epoch != ready->epoch) {
+        kith_error_set (&error, KITH_ERR_NOT_OWNER, "epoch %" PRIu64 " of log %u is over",
+                        ready->epoch, ready->log);
+        s_flow_fail (ctx, flow, &error);
+        return;
+    }
+    flow->owner = *row;
+    flow->owner.ready = true;
+    const kith_key_t key = kith_key_log (ready->log);
+    kith_msg_t *txn = s_txn (self, 1, 1);
+    kith_txn_compare (txn, key.text, flow->owner_revision);
+    kith_txn_put (txn, key.text, &kith_proto_owner_row_table, &flow->owner);
+    kith_meta_call (ctx, &txn, s_home_put, flow);
+}
+
+//  T2: the owner row's revision stands for its epoch, which was compared when it was read
+
+static void
+s_tell_changed (kith_ctx_t *ctx, const kith_proto_channel_row_t *row)
+{
+    const kith_role_t roles [] = {KITH_ROLE_QUERY_COORD, KITH_ROLE_INDEX_COORD};
+    for (int i = 0; i < 2; i++) {
+        kith_msg_t *msg = kith_msg_new (KITH_KIND_ROWS_CHANGED);
+        kith_proto_rows_changed_t *changed = msg->body;
+        changed->channel = row->channel;
+        changed->collection = row->collection;
+        kith_ctx_send (ctx, kith_actor (roles [i], 0), &msg);
+    }
+}
+
+static void
+s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    (void) arg_self;
+    flow_t *flow = arg;
+    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+        return;
+    kith_error_t error;
+    const kith_proto_kv_done_t *done = (*answer_p)->body;
+    if (!done->committed) {
+        kith_error_set (&error, KITH_ERR_CONFLICT, "the channel's row or the owner changed");
+        s_flow_fail (ctx, flow, &error);
+        return;
+    }
+    const kith_proto_checkpoint_commit_t *commit = flow->request->body;
+    s_tell_changed (ctx, &commit->row);
+    flow->answer = kith_msg_new (KITH_KIND_COMMITTED);
+    ((kith_proto_committed_t *) flow->answer->body)->revision = done->revision;
+    s_flow_reply (ctx, flow);
+}
+
+static void
+s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_data_coord_t *self = arg_self;
+    flow_t *flow = arg;
+    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+        return;
+    const kith_proto_checkpoint_commit_t *commit = flow->request->body;
+    const kith_proto_owner_row_t *row =
+      s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
+    kith_error_t error;
+    if (!KITH_BUG (NO_EPOCH_COMPARE) && (!row || row->epoch != commit->epoch)) {
+        kith_error_set (&error, KITH_ERR_NOT_OWNER, "epoch %" PRIu64 " of log %u is over",
+                        commit->epoch, commit->log);
+        s_flow_fail (ctx, flow, &error);
+        return;
+    }
+    const kith_key_t log = kith_key_log (commit->log);
+    const kith_key_t key = kith_key_channel (commit->row.channel);
+    kith_msg_t *txn = s_txn (self, 2, 1);
+    if (!KITH_BUG (NO_EPOCH_COMPARE))
+        kith_txn_compare (txn, log.text, flow->owner_revision);
+    if (!KITH_BUG (NO_REVISION_COMPARE))
+        kith_txn_compare (txn, key.text, commit->revision);
+    kith_txn_put (txn, key.text, &kith_proto_channel_row_table, &commit->row);
+    kith_meta_call (ctx, &txn, s_committed, flow);
+}
+
+static void
+s_by_log (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, uint32_t log,
+          kith_reply_fn *fn)
+{
+    if (log >= self->log_count) {
+        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "there are logs 0 to %u", self->log_count - 1);
+        return;
+    }
+    const kith_key_t key = kith_key_log (log);
+    kith_meta_get (ctx, key.text, fn, s_flow (msg_p));
+}
+
+//  Rows of channels with their definitions
+
+static void
+s_add_channel (flow_t *flow, const kith_proto_kv_item_t *item, kith_arena_t *arena)
+{
+    kith_proto_channels_t *channels = flow->answer->body;
+    const kith_proto_channel_row_t *row =
+      kith_row_read (&kith_proto_channel_row_table, item->value, arena);
+    const kith_proto_log_channels_t *ask = flow->request->body;
+    const bool by_log = flow->request->kind == KITH_KIND_LOG_CHANNELS;
+    if (!row || (by_log && (row->dropped || row->log != ask->log)))
+        return;
+    channels->rows [channels->rows_count++] = *(const kith_proto_channel_row_t *) kith_codec_copy (
+      &kith_proto_channel_row_table, row, &flow->answer->arena);
+    channels->revisions [channels->revisions_count++] = item->revision;
+}
+
+static void
+s_collections (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    (void) arg_self;
+    flow_t *flow = arg;
+    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+        return;
+    const kith_proto_kv_rows_t *rows = (*answer_p)->body;
+    kith_proto_channels_t *channels = flow->answer->body;
+    const bool by_log = flow->request->kind == KITH_KIND_LOG_CHANNELS;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < channels->rows_count; i++) {
+        const kith_proto_collection_t *found = NULL;
+        for (uint32_t j = 0; j < rows->items_count && !found; j++) {
+            const kith_key_t key = kith_key_collection (channels->rows [i].collection);
+            if (!strcmp (rows->items [j].key, key.text))
+                found = kith_row_read (&kith_proto_collection_table, rows->items [j].value,
+                                       &flow->answer->arena);
+        }
+        //  A channel whose collection goes this moment is as good as dropped
+        if (!found && by_log)
+            continue;
+        channels->rows [kept] = channels->rows [i];
+        channels->revisions [kept] = channels->revisions [i];
+        if (found)
+            channels->collections [kept] = *found;
+        else {
+            channels->collections [kept].db = channels->collections [kept].name = "";
+            channels->rows [kept].dropped = true;
+        }
+        kept++;
+    }
+    channels->rows_count = channels->revisions_count = channels->collections_count = kept;
+    s_flow_reply (ctx, flow);
+}
+
+static void
+s_channels (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    (void) arg_self;
+    flow_t *flow = arg;
+    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+        return;
+    const kith_proto_kv_rows_t *rows = (*answer_p)->body;
+    flow->answer = kith_msg_new (KITH_KIND_CHANNELS);
+    kith_proto_channels_t *channels = flow->answer->body;
+    kith_arena_t *arena = &flow->answer->arena;
+    const size_t room = rows->items_count + 1u;
+    channels->rows = kith_arena_alloc (arena, room * sizeof *channels->rows);
+    channels->revisions = kith_arena_alloc (arena, room * sizeof *channels->revisions);
+    channels->collections = kith_arena_alloc (arena, room * sizeof *channels->collections);
+    for (uint32_t i = 0; i < rows->items_count; i++)
+        s_add_channel (flow, &rows->items [i], &(*answer_p)->arena);
+    kith_meta_scan (ctx, "collection/", s_collections, flow);
+}
+
+//  Flush on request: every owner of the collection's logs is asked
+
+static void
+s_flush_end (kith_ctx_t *ctx, flow_t *flow)
+{
+    if (flow->error.code)
+        s_flow_fail (ctx, flow, &flow->error);
+    else
+        s_flow_reply (ctx, flow);
+}
+
+static void
+s_flushed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    (void) arg_self;
+    flow_t *flow = arg;
+    if (end == KITH_END_OK) {
+        const kith_proto_flushed_t *part = (*answer_p)->body;
+        kith_proto_flushed_t *all = flow->answer->body;
+        all->segments += part->segments;
+        all->rows += part->rows;
+        all->bytes += part->bytes;
+    }
+    else if (end != KITH_END_STOPPED)
+        kith_end_error (end, *answer_p, &flow->error);
+    if (--flow->out)
+        return;
+    if (end == KITH_END_STOPPED)
+        s_flow_free (flow);
+    else
+        s_flush_end (ctx, flow);
+}
+
+static void
+s_flush_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_data_coord_t *self = arg_self;
+    flow_t *flow = arg;
+    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+        return;
+    const kith_proto_kv_value_t *value = (*answer_p)->body;
+    const kith_proto_collection_t *row =
+      value->revision
+        ? kith_row_read (&kith_proto_collection_table, value->value, &(*answer_p)->arena)
+        : NULL;
+    flow->answer = kith_msg_new (KITH_KIND_FLUSHED);
+    if (!row)
+        kith_error_set (&flow->error, KITH_ERR_COLLECTION_NOT_FOUND, "the collection is gone");
+    flow->out = 1;
+    for (uint32_t log = 0; row && log < self->log_count; log++) {
+        kith_msg_t *msg = kith_msg_new (KITH_KIND_LOG_FLUSH);
+        kith_proto_log_flush_t *flush = msg->body;
+        flush->log = log;
+        flush->channels =
+          kith_arena_alloc (&msg->arena, row->channels_count * sizeof *flush->channels);
+        for (uint32_t i = 0; i < row->channels_count; i++)
+            if (row->channels [i].log == log)
+                flush->channels [flush->channels_count++] = row->channels [i].channel;
+        const kith_proto_log_route_t *route = &self->logs [log].route;
+        if (flush->channels_count && !route->open)
+            kith_error_set (&flow->error, KITH_ERR_BUSY, "log %u has no owner at the moment", log);
+        if (!flush->channels_count || !route->open) {
+            kith_msg_destroy (&msg);
+            continue;
+        }
+        flow->out++;
+        kith_ctx_call (ctx, kith_address_from (&route->owner), &msg,
+                       kith_ctx_left_us (ctx, flow->request), s_flushed, flow);
+    }
+    if (!--flow->out)
+        s_flush_end (ctx, flow);
+}
+
+static void
+s_route (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    kith_msg_t *answer = kith_msg_new (KITH_KIND_LOG_ROUTES);
+    kith_proto_log_routes_t *routes = answer->body;
+    routes->logs = kith_arena_alloc (&answer->arena, self->log_count * sizeof *routes->logs);
+    for (uint32_t i = 0; i < self->log_count; i++) {
+        routes->logs [i] = self->logs [i].route;
+        routes->logs [i].log = i;
+    }
+    routes->logs_count = self->log_count;
+    kith_ctx_reply (ctx, msg_p, &answer);
+}
+
+//  Start: the lease, T0, dropped channels
+
+static void
+s_begin (kith_data_coord_t *self, kith_ctx_t *ctx)
+{
+    self->ready = true;
+    kith_park_t queue = self->queue;
+    memset (&self->queue, 0, sizeof self->queue);
+    for (uint32_t i = 0; i < queue.count; i++)
+        kith_data_coord_handle (self, ctx, &queue.items [i]);
+    free (queue.items);
+    kith_data_coord_gc_begin (self, ctx);
+}
+
+static void
+s_made (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    (void) arg;
+    if (end == KITH_END_STOPPED)
+        return;
+    if (kith_txn_committed (end, *answer_p)) {
+        s_begin (arg_self, ctx);
+        return;
+    }
+    kith_error_t error;
+    kith_error_set (&error, KITH_ERR_CONFLICT, "the owner rows could not be made");
+    kith_ctx_exit (ctx, &error);
+}
+
+static void
+s_logs (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_data_coord_t *self = arg_self;
+    (void) arg;
+    if (end == KITH_END_STOPPED)
+        return;
+    kith_error_t error;
+    if (end != KITH_END_OK) {
+        kith_end_error (end, *answer_p, &error);
+        kith_ctx_exit (ctx, &error);
+        return;
+    }
+    const kith_proto_kv_rows_t *rows = (*answer_p)->body;
+    kith_msg_t *txn = s_txn (self, self->log_count, self->log_count);
+    uint32_t missing = 0;
+    for (uint32_t i = 0; i < self->log_count; i++) {
+        const kith_key_t key = kith_key_log (i);
+        const kith_proto_owner_row_t *row = NULL;
+        for (uint32_t j = 0; j < rows->items_count; j++)
+            if (!strcmp (rows->items [j].key, key.text))
+                row = kith_row_read (&kith_proto_owner_row_table, rows->items [j].value,
+                                     &(*answer_p)->arena);
+        const kith_proto_owner_row_t first = {.home = i % self->node_count};
+        self->logs [i].home = row ? row->home : first.home;
+        if (!row) {
+            missing++;
+            kith_txn_compare (txn, key.text, 0);
+            kith_txn_put (txn, key.text, &kith_proto_owner_row_table, &first);
+        }
+    }
+    if (missing && rows->items_count) {
+        kith_msg_destroy (&txn);
+        kith_error_set (&error, KITH_ERR_CONFIG,
+                        "the configuration has %u logs, the cluster was made with %u: the number "
+                        "of logs is fixed when a cluster is made",
+                        self->log_count, rows->items_count);
+        kith_ctx_exit (ctx, &error);
+    }
+    else if (missing)
+        kith_meta_call (ctx, &txn, s_made, NULL);
+    else {
+        kith_msg_destroy (&txn);
+        s_begin (self, ctx);
+    }
+}
+
+static void
+s_leased (void *arg_self, kith_ctx_t *ctx)
+{
+    (void) arg_self;
+    kith_meta_scan (ctx, "log/", s_logs, NULL);
+}
+
+static void *
+s_init (kith_ctx_t *ctx, zconfig_t *config)
+{
+    (void) config;
+    kith_error_t error;
+    kith_objects_t *objects = kith_ctx_objects (ctx, &error);
+    if (!objects) {
+        kith_ctx_exit (ctx, &error);
+        return NULL;
+    }
+    kith_data_coord_t *self = kith_new (sizeof *self);
+    self->objects = objects;
+    self->log_count = kith_ctx_cluster (ctx)->logs;
+    self->logs = kith_new (self->log_count * sizeof *self->logs);
+    self->node_count = kith_ctx_role_count (ctx, KITH_ROLE_DATA_NODE);
+    self->nodes = kith_new ((self->node_count + 1) * sizeof *self->nodes);
+    self->lease = (kith_lease_t){.role = KITH_ROLE_DATA_COORD, .ready = s_leased};
+    kith_lease_take (ctx, &self->lease);
+    return self;
+}
+
+void
+kith_data_coord_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    kith_data_coord_t *self = arg_self;
+    const kith_msg_t *msg = *msg_p;
+    const kith_kind_t kind = msg->kind;
+    if (!self->ready) {
+        kith_park_add (&self->queue, msg_p);
+        return;
+    }
+    if (kind == KITH_KIND_NODE_HELLO)
+        s_hello (self, ctx, msg_p);
+    else if (kind == KITH_KIND_LOG_OPEN)
+        s_open (self, ctx, msg_p);
+    else if (kind == KITH_KIND_HOME_READY)
+        s_by_log (self, ctx, msg_p, ((const kith_proto_home_ready_t *) msg->body)->log,
+                  s_home_row);
+    else if (kind == KITH_KIND_CHECKPOINT_COMMIT)
+        s_by_log (self, ctx, msg_p, ((const kith_proto_checkpoint_commit_t *) msg->body)->log,
+                  s_commit_row);
+    else if (kind == KITH_KIND_LOG_CHANNELS)
+        kith_meta_scan (ctx, "channel/", s_channels, s_flow (msg_p));
+    else if (kind == KITH_KIND_CHANNEL_GET) {
+        const kith_key_t key =
+          kith_key_channel (((const kith_proto_channel_get_t *) msg->body)->channel);
+        kith_meta_scan (ctx, key.text, s_channels, s_flow (msg_p));
+    }
+    else if (kind == KITH_KIND_COLLECTION_FLUSH) {
+        const kith_key_t key =
+          kith_key_collection (((const kith_proto_collection_flush_t *) msg->body)->id);
+        kith_meta_get (ctx, key.text, s_flush_row, s_flow (msg_p));
+    }
+    else if (kind == KITH_KIND_ROUTE_LOGS)
+        s_route (self, ctx, msg_p);
+    else if (kind == KITH_KIND_CHANNEL_DROPPED)
+        kith_data_coord_dropped (self, ctx, msg_p);
+    else
+        kith_refuse (ctx, msg_p, KITH_ERR_UNSUPPORTED, "data_coord does not know '%s'",
+                     kith_kind_name (kind));
+}
+
+static void
+s_timeout (void *arg_self, kith_ctx_t *ctx, int tag)
+{
+    kith_data_coord_t *self = arg_self;
+    if (tag == KITH_TAG_LEASE)
+        kith_lease_take (ctx, &self->lease);
+    else if (tag == KITH_DATA_COORD_GC)
+        kith_data_coord_gc (self, ctx);
+}
+
+static void
+s_stop (void **self_p, kith_ctx_t *ctx)
+{
+    (void) ctx;
+    kith_data_coord_t *self = *self_p;
+    kith_park_free (&self->queue);
+    free (self->logs);
+    free (self->nodes);
+    free (self->dropped);
+    free (self);
+    *self_p = NULL;
+}
+
+const kith_behaviour_t kith_data_coord = {
+  .name = "data_coord",
+  .role = KITH_ROLE_DATA_COORD,
+  .init = s_init,
+  .handle = kith_data_coord_handle,
+  .timeout = s_timeout,
+  .stop = s_stop,
+};

@@ -1,0 +1,50 @@
+//  data_coord.h - what the files of data_coord share
+//  SPDX-License-Identifier: Apache-2.0
+#ifndef KITH_DATA_COORD_H
+#define KITH_DATA_COORD_H
+
+#include "actors/common.h"
+
+#define KITH_NODE_TTL_MS 10000u
+
+typedef struct {
+    uint32_t home;                      //  data node whose disk has it
+    kith_proto_log_route_t route;       //  as its owner told last
+} kith_data_coord_log_t;
+
+typedef struct {
+    uint64_t leased;                    //  incarnation in its lease row
+} kith_data_coord_node_t;
+
+//  A dropped channel whose objects are to go
+typedef struct {
+    uint64_t channel;
+    bool busy;
+} kith_dropped_t;
+
+typedef struct {
+    kith_lease_t lease;
+    bool ready;
+    kith_park_t queue;                  //  requests that came before
+    kith_data_coord_log_t *logs;
+    uint32_t log_count;
+    kith_data_coord_node_t *nodes;
+    uint32_t node_count;
+    kith_objects_t *objects;
+    kith_dropped_t *dropped;
+    uint32_t dropped_count, dropped_capacity;
+    bool gc_timer;
+} kith_data_coord_t;
+
+enum {
+    KITH_DATA_COORD_GC = 1
+};
+
+void kith_data_coord_handle (void *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
+
+//  data_coord_gc.c: T9's second half: objects go when no pin is left, then the rows
+void kith_data_coord_dropped (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
+void kith_data_coord_gc_begin (kith_data_coord_t *self, kith_ctx_t *ctx);
+void kith_data_coord_gc (kith_data_coord_t *self, kith_ctx_t *ctx);
+
+#endif
