@@ -388,7 +388,7 @@ s_override (kith_config_t *self, const kith_key_t *key, size_t place, const char
 {
     size_t matches = 0;
     kith_value_t given = {.text = text, .origin = KITH_ORIGIN_ENVIRONMENT};
-    char where [96];
+    char where [100];
     snprintf (where, sizeof where, "%s, ", name);
     if (kith_config_check (self, key, &given, where, error) != 0)
         return -1;
@@ -471,7 +471,7 @@ s_defaults (kith_config_t *self, kith_error_t *error)
 {
     size_t count;
     const kith_key_t *keys = kith_config_keys (&count);
-    assert (count <= KITH_KEYS_MAX);
+    assert (count <= KITH_CONFIG_KEYS_MAX);
     for (size_t part = 0; part < self->part_count; part++) {
         for (size_t place = 0; place < count; place++) {
             kith_part_t *at = &self->parts [part];

@@ -7,7 +7,7 @@
 #include "runtime/config.h"
 #include "runtime/config_table.h"
 
-#define KITH_KEYS_MAX 64u    //  of the table
+#define KITH_CONFIG_KEYS_MAX 64u    //  of the table
 
 //  Where a value comes from
 typedef enum {
@@ -28,8 +28,8 @@ typedef struct {
     kith_section_t kind;
     zconfig_t *node;    //  null: a cluster section that is not there
     size_t line;
-    uint32_t process;                       //  which process section it is or stands in
-    kith_value_t values [KITH_KEYS_MAX];    //  by place in the table
+    uint32_t process;    //  which process section it is or stands in
+    kith_value_t values [KITH_CONFIG_KEYS_MAX];    //  by place in the table
 } kith_part_t;
 
 struct kith_config {

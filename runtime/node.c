@@ -366,43 +366,14 @@ kith_node_destroy (kith_node_t **self_p)
 //  --------------------------------------------------------------------------
 //  Starting and stopping
 
-//  Place in the order of starting; the order of stopping is the reverse. The supervisor is there from first to last.
-static int
-s_rank (kith_role_t role)
-{
-    switch (role) {
-        case KITH_ROLE_SUPERVISOR:
-            return 0;
-        case KITH_ROLE_META:
-            return 1;
-        case KITH_ROLE_ROOT_COORD:
-        case KITH_ROLE_QUERY_COORD:
-        case KITH_ROLE_DATA_COORD:
-        case KITH_ROLE_INDEX_COORD:
-            return 2;
-        case KITH_ROLE_DATA_NODE:
-        case KITH_ROLE_QUERY_NODE:
-        case KITH_ROLE_INDEX_NODE:
-            return 3;
-        case KITH_ROLE_PROXY:
-        case KITH_ROLE_GATEWAY:
-        case KITH_ROLE_CLIENT:
-        case KITH_ROLE_COUNT:
-            return 4;
-    }
-    return 4;
-}
-
-#define RANKS 5
-
 int
 kith_node_start (kith_node_t *self, kith_error_t *error)
 {
     assert (self);
-    for (int rank = 0; rank < RANKS; rank++) {
+    for (int rank = 0; rank < KITH_RANKS; rank++) {
         for (size_t place = 0; place < self->actor_count; place++) {
             s_actor_t *actor = &self->actors [place];
-            if (s_rank (actor->role) != rank)
+            if (kith_role_rank (actor->role) != rank)
                 continue;
             if (kith_thread_start_actor (actor->thread, actor->number, error) != 0) {
                 kith_error_prefix (error, "%s/%u does not start",
@@ -420,10 +391,10 @@ void
 kith_node_stop (kith_node_t *self)
 {
     assert (self);
-    for (int rank = RANKS; rank-- > 0;) {
+    for (int rank = KITH_RANKS; rank-- > 0;) {
         for (size_t place = 0; place < self->actor_count; place++) {
             s_actor_t *actor = &self->actors [place];
-            if (s_rank (actor->role) != rank || !actor->started)
+            if (kith_role_rank (actor->role) != rank || !actor->started)
                 continue;
             kith_thread_stop_actor (actor->thread, actor->number);
             actor->started = false;

@@ -48,13 +48,13 @@ s_lock_directory (kith_process_t *self, kith_error_t *error)
 kith_process_t *
 kith_process_new (const kith_process_options_t *options, kith_error_t *error)
 {
-    assert (options && options->topology && options->fs);
+    assert (options && options->topology);
     assert (options->ordinal < options->topology->process_count);
     kith_process_t *self = kith_new (sizeof *self);
     self->options = *options;
     self->spec = &options->topology->processes [options->ordinal];
     pthread_mutex_init (&self->lock, NULL);
-    if (s_lock_directory (self, error) != 0)
+    if (options->fs && s_lock_directory (self, error) != 0)
         kith_process_destroy (&self);
     return self;
 }
@@ -116,6 +116,7 @@ kith_process_set_cluster_id (kith_process_t *self, uint64_t id)
 kith_kv_t *
 kith_process_kv (kith_process_t *self, kith_error_t *error)
 {
+    assert (self->options.fs);
     pthread_mutex_lock (&self->lock);
     if (self->kv)
         self->kv->close (&self->kv);

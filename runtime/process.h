@@ -15,7 +15,7 @@ typedef struct kith_process kith_process_t;
 typedef struct {
     const kith_topology_t *topology;
     uint32_t ordinal;    //  which process of the topology
-    kith_fs_t *fs;
+    kith_fs_t *fs;    //  null: no data directory, no storage (clients of the simulator)
     //  Opens the metadata engine; null: RocksDB in data/metadata.
     kith_kv_t *(*kv_open) (void *arg, kith_error_t *error);
     //  Fills what the supervisor answers (strings live in the arena); asks the process to end. Null: neither.

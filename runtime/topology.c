@@ -32,3 +32,29 @@ kith_topology_process (const kith_topology_t *self, kith_role_t role, uint32_t i
     const kith_actor_spec_t *actor = kith_topology_find (self, role, index);
     return actor ? actor->process : self->process_count;
 }
+
+int
+kith_role_rank (kith_role_t role)
+{
+    switch (role) {
+        case KITH_ROLE_SUPERVISOR:
+            return 0;
+        case KITH_ROLE_META:
+            return 1;
+        case KITH_ROLE_ROOT_COORD:
+        case KITH_ROLE_QUERY_COORD:
+        case KITH_ROLE_DATA_COORD:
+        case KITH_ROLE_INDEX_COORD:
+            return 2;
+        case KITH_ROLE_DATA_NODE:
+        case KITH_ROLE_QUERY_NODE:
+        case KITH_ROLE_INDEX_NODE:
+            return 3;
+        case KITH_ROLE_PROXY:
+        case KITH_ROLE_GATEWAY:
+        case KITH_ROLE_CLIENT:
+        case KITH_ROLE_COUNT:
+            return 4;
+    }
+    return 4;
+}

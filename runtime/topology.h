@@ -63,4 +63,8 @@ kith_topology_find (const kith_topology_t *self, kith_role_t role, uint32_t inde
 uint32_t
 kith_topology_process (const kith_topology_t *self, kith_role_t role, uint32_t index);
 
+//  Place in the order of starting, 0 .. KITH_RANKS - 1: supervisor, meta, coordinators, nodes, proxies. The order of stopping is the reverse.
+#define KITH_RANKS 5
+int kith_role_rank (kith_role_t role);
+
 #endif
