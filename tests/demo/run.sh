@@ -6,7 +6,12 @@ set -eu
 cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 zactor=$build/zactor
-endpoint=${ZACTOR_CONNECT:-tcp://127.0.0.1:7700}
+#   KITH_DEMO_PORT: another port than Kith's own
+port=${KITH_DEMO_PORT:-7700}
+endpoint=tcp://127.0.0.1:$port
+ZACTOR_CONNECT=$endpoint
+export ZACTOR_CONNECT
+config=""
 shards=${KITH_DEMO_SHARDS:-2}
 
 #   The value of a number in one line of JSON
@@ -25,7 +30,11 @@ rows=$(wc -l < "$words/words.txt" | tr -d ' ')
 if "$zactor" --timeout 2s status > /dev/null 2>&1; then
     echo "Kith is already running at $endpoint"
 else
-    "$zactor" run --detach
+    if [ "$port" != 7700 ]; then
+        config=$build/demo.zpl
+        sed "s/:7700/:$port/" configs/standalone.zpl > "$config"
+    fi
+    "$zactor" run ${config:+"$config"} --detach
     "$zactor" --timeout 30s status --wait > /dev/null
 fi
 pid=$("$zactor" status --json | number pid)
