@@ -189,8 +189,10 @@ s_delegators (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
     else if (end == KITH_END_FAILED) {
         kith_error_t error;
         kith_end_error (end, *answer_p, &error);
-        //  Dropped, or released: whoever waits asks root_coord again
-        if (!kith_code_retry (error.code))
+        //  Dropped: whoever waits asks root_coord again. Released: whoever waits is told
+        if (error.code == KITH_ERR_NOT_LOADED)
+            known->refused = error;
+        if (error.code == KITH_ERR_NOT_LOADED || error.code == KITH_ERR_COLLECTION_NOT_FOUND)
             kith_proxy_forget (self, known);
     }
     kith_proxy_release (&known);

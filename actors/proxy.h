@@ -15,6 +15,7 @@ typedef struct {
     kith_address_t *delegators;         //  by shard; role CLIENT: not known
     bool routing;                       //  query_coord is being asked
     bool stale;
+    kith_error_t refused;               //  stale because its reads are refused
     uint32_t uses;
 } kith_known_t;
 

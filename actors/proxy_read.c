@@ -489,6 +489,11 @@ s_go (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
 {
     if (read->phase == PHASE_MERGE)
         return;
+    if (read->known->stale && !read->out && read->known->refused.code) {
+        read->error = read->known->refused;
+        s_fail (self, ctx, read);
+        return;
+    }
     if (read->known->stale && !read->out) {
         //  Dropped, released or made anew: begin again with what root_coord says now
         kith_msg_t *request = read->request;

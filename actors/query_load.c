@@ -3,6 +3,7 @@
 #include "actors/query_node.h"
 
 #define CATCH_CREDIT (2u << 20)
+#define READY_US 1000000
 
 //  H2 on the IO pool: snapshot, death list, index
 typedef struct {
@@ -39,14 +40,29 @@ kith_query_held_free (kith_held_t **self_p)
     *self_p = NULL;
 }
 
-//  READY, to the delegator wherever it is; repeated whenever the plan is told again, so a lost one does no harm
 static void
-s_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
+s_ready_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_query_node_t *self = arg_self;
+    kith_query_channel_t *channel = arg;
+    (void) answer_p;
+    if (kith_query_back (channel) || end == KITH_END_STOPPED || end == KITH_END_OK)
+        return;
+    //  The delegator does not know of it: every segment of the channel is told again
+    for (uint32_t i = 0; i < channel->held_count; i++)
+        channel->held [i]->told = false;
+    kith_query_retry (self, ctx);
+}
+
+//  READY, to the delegator wherever it is, until it says that it has it
+void
+kith_query_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
 {
     const kith_query_channel_t *channel = held->channel;
     const kith_proto_segment_place_t *place = held->place.row;
-    if (held->state != KITH_HELD_ATTACHED)
+    if (held->state != KITH_HELD_ATTACHED || held->told)
         return;
+    held->told = true;
     kith_msg_t *msg = kith_msg_new (KITH_KIND_SEGMENT_READY);
     kith_proto_segment_ready_t *ready = msg->body;
     ready->channel = channel->id;
@@ -61,11 +77,15 @@ s_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
     ready->object = kith_arena_strdup (&msg->arena, held->snapshot);
     const kith_address_t me = kith_ctx_self (ctx);
     if (channel->ready_to.role == me.role && channel->ready_to.index == me.index) {
-        kith_query_ready (self, ctx, ready, me);
+        held->told = kith_query_ready (self, ctx, ready, me);
         kith_msg_destroy (&msg);
+        if (!held->told)
+            kith_query_retry (self, ctx);
     }
-    else
-        kith_ctx_send (ctx, channel->ready_to, &msg);
+    else {
+        held->channel->uses++;
+        kith_ctx_call (ctx, channel->ready_to, &msg, READY_US, s_ready_told, held->channel);
+    }
 }
 
 static void
@@ -166,9 +186,10 @@ s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
             held->index_effort = row->effort;
             snprintf (held->index_object, sizeof held->index_object, "%s", row->object);
         }
+        held->told = false;
         if (!channel->following)
             kith_query_follow_start (self, ctx, channel, kith_segment_applied (held->rows), false);
-        s_tell_ready (self, ctx, held);
+        kith_query_tell_ready (self, ctx, held);
         kith_query_attach (self, ctx, channel);
     }
     s_load_free (&load);
@@ -281,7 +302,8 @@ kith_query_attach (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_
             s_catch_up (self, ctx, held);
         else {
             held->state = KITH_HELD_ATTACHED;
-            s_tell_ready (self, ctx, held);
+            held->told = false;
+            kith_query_tell_ready (self, ctx, held);
         }
     }
 }
@@ -330,9 +352,10 @@ s_take_place (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *ch
         channel->held [channel->held_count++] = held;
     }
     held->wanted = true;
+    held->told = false;
     kith_keep (&held->place, &kith_proto_segment_place_table, place);
     s_start_load (self, ctx, held);
-    s_tell_ready (self, ctx, held);
+    kith_query_tell_ready (self, ctx, held);
 }
 
 void

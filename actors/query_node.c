@@ -110,6 +110,8 @@ s_retry (kith_query_node_t *self, kith_ctx_t *ctx)
         kith_query_channel_t *channel = self->channels [i];
         kith_query_fetch (self, ctx, channel);
         kith_query_attach (self, ctx, channel);
+        for (uint32_t j = 0; j < channel->held_count; j++)
+            kith_query_tell_ready (self, ctx, channel->held [j]);
         kith_query_reads_go (self, ctx, channel);
     }
 }
@@ -197,8 +199,10 @@ s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     else if (kind == KITH_KIND_UNFOLLOW)
         s_unfollow (self, ctx, msg_p);
     else if (kind == KITH_KIND_SEGMENT_READY) {
-        kith_query_ready (self, ctx, (*msg_p)->body, (*msg_p)->from);
-        kith_reply_ok (ctx, msg_p);
+        if (kith_query_ready (self, ctx, (*msg_p)->body, (*msg_p)->from))
+            kith_reply_ok (ctx, msg_p);
+        else
+            kith_refuse (ctx, msg_p, KITH_ERR_NOT_LOADED, "the segment is not in a view here");
     }
     else if (kind == KITH_KIND_CHANNEL_STATE)
         kith_query_state (self, ctx, msg_p);

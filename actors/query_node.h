@@ -29,6 +29,7 @@ typedef struct {
     bool wanted;                        //  by the newest plan
     bool busy;                          //  a load or a catch-up is under way
     bool failed;                        //  the last load failed: again when told again
+    bool told;                          //  the delegator has the newest READY
     uint32_t index_field;               //  of the loaded index; 0: none
     char index_object [KITH_KEY_MAX];
     float index_recall;
@@ -163,6 +164,7 @@ void kith_query_refresh (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_ch
 void kith_query_hold (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
 void kith_query_attach (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
 void kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
+void kith_query_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held);
 kith_held_t *kith_query_held (const kith_query_channel_t *channel, uint64_t segment);
 void kith_query_held_free (kith_held_t **self_p);
 
@@ -170,7 +172,8 @@ void kith_query_held_free (kith_held_t **self_p);
 void kith_query_follow (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
 void kith_query_take_follow (kith_query_node_t *self, kith_ctx_t *ctx,
                              const kith_proto_follow_t *follow, bool again);
-void kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
+//  False: the channel, or the segment, is not known to be answered here.
+bool kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
                        const kith_proto_segment_ready_t *ready, kith_address_t from);
 void kith_query_swap (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
 void kith_query_state (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);

@@ -95,18 +95,20 @@ kith_query_follow (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     kith_reply_ok (ctx, msg_p);
 }
 
-void
+bool
 kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
                   const kith_proto_segment_ready_t *ready, kith_address_t from)
 {
     kith_query_channel_t *channel = kith_query_channel (self, ready->channel);
     if (!channel || !channel->delegator)
-        return;
+        return false;
+    bool known = false;
     kith_query_view_t *views [] = {&channel->next, &channel->view};
     for (int i = 0; i < 2; i++) {
         kith_viewed_t *item = s_viewed (views [i], ready->segment);
         if (!item || item->holder.index != from.index || strcmp (item->snapshot, ready->object))
             continue;
+        known = true;
         item->holder = from;
         item->ready = true;
         item->indexed = *ready->index;
@@ -115,6 +117,7 @@ kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
     }
     kith_query_swap (self, ctx, channel);
     kith_query_reads_go (self, ctx, channel);
+    return known;
 }
 
 //  D1: every segment of the row is ready and applied >= its base: segments in and the growing ones that they cover out, in

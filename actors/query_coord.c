@@ -1,0 +1,375 @@
+//  query_coord.c - which query node answers for which channel and holds which segment
+//  SPDX-License-Identifier: Apache-2.0
+#include "actors/query_coord.h"
+#include "actors/roles.h"
+
+#define NODE_TTL_MS 10000u
+#define TICK_US 250000
+#define LOOK_US 5000000                 //  the rows are read again even if nobody says that they changed
+
+//  Requests that a scan answers: rows_changed, route_channels of what is not known yet, channel_refresh
+
+static void
+s_route (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, bool last)
+{
+    const kith_proto_route_channels_t *ask = (*msg_p)->body;
+    kith_msg_t *answer = kith_msg_new (KITH_KIND_CHANNEL_ROUTES);
+    kith_proto_channel_routes_t *routes = answer->body;
+    routes->channels =
+      kith_arena_alloc (&answer->arena, (self->plan_count + 1) * sizeof *routes->channels);
+    bool known = false, released = false, waits = false;
+    for (uint32_t i = 0; i < self->plan_count; i++) {
+        const kith_query_plan_t *plan = self->plans [i];
+        const kith_proto_channel_row_t *row = plan->row.row;
+        if (row->collection != ask->collection)
+            continue;
+        known = true;
+        released = released || !plan->wanted;
+        if (!plan->wanted || plan->delegator >= self->node_count
+            || !self->nodes [plan->delegator].alive) {
+            waits = true;
+            continue;
+        }
+        routes->channels [routes->channels_count++] = (kith_proto_channel_route_t){
+          .channel = plan->id,
+          .delegator = {.role = KITH_ROLE_QUERY_NODE,
+                        .index = plan->delegator,
+                        .incarnation = self->nodes [plan->delegator].incarnation}};
+    }
+    if (known && !waits) {
+        kith_ctx_reply (ctx, msg_p, &answer);
+        return;
+    }
+    kith_msg_destroy (&answer);
+    if (!last) {
+        kith_park_add (&self->waiting, msg_p);
+        kith_query_coord_scan (self, ctx);
+    }
+    else if (released)
+        kith_refuse (ctx, msg_p, KITH_ERR_NOT_LOADED, "the collection is released: load it first");
+    else if (known)
+        kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "no query node is alive for a channel");
+    else
+        kith_refuse (ctx, msg_p, KITH_ERR_COLLECTION_NOT_FOUND, "no collection with id %" PRIu64,
+                     ask->collection);
+}
+
+static void
+s_refresh (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    const kith_proto_channel_refresh_t *ask = (*msg_p)->body;
+    kith_query_plan_t *plan = kith_query_coord_find (self, ask->channel);
+    if (!plan || !plan->wanted) {
+        kith_refuse (ctx, msg_p, KITH_ERR_NOT_LOADED, "channel %" PRIu64 " is not loaded",
+                     ask->channel);
+        return;
+    }
+    kith_msg_t *answer = kith_query_coord_follow (self, plan);
+    kith_ctx_reply (ctx, msg_p, &answer);
+    //  Its holders are told again: a death list may be newer
+    for (uint32_t i = 0; i < self->node_count; i++)
+        plan->told [i].plan = 0;
+    kith_query_coord_tick (self, ctx);
+}
+
+void
+kith_query_coord_scanned (kith_query_coord_t *self, kith_ctx_t *ctx)
+{
+    kith_park_t served = self->served;
+    memset (&self->served, 0, sizeof self->served);
+    for (uint32_t i = 0; i < served.count; i++) {
+        kith_msg_t **msg_p = &served.items [i];
+        if ((*msg_p)->kind == KITH_KIND_ROUTE_CHANNELS)
+            s_route (self, ctx, msg_p, true);
+        else if ((*msg_p)->kind == KITH_KIND_CHANNEL_REFRESH)
+            s_refresh (self, ctx, msg_p);
+        else
+            kith_reply_ok (ctx, msg_p);
+    }
+    free (served.items);
+}
+
+//  Nodes: T10
+
+typedef struct {
+    uint32_t node;
+    uint64_t incarnation;
+} leased_t;
+
+static void
+s_leased_node (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_query_coord_t *self = arg_self;
+    const leased_t leased = *(const leased_t *) arg;
+    free (arg);
+    if (end == KITH_END_STOPPED)
+        return;
+    kith_query_coord_node_t *node = &self->nodes [leased.node];
+    if (!kith_txn_committed (end, *answer_p) || node->leased != leased.incarnation) {
+        node->leased = 0;
+        return;
+    }
+    node->lease_revision = ((const kith_proto_kv_done_t *) (*answer_p)->body)->revision;
+    kith_query_coord_plan (self, ctx);
+}
+
+static void
+s_kept_node (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_query_coord_t *self = arg_self;
+    (void) ctx;
+    (void) answer_p;
+    if (end == KITH_END_FAILED)
+        self->nodes [(uintptr_t) arg].leased = 0;
+}
+
+static void
+s_lease_node (kith_query_coord_t *self, kith_ctx_t *ctx, uint32_t index, const char *endpoint)
+{
+    kith_query_coord_node_t *node = &self->nodes [index];
+    const kith_proto_node_row_t row = {.incarnation = node->incarnation, .endpoint = endpoint};
+    const kith_key_t key = kith_key_node (KITH_ROLE_QUERY_NODE, index);
+    const bool put = node->leased != node->incarnation;
+    kith_msg_t *msg = kith_msg_new (put ? KITH_KIND_LEASE_PUT : KITH_KIND_LEASE_KEEP);
+    kith_bytes_t bytes = {0};
+    kith_codec_pack (&kith_proto_node_row_table, &row, &bytes);
+    const kith_blob_t value = {kith_arena_copy (&msg->arena, bytes.data, bytes.size),
+                               (uint32_t) bytes.size};
+    kith_bytes_free (&bytes);
+    if (put) {
+        kith_proto_lease_put_t *lease = msg->body;
+        lease->key = kith_arena_strdup (&msg->arena, key.text);
+        lease->value = value;
+        lease->ttl_ms = NODE_TTL_MS;
+        node->leased = node->incarnation;
+        node->lease_revision = 0;
+        leased_t *leased = kith_new (sizeof *leased);
+        *leased = (leased_t){index, node->incarnation};
+        kith_meta_call (ctx, &msg, s_leased_node, leased);
+    }
+    else {
+        kith_proto_lease_keep_t *lease = msg->body;
+        lease->key = kith_arena_strdup (&msg->arena, key.text);
+        lease->value = value;
+        kith_meta_call (ctx, &msg, s_kept_node, (void *) (uintptr_t) index);
+    }
+}
+
+static void
+s_hello (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    const kith_msg_t *msg = *msg_p;
+    const kith_proto_node_hello_t *hello = msg->body;
+    if (msg->from.role != KITH_ROLE_QUERY_NODE || msg->from.index >= self->node_count) {
+        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "%s/%u is no query node of this topology",
+                     kith_role_name (msg->from.role), msg->from.index);
+        return;
+    }
+    kith_query_coord_node_t *node = &self->nodes [msg->from.index];
+    const bool anew = node->incarnation != msg->from.incarnation;
+    if (anew) {
+        //  It knows nothing of what its earlier life was told
+        for (uint32_t i = 0; i < self->plan_count; i++)
+            self->plans [i]->told [msg->from.index] = (kith_told_t){0};
+        node->incarnation = msg->from.incarnation;
+    }
+    node->heard_us = kith_ctx_now_us (ctx);
+    node->alive = true;
+    if (self->held)
+        s_lease_node (self, ctx, msg->from.index, hello->endpoint);
+    kith_msg_t *answer = kith_msg_new (KITH_KIND_NODE_WELCOME);
+    kith_proto_node_welcome_t *welcome = answer->body;
+    welcome->cluster = kith_ctx_cluster (ctx)->id;
+    kith_ctx_reply (ctx, msg_p, &answer);
+}
+
+static void
+s_unused_done (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    (void) arg_self;
+    (void) ctx;
+    (void) end;
+    (void) answer_p;
+    (void) arg;
+}
+
+//  H5: the pin goes once its holder has let go
+static void
+s_unused (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    const kith_proto_segment_unused_t *unused = (*msg_p)->body;
+    const uint32_t node = (*msg_p)->from.index;
+    const kith_query_plan_t *plan = kith_query_coord_find (self, unused->channel);
+    bool again = false;
+    for (uint32_t i = 0; plan && i < plan->assigned_count; i++)
+        again = again
+                || (plan->assigned [i].segment == unused->segment
+                    && plan->assigned [i].holder == node);
+    if (!again) {
+        const kith_key_t key =
+          kith_key_pin (unused->channel, unused->segment, (*msg_p)->from.incarnation);
+        kith_msg_t *txn = kith_txn_new (0, 1);
+        kith_txn_remove (txn, key.text);
+        kith_meta_call (ctx, &txn, s_unused_done, NULL);
+    }
+    kith_reply_ok (ctx, msg_p);
+}
+
+//  Pins of lives that are over
+
+static void
+s_old_pins (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_query_coord_t *self = arg_self;
+    (void) arg;
+    if (end != KITH_END_OK)
+        return;
+    const kith_proto_kv_rows_t *rows = (*answer_p)->body;
+    kith_msg_t *txn = kith_txn_new (1, rows->items_count + 1);
+    kith_lease_compare (&self->lease, txn);
+    uint32_t old = 0;
+    for (uint32_t i = 0; i < rows->items_count; i++) {
+        const char *slash = strrchr (rows->items [i].key, '/');
+        const uint64_t incarnation = slash ? strtoull (slash + 1, NULL, 16) : 0;
+        bool lives = false;
+        for (uint32_t j = 0; j < self->node_count; j++)
+            lives = lives || self->nodes [j].incarnation == incarnation;
+        if (!lives) {
+            kith_txn_remove (txn, rows->items [i].key);
+            old++;
+        }
+    }
+    if (old)
+        kith_meta_call (ctx, &txn, s_unused_done, NULL);
+    kith_msg_destroy (&txn);
+}
+
+//  Nodes not heard of are dead; what was not told is told again
+static void
+s_look (kith_query_coord_t *self, kith_ctx_t *ctx)
+{
+    const int64_t now = kith_ctx_now_us (ctx);
+    bool all = true;
+    for (uint32_t i = 0; i < self->node_count; i++) {
+        kith_query_coord_node_t *node = &self->nodes [i];
+        if (node->alive && now - node->heard_us > NODE_TTL_MS * 1000ll) {
+            kith_ctx_log (ctx, 'w', "query_node/%u was not heard of for %u s", i,
+                          NODE_TTL_MS / 1000);
+            node->alive = false;
+        }
+        all = all && node->alive;
+    }
+    for (uint32_t i = self->plan_count; i--;) {
+        kith_query_plan_t *plan = self->plans [i];
+        bool busy = plan->wanted || plan->pinning;
+        for (uint32_t j = 0; j < self->node_count; j++)
+            busy = busy || (plan->told [j].has && self->nodes [j].alive) || plan->told [j].out;
+        if (!busy) {
+            kith_query_coord_free_plan (&self->plans [i]);
+            self->plans [i] = self->plans [--self->plan_count];
+        }
+    }
+    kith_query_coord_scan (self, ctx);
+    if (all && self->held)
+        kith_meta_scan (ctx, "pin/", s_old_pins, NULL);
+    kith_ctx_after (ctx, LOOK_US, KITH_QUERY_COORD_TICK + 1);
+}
+
+void
+kith_query_coord_tick (kith_query_coord_t *self, kith_ctx_t *ctx)
+{
+    if (self->ticking)
+        return;
+    self->ticking = true;
+    kith_ctx_after (ctx, TICK_US, KITH_QUERY_COORD_TICK);
+}
+
+static void
+s_leased (void *arg_self, kith_ctx_t *ctx)
+{
+    kith_query_coord_t *self = arg_self;
+    self->held = true;
+    //  Plans of this life are newer than those of any earlier one
+    self->next_plan = self->lease.epoch << 32 | 1;
+    for (uint32_t i = 0; i < self->node_count; i++)
+        if (self->nodes [i].alive)
+            s_lease_node (self, ctx, i, "");
+    kith_query_coord_scan (self, ctx);
+    kith_ctx_after (ctx, LOOK_US, KITH_QUERY_COORD_TICK + 1);
+}
+
+static void *
+s_init (kith_ctx_t *ctx, zconfig_t *config)
+{
+    (void) config;
+    kith_query_coord_t *self = kith_new (sizeof *self);
+    self->node_count = kith_ctx_role_count (ctx, KITH_ROLE_QUERY_NODE);
+    self->nodes = kith_new ((self->node_count + 1) * sizeof *self->nodes);
+    self->lease = (kith_lease_t){.role = KITH_ROLE_QUERY_COORD, .ready = s_leased};
+    kith_lease_take (ctx, &self->lease);
+    return self;
+}
+
+static void
+s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    kith_query_coord_t *self = arg_self;
+    const kith_kind_t kind = (*msg_p)->kind;
+    if (kind == KITH_KIND_NODE_HELLO)
+        s_hello (self, ctx, msg_p);
+    else if (kind == KITH_KIND_ROUTE_CHANNELS)
+        s_route (self, ctx, msg_p, false);
+    else if (kind == KITH_KIND_SEGMENT_UNUSED)
+        s_unused (self, ctx, msg_p);
+    else if (kind == KITH_KIND_ROWS_CHANGED || kind == KITH_KIND_CHANNEL_DROPPED
+             || kind == KITH_KIND_CHANNEL_REFRESH) {
+        kith_park_add (&self->waiting, msg_p);
+        kith_query_coord_scan (self, ctx);
+    }
+    else
+        kith_refuse (ctx, msg_p, KITH_ERR_UNSUPPORTED, "query_coord does not know '%s'",
+                     kith_kind_name (kind));
+}
+
+static void
+s_timeout (void *arg_self, kith_ctx_t *ctx, int tag)
+{
+    kith_query_coord_t *self = arg_self;
+    if (tag == KITH_TAG_LEASE)
+        kith_lease_take (ctx, &self->lease);
+    else if (tag == KITH_QUERY_COORD_TICK) {
+        self->ticking = false;
+        if (self->dirty)
+            kith_query_coord_scan (self, ctx);
+        else
+            kith_query_coord_plan (self, ctx);
+    }
+    else
+        s_look (self, ctx);
+}
+
+static void
+s_stop (void **self_p, kith_ctx_t *ctx)
+{
+    (void) ctx;
+    kith_query_coord_t *self = *self_p;
+    for (uint32_t i = 0; i < self->plan_count; i++)
+        kith_query_coord_free_plan (&self->plans [i]);
+    free (self->plans);
+    free (self->nodes);
+    kith_park_free (&self->waiting);
+    kith_park_free (&self->served);
+    kith_kept_free (&self->collections);
+    kith_kept_free (&self->channels);
+    free (self);
+    *self_p = NULL;
+}
+
+const kith_behaviour_t kith_query_coord = {
+  .name = "query_coord",
+  .role = KITH_ROLE_QUERY_COORD,
+  .init = s_init,
+  .handle = s_handle,
+  .timeout = s_timeout,
+  .stop = s_stop,
+};
