@@ -31,7 +31,7 @@ s_grow (kith_bytes_t *self, size_t more)
 {
     if (more > SIZE_MAX / 4 || self->size > SIZE_MAX / 4)
         s_no_memory (more);
-    size_t capacity = self->capacity + self->capacity / 2;
+    size_t capacity = self->capacity * 2;
     if (capacity < self->size + more)
         capacity = self->size + more;
     capacity = (size_t) kith_round64 (capacity);

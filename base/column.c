@@ -178,7 +178,7 @@ kith_column_int (const kith_column_t *self, uint32_t row)
         case KITH_TYPE_FLOAT_VECTOR:
             break;
     }
-    assert (!"an integer was asked of a column of another type");
+    assert (false && "an integer was asked of a column of another type");
     return 0;
 }
 
@@ -266,6 +266,10 @@ kith_batch_open (kith_batch_t *self, const void *bytes, uint64_t size,
         return kith_error_set (error, KITH_ERR_LIMIT,
                                "batch: %" PRIu32 " columns, at most %zu are allowed",
                                count, sizeof self->columns / sizeof self->columns [0]);
+    //  Rows that take no bytes could be any number
+    if (count == 0 && kith_get_u32 (at + 8) != 0)
+        return kith_error_set (error, KITH_ERR_PROTOCOL,
+                               "batch: it has rows but no columns");
     if (total % 64 || total < KITH_BATCH_HEADER || total > size)
         return kith_error_set (error, KITH_ERR_PROTOCOL,
                                "batch: its length %" PRIu64

@@ -209,7 +209,7 @@ kith_column_builder_int (kith_column_builder_t *self, int64_t value)
         case KITH_TYPE_VARCHAR:
         case KITH_TYPE_JSON:
         case KITH_TYPE_FLOAT_VECTOR:
-            assert (!"an integer for a column of another type");
+            assert (false && "an integer for a column of another type");
     }
     s_row_done (self, true);
 }

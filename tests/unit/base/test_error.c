@@ -11,7 +11,7 @@ Test (error, codes)
         const char *name = kith_code_name ((kith_code_t) code);
         cr_assert (name && *name, "%d", code);
         cr_assert_eq (strspn (name, "abcdefghijklmnopqrstuvwxyz_"), strlen (name));
-        cr_assert_eq (kith_code_of_name (name), code);
+        cr_assert_eq (kith_code_of_name (name), (kith_code_t) code);
         cr_assert (*kith_code_text ((kith_code_t) code));
         cr_assert_eq (kith_code_milvus ((kith_code_t) code) == 0, code == 0);
     }

@@ -9,7 +9,7 @@ Test (fault, names)
     for (int bug = 0; bug < KITH_BUG_COUNT; bug++) {
         const char *name = kith_bug_name ((kith_bug_t) bug);
         cr_assert (name && *name);
-        cr_assert_eq (kith_bug_of_name (name), bug);
+        cr_assert_eq (kith_bug_of_name (name), (kith_bug_t) bug);
     }
     cr_assert_eq (kith_bug_of_name ("nonsense"), KITH_BUG_COUNT);
 }
