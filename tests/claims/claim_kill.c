@@ -407,6 +407,12 @@ s_ask (s_run_t *run, bool count)
     return answer;
 }
 
+static double
+s_square (double value)
+{
+    return value * value;
+}
+
 //  Exact nearest rows by the record, against a Strong search
 static void
 s_check_search (s_run_t *run)
@@ -421,8 +427,7 @@ s_check_search (s_run_t *run)
         s_vector (vector, key, run->keys [key].acked);
         double distance = 0;
         for (int i = 0; i < DIM; i++)
-            distance +=
-                ((double) vector [i] - query [i]) * ((double) vector [i] - query [i]);
+            distance += s_square ((double) vector [i] - (double) query [i]);
         size_t at = kept < NEAREST ? kept++ : NEAREST;
         for (; at && best [at - 1] > distance; at--)
             if (at < NEAREST)
