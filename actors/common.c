@@ -34,7 +34,8 @@ kith_schema_t *
 kith_schema_of (const kith_proto_collection_t *definition, kith_error_t *error)
 {
     if (definition->fields_count > KITH_FIELDS_MAX) {
-        kith_error_set (error, KITH_ERR_LIMIT, "%u fields in '%s', at most %u are allowed",
+        kith_error_set (error, KITH_ERR_LIMIT,
+                        "%u fields in '%s', at most %u are allowed",
                         definition->fields_count, definition->name, KITH_FIELDS_MAX);
         return NULL;
     }
@@ -42,23 +43,22 @@ kith_schema_of (const kith_proto_collection_t *definition, kith_error_t *error)
     memset (fields, 0, sizeof fields);
     for (uint32_t i = 0; i < definition->fields_count; i++) {
         const kith_proto_field_t *from = &definition->fields [i];
-        fields [i] =
-          (kith_field_t){.id = from->id,
-                         .name = from->name,
-                         .type = (kith_type_t) from->type,
-                         .dim = from->dim,
-                         .max_length = from->max_length,
-                         .key = from->key,
-                         .nullable = from->nullable,
-                         .metric = (kith_metric_t) from->metric,
-                         .default_value = from->has_default ? from->default_value : NULL};
+        fields [i] = (kith_field_t){.id = from->id,
+                                    .name = from->name,
+                                    .type = (kith_type_t) from->type,
+                                    .dim = from->dim,
+                                    .max_length = from->max_length,
+                                    .key = from->key,
+                                    .nullable = from->nullable,
+                                    .metric = (kith_metric_t) from->metric,
+                                    .default_value =
+                                        from->has_default ? from->default_value : NULL};
     }
     return kith_schema_new (definition->name, fields, definition->fields_count,
                             definition->version, error);
 }
 
-static kith_key_t
-s_key (const char *format, ...) KITH_PRINTF (1, 2);
+static kith_key_t s_key (const char *format, ...) KITH_PRINTF (1, 2);
 
 static kith_key_t
 s_key (const char *format, ...)
@@ -128,7 +128,8 @@ kith_key_index (uint64_t channel, uint64_t segment, uint32_t field)
 kith_key_t
 kith_key_pin (uint64_t channel, uint64_t segment, uint64_t incarnation)
 {
-    return s_key ("pin/%012" PRIu64 "/%020" PRIu64 "/%016" PRIx64, channel, segment, incarnation);
+    return s_key ("pin/%012" PRIu64 "/%020" PRIu64 "/%016" PRIx64, channel, segment,
+                  incarnation);
 }
 
 kith_msg_t *
@@ -146,19 +147,20 @@ kith_txn_compare (kith_msg_t *msg, const char *key, uint64_t revision)
 {
     kith_proto_kv_txn_t *txn = msg->body;
     txn->compares [txn->compares_count++] = (kith_proto_kv_compare_t){
-      .key = kith_arena_strdup (&msg->arena, key), .revision = revision};
+        .key = kith_arena_strdup (&msg->arena, key), .revision = revision};
 }
 
 void
-kith_txn_put (kith_msg_t *msg, const char *key, const kith_codec_table_t *table, const void *row)
+kith_txn_put (kith_msg_t *msg, const char *key, const kith_codec_table_t *table,
+              const void *row)
 {
     kith_bytes_t bytes = {0};
     kith_codec_pack (table, row, &bytes);
     kith_proto_kv_txn_t *txn = msg->body;
     txn->changes [txn->changes_count++] = (kith_proto_kv_change_t){
-      .key = kith_arena_strdup (&msg->arena, key),
-      .value = {.data = kith_arena_copy (&msg->arena, bytes.data, bytes.size),
-                .size = (uint32_t) bytes.size}};
+        .key = kith_arena_strdup (&msg->arena, key),
+        .value = {.data = kith_arena_copy (&msg->arena, bytes.data, bytes.size),
+                  .size = (uint32_t) bytes.size}};
     kith_bytes_free (&bytes);
 }
 
@@ -167,7 +169,7 @@ kith_txn_remove (kith_msg_t *msg, const char *key)
 {
     kith_proto_kv_txn_t *txn = msg->body;
     txn->changes [txn->changes_count++] = (kith_proto_kv_change_t){
-      .key = kith_arena_strdup (&msg->arena, key), .remove = true};
+        .key = kith_arena_strdup (&msg->arena, key), .remove = true};
 }
 
 void
@@ -218,7 +220,8 @@ s_lease_again (kith_ctx_t *ctx)
 }
 
 static void
-s_lease_put (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_lease_put (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     kith_lease_t *lease = arg;
     if (end == KITH_END_STOPPED)
@@ -234,7 +237,8 @@ s_lease_put (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
 }
 
 static void
-s_lease_got (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_lease_got (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     (void) self;
     kith_lease_t *lease = arg;
@@ -246,9 +250,9 @@ s_lease_got (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
     }
     const kith_proto_kv_value_t *value = (*answer_p)->body;
     const kith_proto_role_row_t *old =
-      value->revision
-        ? kith_row_read (&kith_proto_role_row_table, value->value, &(*answer_p)->arena)
-        : NULL;
+        value->revision ? kith_row_read (&kith_proto_role_row_table, value->value,
+                                         &(*answer_p)->arena)
+                        : NULL;
     lease->epoch = (old ? old->epoch : 0) + 1;
     const kith_proto_role_row_t row = {.incarnation = kith_ctx_self (ctx).incarnation,
                                        .epoch = lease->epoch};
@@ -290,7 +294,8 @@ kith_grow (void *items, uint32_t count, uint32_t *capacity, size_t item_bytes)
 void
 kith_park_add (kith_park_t *self, kith_msg_t **msg_p)
 {
-    self->items = kith_grow (self->items, self->count, &self->capacity, sizeof *self->items);
+    self->items =
+        kith_grow (self->items, self->count, &self->capacity, sizeof *self->items);
     self->items [self->count++] = *msg_p;
     *msg_p = NULL;
 }
@@ -316,7 +321,8 @@ kith_park_free (kith_park_t *self)
 }
 
 void
-kith_refuse (kith_ctx_t *ctx, kith_msg_t **request_p, kith_code_t code, const char *format, ...)
+kith_refuse (kith_ctx_t *ctx, kith_msg_t **request_p, kith_code_t code,
+             const char *format, ...)
 {
     char text [400];
     va_list args;
@@ -336,7 +342,8 @@ kith_reply_ok (kith_ctx_t *ctx, kith_msg_t **request_p)
 }
 
 void
-kith_reply_end (kith_ctx_t *ctx, kith_msg_t **request_p, kith_end_t end, const kith_msg_t *answer)
+kith_reply_end (kith_ctx_t *ctx, kith_msg_t **request_p, kith_end_t end,
+                const kith_msg_t *answer)
 {
     kith_error_t error;
     kith_end_error (end, answer, &error);

@@ -6,8 +6,8 @@
 #include "engine/segments/schema.h"
 #include "runtime/actor.h"
 
-#define KITH_CALL_US 5000000            //  deadline of a call between actors that names none
-#define KITH_KEY_MAX 320                //  bytes of a metadata key or object name
+#define KITH_CALL_US 5000000    //  deadline of a call between actors that names none
+#define KITH_KEY_MAX 320        //  bytes of a metadata key or object name
 
 //  Which actor, whatever its incarnation.
 kith_address_t kith_actor (kith_role_t role, uint32_t index);
@@ -16,7 +16,8 @@ kith_proto_address_t kith_address_to (kith_address_t address);
 kith_address_t kith_address_from (const kith_proto_address_t *address);
 
 //  Schema of a definition; null with the reason.
-kith_schema_t *kith_schema_of (const kith_proto_collection_t *definition, kith_error_t *error);
+kith_schema_t *
+kith_schema_of (const kith_proto_collection_t *definition, kith_error_t *error);
 
 //  Keys of metadata rows.
 typedef struct {
@@ -44,20 +45,21 @@ void kith_meta_get (kith_ctx_t *ctx, const char *key, kith_reply_fn *fn, void *a
 void kith_meta_scan (kith_ctx_t *ctx, const char *prefix, kith_reply_fn *fn, void *arg);
 
 //  Row of a value, in the arena; null: the bytes are not such a row.
-void *kith_row_read (const kith_codec_table_t *table, kith_blob_t value, kith_arena_t *arena);
+void *
+kith_row_read (const kith_codec_table_t *table, kith_blob_t value, kith_arena_t *arena);
 
 //  True if the answer says that the transaction was made.
 bool kith_txn_committed (kith_end_t end, const kith_msg_t *answer);
 
 //  The lease row of a coordinator role, compared in each of its transactions (I4).
-#define KITH_TAG_LEASE 9001             //  timer tag: take the lease again
+#define KITH_TAG_LEASE 9001    //  timer tag: take the lease again
 typedef void (kith_lease_fn) (void *self, kith_ctx_t *ctx);
 typedef struct {
     kith_role_t role;
-    uint64_t revision;                  //  of the row that this incarnation put
+    uint64_t revision;    //  of the row that this incarnation put
     uint64_t epoch;
     bool held;
-    kith_lease_fn *ready;               //  called once, when it is held
+    kith_lease_fn *ready;    //  called once, when it is held
 } kith_lease_t;
 void kith_lease_take (kith_ctx_t *ctx, kith_lease_t *lease);
 void kith_lease_compare (const kith_lease_t *lease, kith_msg_t *txn);
@@ -69,15 +71,16 @@ typedef struct {
     uint32_t capacity;
 } kith_park_t;
 void kith_park_add (kith_park_t *self, kith_msg_t **msg_p);
-kith_msg_t *kith_park_take (kith_park_t *self, uint32_t index);    //  removes it, order kept
+kith_msg_t *
+kith_park_take (kith_park_t *self, uint32_t index);    //  removes it, order kept
 void kith_park_free (kith_park_t *self);
 
 //  Grows an array that doubles: returns the (maybe moved) items with room for one more, zeroed.
 void *kith_grow (void *items, uint32_t count, uint32_t *capacity, size_t item_bytes);
 
 //  Answers a request with an error built in place.
-void kith_refuse (kith_ctx_t *ctx, kith_msg_t **request_p, kith_code_t code, const char *format, ...)
-  KITH_PRINTF (4, 5);
+void kith_refuse (kith_ctx_t *ctx, kith_msg_t **request_p, kith_code_t code,
+                  const char *format, ...) KITH_PRINTF (4, 5);
 
 //  Answers `ok`.
 void kith_reply_ok (kith_ctx_t *ctx, kith_msg_t **request_p);

@@ -7,10 +7,10 @@
 //  One request on its way through metadata
 typedef struct {
     kith_msg_t *request;
-    kith_msg_t *answer;                 //  being written
+    kith_msg_t *answer;    //  being written
     kith_proto_owner_row_t owner;
     uint64_t owner_revision;
-    uint32_t out;                       //  flush: owners not back
+    uint32_t out;    //  flush: owners not back
     kith_error_t error;
 } flow_t;
 
@@ -72,7 +72,8 @@ s_txn (const kith_data_coord_t *self, uint32_t compares, uint32_t changes)
 //  Nodes: T10
 
 static void
-s_lease_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_lease_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     (void) arg_self;
     (void) answer_p;
@@ -82,7 +83,8 @@ s_lease_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
 }
 
 static void
-s_lease_kept (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_lease_kept (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+              void *arg)
 {
     kith_data_coord_t *self = arg_self;
     (void) answer_p;
@@ -129,7 +131,8 @@ s_hello (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     const kith_msg_t *msg = *msg_p;
     const kith_proto_node_hello_t *hello = msg->body;
     if (msg->from.role != KITH_ROLE_DATA_NODE || msg->from.index >= self->node_count) {
-        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "%s/%u is no data node of this topology",
+        kith_refuse (ctx, msg_p, KITH_ERR_INVALID,
+                     "%s/%u is no data node of this topology",
                      kith_role_name (msg->from.role), msg->from.index);
         return;
     }
@@ -146,7 +149,8 @@ s_hello (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     kith_msg_t *answer = kith_msg_new (KITH_KIND_NODE_WELCOME);
     kith_proto_node_welcome_t *welcome = answer->body;
     welcome->cluster = kith_ctx_cluster (ctx)->id;
-    welcome->logs = kith_arena_alloc (&answer->arena, self->log_count * sizeof *welcome->logs);
+    welcome->logs =
+        kith_arena_alloc (&answer->arena, self->log_count * sizeof *welcome->logs);
     for (uint32_t i = 0; i < self->log_count; i++)
         if (self->logs [i].home == msg->from.index)
             welcome->logs [welcome->logs_count++] = i;
@@ -156,7 +160,8 @@ s_hello (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 //  T1
 
 static void
-s_opened (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_opened (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+          void *arg)
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
@@ -187,12 +192,14 @@ s_owner (const kith_msg_t *answer, kith_arena_t *arena, uint64_t *revision)
 {
     const kith_proto_kv_value_t *value = answer->body;
     *revision = value->revision;
-    return value->revision ? kith_row_read (&kith_proto_owner_row_table, value->value, arena)
-                           : NULL;
+    return value->revision
+               ? kith_row_read (&kith_proto_owner_row_table, value->value, arena)
+               : NULL;
 }
 
 static void
-s_open_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_open_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+            void *arg)
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
@@ -200,11 +207,12 @@ s_open_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
         return;
     const kith_proto_log_open_t *open = flow->request->body;
     const kith_proto_owner_row_t *row =
-      s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
+        s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
     kith_error_t error;
     if (!row || row->home != flow->request->from.index) {
-        kith_error_set (&error, KITH_ERR_NOT_OWNER, "log %u is not at home in data_node/%u",
-                        open->log, flow->request->from.index);
+        kith_error_set (&error, KITH_ERR_NOT_OWNER,
+                        "log %u is not at home in data_node/%u", open->log,
+                        flow->request->from.index);
         s_flow_fail (ctx, flow, &error);
         return;
     }
@@ -224,7 +232,8 @@ s_open (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     const kith_proto_log_open_t *open = (*msg_p)->body;
     if ((*msg_p)->from.role != KITH_ROLE_DATA_NODE || open->log >= self->log_count) {
-        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "there are logs 0 to %u", self->log_count - 1);
+        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "there are logs 0 to %u",
+                     self->log_count - 1);
         return;
     }
     const kith_key_t key = kith_key_log (open->log);
@@ -234,7 +243,8 @@ s_open (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 //  T6
 
 static void
-s_home_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_home_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+            void *arg)
 {
     (void) arg_self;
     flow_t *flow = arg;
@@ -251,7 +261,8 @@ s_home_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
 }
 
 static void
-s_home_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_home_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+            void *arg)
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
@@ -259,7 +270,7 @@ s_home_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
         return;
     const kith_proto_home_ready_t *ready = flow->request->body;
     const kith_proto_owner_row_t *row =
-      s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
+        s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
     kith_error_t error;
     if (!row || row->epoch != ready->epoch) {
         kith_error_set (&error, KITH_ERR_NOT_OWNER, "epoch %" PRIu64 " of log %u is over",
@@ -292,7 +303,8 @@ s_tell_changed (kith_ctx_t *ctx, const kith_proto_channel_row_t *row)
 }
 
 static void
-s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     (void) arg_self;
     flow_t *flow = arg;
@@ -301,7 +313,8 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     kith_error_t error;
     const kith_proto_kv_done_t *done = (*answer_p)->body;
     if (!done->committed) {
-        kith_error_set (&error, KITH_ERR_CONFLICT, "the channel's row or the owner changed");
+        kith_error_set (&error, KITH_ERR_CONFLICT,
+                        "the channel's row or the owner changed");
         s_flow_fail (ctx, flow, &error);
         return;
     }
@@ -313,7 +326,8 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
 }
 
 static void
-s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+              void *arg)
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
@@ -321,7 +335,7 @@ s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
         return;
     const kith_proto_checkpoint_commit_t *commit = flow->request->body;
     const kith_proto_owner_row_t *row =
-      s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
+        s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
     kith_error_t error;
     if (!KITH_BUG (NO_EPOCH_COMPARE) && (!row || row->epoch != commit->epoch)) {
         kith_error_set (&error, KITH_ERR_NOT_OWNER, "epoch %" PRIu64 " of log %u is over",
@@ -345,7 +359,8 @@ s_by_log (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, uint32_t
           kith_reply_fn *fn)
 {
     if (log >= self->log_count) {
-        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "there are logs 0 to %u", self->log_count - 1);
+        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "there are logs 0 to %u",
+                     self->log_count - 1);
         return;
     }
     const kith_key_t key = kith_key_log (log);
@@ -359,18 +374,20 @@ s_add_channel (flow_t *flow, const kith_proto_kv_item_t *item, kith_arena_t *are
 {
     kith_proto_channels_t *channels = flow->answer->body;
     const kith_proto_channel_row_t *row =
-      kith_row_read (&kith_proto_channel_row_table, item->value, arena);
+        kith_row_read (&kith_proto_channel_row_table, item->value, arena);
     const kith_proto_log_channels_t *ask = flow->request->body;
     const bool by_log = flow->request->kind == KITH_KIND_LOG_CHANNELS;
     if (!row || (by_log && (row->dropped || row->log != ask->log)))
         return;
-    channels->rows [channels->rows_count++] = *(const kith_proto_channel_row_t *) kith_codec_copy (
-      &kith_proto_channel_row_table, row, &flow->answer->arena);
+    channels->rows [channels->rows_count++] =
+        *(const kith_proto_channel_row_t *) kith_codec_copy (
+            &kith_proto_channel_row_table, row, &flow->answer->arena);
     channels->revisions [channels->revisions_count++] = item->revision;
 }
 
 static void
-s_collections (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_collections (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+               void *arg)
 {
     (void) arg_self;
     flow_t *flow = arg;
@@ -385,8 +402,8 @@ s_collections (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **ans
         for (uint32_t j = 0; j < rows->items_count && !found; j++) {
             const kith_key_t key = kith_key_collection (channels->rows [i].collection);
             if (!strcmp (rows->items [j].key, key.text))
-                found = kith_row_read (&kith_proto_collection_table, rows->items [j].value,
-                                       &flow->answer->arena);
+                found = kith_row_read (&kith_proto_collection_table,
+                                       rows->items [j].value, &flow->answer->arena);
         }
         //  A channel whose collection goes this moment is as good as dropped
         if (!found && by_log)
@@ -406,7 +423,8 @@ s_collections (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **ans
 }
 
 static void
-s_channels (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_channels (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+            void *arg)
 {
     (void) arg_self;
     flow_t *flow = arg;
@@ -419,7 +437,8 @@ s_channels (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
     const size_t room = rows->items_count + 1u;
     channels->rows = kith_arena_alloc (arena, room * sizeof *channels->rows);
     channels->revisions = kith_arena_alloc (arena, room * sizeof *channels->revisions);
-    channels->collections = kith_arena_alloc (arena, room * sizeof *channels->collections);
+    channels->collections =
+        kith_arena_alloc (arena, room * sizeof *channels->collections);
     for (uint32_t i = 0; i < rows->items_count; i++)
         s_add_channel (flow, &rows->items [i], &(*answer_p)->arena);
     kith_meta_scan (ctx, "collection/", s_collections, flow);
@@ -437,7 +456,8 @@ s_flush_end (kith_ctx_t *ctx, flow_t *flow)
 }
 
 static void
-s_flushed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_flushed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+           void *arg)
 {
     (void) arg_self;
     flow_t *flow = arg;
@@ -459,7 +479,8 @@ s_flushed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
 }
 
 static void
-s_flush_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_flush_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
@@ -467,25 +488,27 @@ s_flush_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
         return;
     const kith_proto_kv_value_t *value = (*answer_p)->body;
     const kith_proto_collection_t *row =
-      value->revision
-        ? kith_row_read (&kith_proto_collection_table, value->value, &(*answer_p)->arena)
-        : NULL;
+        value->revision ? kith_row_read (&kith_proto_collection_table, value->value,
+                                         &(*answer_p)->arena)
+                        : NULL;
     flow->answer = kith_msg_new (KITH_KIND_FLUSHED);
     if (!row)
-        kith_error_set (&flow->error, KITH_ERR_COLLECTION_NOT_FOUND, "the collection is gone");
+        kith_error_set (&flow->error, KITH_ERR_COLLECTION_NOT_FOUND,
+                        "the collection is gone");
     flow->out = 1;
     for (uint32_t log = 0; row && log < self->log_count; log++) {
         kith_msg_t *msg = kith_msg_new (KITH_KIND_LOG_FLUSH);
         kith_proto_log_flush_t *flush = msg->body;
         flush->log = log;
         flush->channels =
-          kith_arena_alloc (&msg->arena, row->channels_count * sizeof *flush->channels);
+            kith_arena_alloc (&msg->arena, row->channels_count * sizeof *flush->channels);
         for (uint32_t i = 0; i < row->channels_count; i++)
             if (row->channels [i].log == log)
                 flush->channels [flush->channels_count++] = row->channels [i].channel;
         const kith_proto_log_route_t *route = &self->logs [log].route;
         if (flush->channels_count && !route->open)
-            kith_error_set (&flow->error, KITH_ERR_BUSY, "log %u has no owner at the moment", log);
+            kith_error_set (&flow->error, KITH_ERR_BUSY,
+                            "log %u has no owner at the moment", log);
         if (!flush->channels_count || !route->open) {
             kith_msg_destroy (&msg);
             continue;
@@ -503,7 +526,8 @@ s_route (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     kith_msg_t *answer = kith_msg_new (KITH_KIND_LOG_ROUTES);
     kith_proto_log_routes_t *routes = answer->body;
-    routes->logs = kith_arena_alloc (&answer->arena, self->log_count * sizeof *routes->logs);
+    routes->logs =
+        kith_arena_alloc (&answer->arena, self->log_count * sizeof *routes->logs);
     for (uint32_t i = 0; i < self->log_count; i++) {
         routes->logs [i] = self->logs [i].route;
         routes->logs [i].log = i;
@@ -574,10 +598,11 @@ s_logs (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
     }
     if (missing && rows->items_count) {
         kith_msg_destroy (&txn);
-        kith_error_set (&error, KITH_ERR_CONFIG,
-                        "the configuration has %u logs, the cluster was made with %u: the number "
-                        "of logs is fixed when a cluster is made",
-                        self->log_count, rows->items_count);
+        kith_error_set (
+            &error, KITH_ERR_CONFIG,
+            "the configuration has %u logs, the cluster was made with %u: the number "
+            "of logs is fixed when a cluster is made",
+            self->log_count, rows->items_count);
         kith_ctx_exit (ctx, &error);
     }
     else if (missing)
@@ -634,18 +659,19 @@ kith_data_coord_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         s_by_log (self, ctx, msg_p, ((const kith_proto_home_ready_t *) msg->body)->log,
                   s_home_row);
     else if (kind == KITH_KIND_CHECKPOINT_COMMIT)
-        s_by_log (self, ctx, msg_p, ((const kith_proto_checkpoint_commit_t *) msg->body)->log,
+        s_by_log (self, ctx, msg_p,
+                  ((const kith_proto_checkpoint_commit_t *) msg->body)->log,
                   s_commit_row);
     else if (kind == KITH_KIND_LOG_CHANNELS)
         kith_meta_scan (ctx, "channel/", s_channels, s_flow (msg_p));
     else if (kind == KITH_KIND_CHANNEL_GET) {
         const kith_key_t key =
-          kith_key_channel (((const kith_proto_channel_get_t *) msg->body)->channel);
+            kith_key_channel (((const kith_proto_channel_get_t *) msg->body)->channel);
         kith_meta_scan (ctx, key.text, s_channels, s_flow (msg_p));
     }
     else if (kind == KITH_KIND_COLLECTION_FLUSH) {
         const kith_key_t key =
-          kith_key_collection (((const kith_proto_collection_flush_t *) msg->body)->id);
+            kith_key_collection (((const kith_proto_collection_flush_t *) msg->body)->id);
         kith_meta_get (ctx, key.text, s_flush_row, s_flow (msg_p));
     }
     else if (kind == KITH_KIND_ROUTE_LOGS)
@@ -681,10 +707,10 @@ s_stop (void **self_p, kith_ctx_t *ctx)
 }
 
 const kith_behaviour_t kith_data_coord = {
-  .name = "data_coord",
-  .role = KITH_ROLE_DATA_COORD,
-  .init = s_init,
-  .handle = kith_data_coord_handle,
-  .timeout = s_timeout,
-  .stop = s_stop,
+    .name = "data_coord",
+    .role = KITH_ROLE_DATA_COORD,
+    .init = s_init,
+    .handle = kith_data_coord_handle,
+    .timeout = s_timeout,
+    .stop = s_stop,
 };

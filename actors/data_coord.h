@@ -8,12 +8,12 @@
 #define KITH_NODE_TTL_MS 10000u
 
 typedef struct {
-    uint32_t home;                      //  data node whose disk has it
-    kith_proto_log_route_t route;       //  as its owner told last
+    uint32_t home;                   //  data node whose disk has it
+    kith_proto_log_route_t route;    //  as its owner told last
 } kith_data_coord_log_t;
 
 typedef struct {
-    uint64_t leased;                    //  incarnation in its lease row
+    uint64_t leased;    //  incarnation in its lease row
 } kith_data_coord_node_t;
 
 //  A dropped channel whose objects are to go
@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     kith_lease_t lease;
     bool ready;
-    kith_park_t queue;                  //  requests that came before
+    kith_park_t queue;    //  requests that came before
     kith_data_coord_log_t *logs;
     uint32_t log_count;
     kith_data_coord_node_t *nodes;
@@ -36,14 +36,13 @@ typedef struct {
     bool gc_timer;
 } kith_data_coord_t;
 
-enum {
-    KITH_DATA_COORD_GC = 1
-};
+enum { KITH_DATA_COORD_GC = 1 };
 
 void kith_data_coord_handle (void *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
 
 //  data_coord_gc.c: T9's second half: objects go when no pin is left, then the rows
-void kith_data_coord_dropped (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
+void
+kith_data_coord_dropped (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
 void kith_data_coord_gc_begin (kith_data_coord_t *self, kith_ctx_t *ctx);
 void kith_data_coord_gc (kith_data_coord_t *self, kith_ctx_t *ctx);
 

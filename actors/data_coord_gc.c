@@ -40,8 +40,8 @@ s_add (kith_data_coord_t *self, kith_ctx_t *ctx, uint64_t channel)
 {
     if (s_find (self, channel))
         return;
-    self->dropped = kith_grow (self->dropped, self->dropped_count, &self->dropped_capacity,
-                               sizeof *self->dropped);
+    self->dropped = kith_grow (self->dropped, self->dropped_count,
+                               &self->dropped_capacity, sizeof *self->dropped);
     self->dropped [self->dropped_count++] = (kith_dropped_t){.channel = channel};
     s_again (self, ctx, channel);
 }
@@ -49,7 +49,8 @@ s_add (kith_data_coord_t *self, kith_ctx_t *ctx, uint64_t channel)
 //  Rows: the channel's and its indexes'
 
 static void
-s_rows_gone (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_rows_gone (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     kith_data_coord_t *self = arg_self;
     const uint64_t channel = (uintptr_t) arg;
@@ -58,14 +59,16 @@ s_rows_gone (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     if (kith_txn_committed (end, *answer_p)) {
         kith_dropped_t *dropped = s_find (self, channel);
         *dropped = self->dropped [--self->dropped_count];
-        kith_ctx_log (ctx, 'i', "channel %" PRIu64 ": dropped, its objects are gone", channel);
+        kith_ctx_log (ctx, 'i', "channel %" PRIu64 ": dropped, its objects are gone",
+                      channel);
     }
     else
         s_again (self, ctx, channel);
 }
 
 static void
-s_index_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_index_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+              void *arg)
 {
     kith_data_coord_t *self = arg_self;
     const uint64_t channel = (uintptr_t) arg;
@@ -92,8 +95,8 @@ s_name (void *arg, const char *name, uint64_t size)
 {
     remove_t *remove = arg;
     (void) size;
-    remove->names =
-      kith_grow (remove->names, remove->count, &remove->capacity, sizeof *remove->names);
+    remove->names = kith_grow (remove->names, remove->count, &remove->capacity,
+                               sizeof *remove->names);
     remove->names [remove->count++] = kith_strdup (name);
 }
 
@@ -104,11 +107,11 @@ s_remove (void *arg)
     char prefix [32];
     snprintf (prefix, sizeof prefix, "%012" PRIu64 "/", remove->channel);
     remove->rc =
-      remove->objects->list (remove->objects, prefix, s_name, remove, &remove->error);
+        remove->objects->list (remove->objects, prefix, s_name, remove, &remove->error);
     for (uint32_t i = 0; i < remove->count; i++) {
         if (!remove->rc)
-            remove->rc =
-              remove->objects->remove (remove->objects, remove->names [i], &remove->error);
+            remove->rc = remove->objects->remove (remove->objects, remove->names [i],
+                                                  &remove->error);
         free (remove->names [i]);
     }
     free (remove->names);
@@ -121,7 +124,8 @@ s_removed (void *arg_self, kith_ctx_t *ctx, void *arg)
     remove_t *remove = arg;
     const uint64_t channel = remove->channel;
     if (remove->rc) {
-        kith_ctx_log (ctx, 'w', "channel %" PRIu64 ": %s", channel, remove->error.message);
+        kith_ctx_log (ctx, 'w', "channel %" PRIu64 ": %s", channel,
+                      remove->error.message);
         s_again (self, ctx, channel);
     }
     else {
@@ -141,7 +145,8 @@ s_pins (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
     const uint64_t channel = (uintptr_t) arg;
     if (end == KITH_END_STOPPED)
         return;
-    if (end != KITH_END_OK || ((const kith_proto_kv_rows_t *) (*answer_p)->body)->items_count) {
+    if (end != KITH_END_OK
+        || ((const kith_proto_kv_rows_t *) (*answer_p)->body)->items_count) {
         s_again (self, ctx, channel);
         return;
     }
@@ -194,7 +199,7 @@ s_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
     const kith_proto_kv_rows_t *rows = (*answer_p)->body;
     for (uint32_t i = 0; i < rows->items_count; i++) {
         const kith_proto_channel_row_t *row = kith_row_read (
-          &kith_proto_channel_row_table, rows->items [i].value, &(*answer_p)->arena);
+            &kith_proto_channel_row_table, rows->items [i].value, &(*answer_p)->arena);
         if (row && row->dropped)
             s_add (arg_self, ctx, row->channel);
     }

@@ -9,7 +9,7 @@ typedef struct {
     kith_data_log_t *log;
     kith_log_t *handle;
     kith_msg_t *request;
-    uint32_t key_field;                 //  keys only: its field id, else 0
+    uint32_t key_field;    //  keys only: its field id, else 0
     uint64_t covered;
     kith_bytes_t bytes;
     kith_error_t error;
@@ -18,7 +18,8 @@ typedef struct {
 
 //  Appends a record; with key_field, an INSERT's rows come down to their keys
 static int
-s_put (kith_bytes_t *out, const kith_record_t *record, uint32_t key_field, kith_error_t *error)
+s_put (kith_bytes_t *out, const kith_record_t *record, uint32_t key_field,
+       kith_error_t *error)
 {
     if (!key_field || record->kind != KITH_RECORD_INSERT) {
         kith_record_put (out, record, 0);
@@ -29,8 +30,8 @@ s_put (kith_bytes_t *out, const kith_record_t *record, uint32_t key_field, kith_
         return -1;
     const kith_column_t *key = kith_batch_field (&batch, key_field);
     if (!key)
-        return kith_error_set (error, KITH_ERR_CORRUPT, "record %" PRIu64 " has no key column",
-                               record->seq);
+        return kith_error_set (error, KITH_ERR_CORRUPT,
+                               "record %" PRIu64 " has no key column", record->seq);
     kith_bytes_t body = {0};
     const size_t place = kith_batch_begin (&body, batch.rows, 1);
     kith_column_gather (&body, key, NULL, 0);
@@ -44,7 +45,8 @@ s_put (kith_bytes_t *out, const kith_record_t *record, uint32_t key_field, kith_
 }
 
 static void
-s_answer (kith_ctx_t *ctx, kith_msg_t **request_p, uint64_t to, uint64_t epoch, kith_bytes_t *bytes)
+s_answer (kith_ctx_t *ctx, kith_msg_t **request_p, uint64_t to, uint64_t epoch,
+          kith_bytes_t *bytes)
 {
     const kith_proto_fetch_t *fetch = (*request_p)->body;
     kith_msg_t *answer = kith_msg_new (KITH_KIND_RECORDS);
@@ -64,16 +66,16 @@ s_read (void *arg)
     const kith_proto_fetch_t *fetch = read->request->body;
     const uint64_t credit = fetch->credit ? fetch->credit : CREDIT_DEFAULT;
     kith_bytes_t raw = {0};
-    read->rc = read->handle->read (read->handle, fetch->after, fetch->channel, credit, &raw,
-                                   &read->covered, &read->error);
+    read->rc = read->handle->read (read->handle, fetch->after, fetch->channel, credit,
+                                   &raw, &read->covered, &read->error);
     if (read->rc || !read->key_field) {
         read->bytes = raw;
         return;
     }
     for (uint64_t at = 0, used = 0; !read->rc && at < raw.size; at += used) {
         kith_record_t record;
-        read->rc = kith_record_open (&record, raw.data + at, raw.size - at, &used, NULL, NULL,
-                                     &read->error);
+        read->rc = kith_record_open (&record, raw.data + at, raw.size - at, &used, NULL,
+                                     NULL, &read->error);
         if (!read->rc)
             read->rc = s_put (&read->bytes, &record, read->key_field, &read->error);
     }
@@ -134,7 +136,7 @@ s_from_tail (kith_ctx_t *ctx, kith_data_log_t *log, kith_msg_t **msg_p)
     const uint64_t oldest = log->tail [log->tail_first].record.seq;
     for (uint64_t seq = fetch->after + 1; seq <= log->last; seq++) {
         const uint32_t place =
-          (log->tail_first + (uint32_t) (seq - oldest)) % log->tail_capacity;
+            (log->tail_first + (uint32_t) (seq - oldest)) % log->tail_capacity;
         const kith_record_t *record = &log->tail [place].record;
         if (record->channel != fetch->channel)
             continue;
@@ -171,7 +173,8 @@ kith_data_fetch (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         return;
     if (fetch->after > log->last) {
         kith_refuse (ctx, msg_p, KITH_ERR_DIVERGED,
-                     "log %u ends at %" PRIu64 ", records after %" PRIu64 " were asked for",
+                     "log %u ends at %" PRIu64 ", records after %" PRIu64
+                     " were asked for",
                      log->number, log->last, fetch->after);
         return;
     }
@@ -187,7 +190,8 @@ kith_data_fetch (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     kith_park_add (&log->fetches, msg_p);
     if (!log->fetch_timer) {
         log->fetch_timer = true;
-        kith_ctx_after (ctx, until - kith_ctx_now_us (ctx), KITH_DATA_FETCH + (int) log->number);
+        kith_ctx_after (ctx, until - kith_ctx_now_us (ctx),
+                        KITH_DATA_FETCH + (int) log->number);
     }
 }
 

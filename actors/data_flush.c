@@ -3,9 +3,9 @@
 #include "actors/data_node.h"
 #include "base/fault.h"
 
-#define READ_BYTES (4u << 20)           //  of the log at once
+#define READ_BYTES (4u << 20)    //  of the log at once
 #define RETRY_US 500000
-#define GONE_MAX 64u                    //  replaced objects removed after one commit
+#define GONE_MAX 64u    //  replaced objects removed after one commit
 
 //  F1-F4 on the BUILD pool, then T2, then trim. Owns everything but the log's handle.
 typedef struct {
@@ -15,22 +15,22 @@ typedef struct {
     uint64_t channel;
     uint64_t cluster;
     uint64_t epoch;
-    uint64_t revision;                  //  of the row that was read (F1)
-    uint64_t idle_to;                   //  F7: checkpoint to put without reading; 0: a flush
-    uint64_t random;                    //  tells this attempt's window from others
-    kith_kept_t row;                    //  the row read
+    uint64_t revision;    //  of the row that was read (F1)
+    uint64_t idle_to;     //  F7: checkpoint to put without reading; 0: a flush
+    uint64_t random;      //  tells this attempt's window from others
+    kith_kept_t row;      //  the row read
     kith_schema_t *schema;
-    kith_bytes_t window;                //  saved entries, maybe beyond `to`
+    kith_bytes_t window;    //  saved entries, maybe beyond `to`
     uint64_t low;
     kith_arena_t arena;
-    kith_proto_channel_row_t *next;     //  the row to put
-    uint32_t segments;                  //  made: 0 or 1
+    kith_proto_channel_row_t *next;    //  the row to put
+    uint32_t segments;                 //  made: 0 or 1
     uint64_t rows, bytes;
-    const char *gone [GONE_MAX];        //  objects that the new row replaces
+    const char *gone [GONE_MAX];    //  objects that the new row replaces
     uint32_t gone_count;
-    kith_bytes_t *parts;                //  bytes of the range, as read
+    kith_bytes_t *parts;    //  bytes of the range, as read
     uint32_t part_count, part_capacity;
-    uint64_t to;                        //  seq of the SEAL that ends the range
+    uint64_t to;    //  seq of the SEAL that ends the range
     kith_error_t error;
     int rc;
 } flush_t;
@@ -63,8 +63,8 @@ s_each (flush_t *self, record_fn *fn, void *arg)
         const kith_bytes_t *part = &self->parts [i];
         for (uint64_t at = 0, used = 0; at < part->size; at += used) {
             kith_record_t record;
-            if (kith_record_open (&record, part->data + at, part->size - at, &used, NULL, NULL,
-                                  &self->error))
+            if (kith_record_open (&record, part->data + at, part->size - at, &used, NULL,
+                                  NULL, &self->error))
                 return -1;
             if (self->to && record.seq > self->to)
                 return 0;
@@ -87,13 +87,13 @@ s_read_range (flush_t *self)
                                  sizeof *self->parts);
         kith_bytes_t *part = &self->parts [self->part_count++];
         uint64_t covered = 0;
-        if (self->handle->read (self->handle, after, self->channel, READ_BYTES, part, &covered,
-                                &self->error))
+        if (self->handle->read (self->handle, after, self->channel, READ_BYTES, part,
+                                &covered, &self->error))
             return -1;
         for (uint64_t at = 0, used = 0; at < part->size && !self->to; at += used) {
             kith_record_t record;
-            if (kith_record_open (&record, part->data + at, part->size - at, &used, NULL, NULL,
-                                  &self->error))
+            if (kith_record_open (&record, part->data + at, part->size - at, &used, NULL,
+                                  NULL, &self->error))
                 return -1;
             if (record.kind == KITH_RECORD_SEAL)
                 self->to = record.seq;
@@ -104,13 +104,13 @@ s_read_range (flush_t *self)
     }
     if (!self->to)
         return kith_error_set (&self->error, KITH_ERR_INTERNAL,
-                               "channel %" PRIu64 " has no SEAL after its checkpoint %" PRIu64,
+                               "channel %" PRIu64
+                               " has no SEAL after its checkpoint %" PRIu64,
                                self->channel, row->checkpoint);
     return 0;
 }
 
-static const char *
-s_name (flush_t *self, const char *format, ...) KITH_PRINTF (2, 3);
+static const char *s_name (flush_t *self, const char *format, ...) KITH_PRINTF (2, 3);
 
 static const char *
 s_name (flush_t *self, const char *format, ...)
@@ -120,7 +120,8 @@ s_name (flush_t *self, const char *format, ...)
     va_start (args, format);
     vsnprintf (tail, sizeof tail, format, args);
     va_end (args);
-    return kith_arena_printf (&self->arena, "%012" PRIu64 "/%020" PRIu64 "/%06" PRIu64 "/%s",
+    return kith_arena_printf (&self->arena,
+                              "%012" PRIu64 "/%020" PRIu64 "/%06" PRIu64 "/%s",
                               self->channel, self->to, self->epoch, tail);
 }
 
@@ -157,7 +158,8 @@ s_put_snapshot (flush_t *self)
     kith_flush_t *flush = kith_flush_new (self->schema, row->checkpoint, self->to);
     int rc = s_each (self, s_flush_add, flush);
     if (!rc && kith_flush_rows (flush)) {
-        kith_proto_segment_row_t *segment = &self->next->segments [self->next->segments_count++];
+        kith_proto_segment_row_t *segment =
+            &self->next->segments [self->next->segments_count++];
         *segment = (kith_proto_segment_row_t){.segment = self->to,
                                               .from = row->checkpoint + 1,
                                               .to = self->to,
@@ -182,20 +184,22 @@ static int
 s_put_deaths (flush_t *self, kith_proto_segment_row_t *row)
 {
     kith_container_t *snapshot =
-      kith_container_open (self->objects, row->snapshot, KITH_FILE_SNAPSHOT, self->cluster,
-                           row->snapshot_hash, row->bytes, &self->error);
+        kith_container_open (self->objects, row->snapshot, KITH_FILE_SNAPSHOT,
+                             self->cluster, row->snapshot_hash, row->bytes, &self->error);
     if (!snapshot)
         return -1;
     kith_container_t *deaths = NULL;
     if (*row->deaths) {
-        deaths = kith_container_open (self->objects, row->deaths, KITH_FILE_DEATHS, self->cluster,
-                                      row->deaths_hash, row->deaths_bytes, &self->error);
+        deaths = kith_container_open (self->objects, row->deaths, KITH_FILE_DEATHS,
+                                      self->cluster, row->deaths_hash, row->deaths_bytes,
+                                      &self->error);
         if (!deaths) {
             kith_container_destroy (&snapshot);
             return -1;
         }
     }
-    kith_segment_t *segment = kith_segment_open (self->schema, &snapshot, &deaths, &self->error);
+    kith_segment_t *segment =
+        kith_segment_open (self->schema, &snapshot, &deaths, &self->error);
     if (!segment)
         return -1;
     kith_segment_cover (segment, row->applied_to);
@@ -205,11 +209,12 @@ s_put_deaths (flush_t *self, kith_proto_segment_row_t *row)
     if (!rc && count != row->dead) {
         if (*row->deaths && self->gone_count < GONE_MAX)
             self->gone [self->gone_count++] = row->deaths;
-        row->deaths = s_name (self, "deaths-%" PRIu64 "-%" PRIu64, row->segment, self->revision);
+        row->deaths =
+            s_name (self, "deaths-%" PRIu64 "-%" PRIu64, row->segment, self->revision);
         row->dead = count;
         const kith_file_info_t info = s_info (self, KITH_FILE_DEATHS, row->segment);
-        rc = kith_deaths_put (self->objects, row->deaths, &info, list, count, &row->deaths_hash,
-                              &row->deaths_bytes, &self->error);
+        rc = kith_deaths_put (self->objects, row->deaths, &info, list, count,
+                              &row->deaths_hash, &row->deaths_bytes, &self->error);
     }
     free (list);
     kith_segment_destroy (&segment);
@@ -236,9 +241,10 @@ s_put_window (flush_t *self)
     self->next->window = s_name (self, "window-%016" PRIx64, self->random);
     const kith_file_info_t info = s_info (self, KITH_FILE_WINDOW, self->to);
     const kith_section_t section = {
-      .id = 1, .data = self->window.data, .size = self->window.size};
+        .id = 1, .data = self->window.data, .size = self->window.size};
     return kith_container_put (self->objects, self->next->window, &info, &section, 1,
-                               &self->next->window_hash, &self->next->window_bytes, &self->error);
+                               &self->next->window_hash, &self->next->window_bytes,
+                               &self->error);
 }
 
 static void
@@ -303,7 +309,8 @@ s_tidied (void *arg_self, kith_ctx_t *ctx, void *arg)
 
 //  F6: the lowest checkpoint as read from metadata
 static void
-s_trim_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_trim_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     tidy_t *tidy = arg;
     kith_data_log_t *log = tidy->log;
@@ -337,13 +344,14 @@ s_tidy (kith_data_node_t *self, kith_ctx_t *ctx, const flush_t *flush)
     tidy->handle = flush->handle;
     tidy->objects = self->objects;
     for (uint32_t i = 0; i < flush->gone_count; i++)
-        tidy->gone [tidy->gone_count++] = kith_arena_strdup (&tidy->arena, flush->gone [i]);
+        tidy->gone [tidy->gone_count++] =
+            kith_arena_strdup (&tidy->arena, flush->gone [i]);
     kith_msg_t *msg = kith_msg_new (KITH_KIND_LOG_CHANNELS);
     kith_proto_log_channels_t *ask = msg->body;
     ask->log = flush->log->number;
     flush->log->work++;
-    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_trim_rows,
-                   tidy);
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
+                   s_trim_rows, tidy);
 }
 
 //  The loop's side
@@ -362,10 +370,12 @@ kith_data_flush_answer (kith_ctx_t *ctx, kith_data_log_t *log, const kith_error_
         kith_flush_wait_t *wait = &log->flushes [i];
         bool reached = true;
         for (uint32_t j = 0; !error && j < wait->count; j++) {
-            const kith_data_channel_t *channel = kith_data_channel (log, wait->channels [j]);
+            const kith_data_channel_t *channel =
+                kith_data_channel (log, wait->channels [j]);
             const kith_proto_channel_row_t *row = channel ? channel->row.row : NULL;
-            reached = reached
-                      && (!channel || channel->dropped || row->checkpoint >= wait->targets [j]);
+            reached =
+                reached
+                && (!channel || channel->dropped || row->checkpoint >= wait->targets [j]);
         }
         if (!reached)
             continue;
@@ -402,7 +412,8 @@ s_count (kith_data_log_t *log, const flush_t *flush)
 
 //  F5: T2 is answered
 static void
-s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     kith_data_node_t *self = arg_self;
     flush_t *flush = arg;
@@ -419,13 +430,14 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
         if (error.code == KITH_ERR_NOT_OWNER)
             kith_data_give_up (self, ctx, log, &error);    //  K5: the epoch is gone
         else
-            s_retry (ctx, log);                            //  F1 again: the row says what happened
+            s_retry (ctx, log);    //  F1 again: the row says what happened
         return;
     }
     kith_keep (&channel->row, &kith_proto_channel_row_table, flush->next);
     s_count (log, flush);
     if (!flush->idle_to)
-        kith_ctx_log (ctx, 'i', "channel %" PRIu64 ": flushed %" PRIu64 " rows up to %" PRIu64,
+        kith_ctx_log (ctx, 'i',
+                      "channel %" PRIu64 ": flushed %" PRIu64 " rows up to %" PRIu64,
                       flush->channel, flush->rows, flush->to);
     kith_data_flush_answer (ctx, log, NULL);
     s_tidy (self, ctx, flush);
@@ -441,11 +453,11 @@ s_commit (kith_ctx_t *ctx, flush_t *flush)
     commit->epoch = flush->epoch;
     commit->revision = flush->revision;
     const kith_proto_channel_row_t *row =
-      kith_codec_copy (&kith_proto_channel_row_table, flush->next, &msg->arena);
+        kith_codec_copy (&kith_proto_channel_row_table, flush->next, &msg->arena);
     commit->row = *row;
     flush->log->work++;
-    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_committed,
-                   flush);
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
+                   s_committed, flush);
 }
 
 static void
@@ -474,8 +486,8 @@ s_next_row (flush_t *flush)
 {
     const kith_proto_channel_row_t *row = flush->row.row;
     flush->next = kith_codec_copy (&kith_proto_channel_row_table, row, &flush->arena);
-    kith_proto_segment_row_t *segments = kith_arena_alloc (
-      &flush->arena, (row->segments_count + 1) * sizeof *segments);
+    kith_proto_segment_row_t *segments =
+        kith_arena_alloc (&flush->arena, (row->segments_count + 1) * sizeof *segments);
     if (row->segments_count)
         memcpy (segments, flush->next->segments, row->segments_count * sizeof *segments);
     flush->next->segments = segments;
@@ -515,8 +527,9 @@ s_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, v
     const kith_proto_channel_row_t *row = flush->row.row;
     kith_keep (&channel->row, &kith_proto_channel_row_table, row);
     channel->dropped = row->dropped;
-    if (row->dropped || (flush->idle_to ? row->checkpoint >= flush->idle_to
-                                        : row->checkpoint >= channel->sealed)) {
+    if (row->dropped
+        || (flush->idle_to ? row->checkpoint >= flush->idle_to
+                           : row->checkpoint >= channel->sealed)) {
         s_flush_free (&flush);
         log->flushing = false;
         kith_data_flush_answer (ctx, log, NULL);
@@ -557,7 +570,8 @@ s_begin (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log,
     kith_proto_channel_get_t *get = msg->body;
     get->channel = channel->id;
     log->work++;
-    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_row, flush);
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_row,
+                   flush);
 }
 
 void
@@ -578,7 +592,9 @@ kith_data_flush_next (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *
         }
         highest = row->checkpoint > highest ? row->checkpoint : highest;
         if (channel->last <= row->checkpoint
-            && (!idle || row->checkpoint < ((kith_proto_channel_row_t *) idle->row.row)->checkpoint))
+            && (!idle
+                || row->checkpoint
+                       < ((kith_proto_channel_row_t *) idle->row.row)->checkpoint))
             idle = channel;
     }
     //  Only a channel that holds the trim back is moved on
@@ -601,8 +617,9 @@ kith_data_log_flush (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p
     wait->targets = kith_new ((count + 1) * sizeof *wait->targets);
     wait->channels = kith_new ((count + 1) * sizeof *wait->channels);
     for (uint32_t i = 0; i < count; i++) {
-        kith_data_channel_t *channel =
-          ask->channels_count ? kith_data_channel (log, ask->channels [i]) : &log->channels [i];
+        kith_data_channel_t *channel = ask->channels_count
+                                           ? kith_data_channel (log, ask->channels [i])
+                                           : &log->channels [i];
         if (!channel || channel->dropped)
             continue;
         wait->channels [wait->count] = channel->id;

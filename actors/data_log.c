@@ -4,7 +4,7 @@
 
 #define BACKOFF_MIN_US 50000
 #define BACKOFF_MAX_US 2000000
-#define REPLAY_BYTES (8u << 20)         //  of the log read at once
+#define REPLAY_BYTES (8u << 20)    //  of the log read at once
 
 //  Recovery on the IO pool: L1-L4 (3)
 typedef struct {
@@ -17,7 +17,8 @@ typedef struct {
 
 //  Replay on the IO pool: windows, and what is not flushed yet
 typedef struct {
-    kith_data_log_t *log;               //  only `channels`, `handle` are touched; nothing else runs on a READING log
+    kith_data_log_t *
+        log;    //  only `channels`, `handle` are touched; nothing else runs on a READING log
     kith_objects_t *objects;
     uint32_t window_max;
     kith_error_t error;
@@ -52,8 +53,8 @@ kith_data_channel_take (kith_data_log_t *log, const kith_proto_channel_row_t *ro
         return NULL;
     kith_data_channel_t *channel = kith_data_channel (log, row->channel);
     if (!channel) {
-        log->channels = kith_grow (log->channels, log->channel_count, &log->channel_capacity,
-                                   sizeof *log->channels);
+        log->channels = kith_grow (log->channels, log->channel_count,
+                                   &log->channel_capacity, sizeof *log->channels);
         channel = &log->channels [log->channel_count++];
         channel->id = row->channel;
         channel->window.low = row->low;
@@ -191,7 +192,7 @@ s_replay_record (replay_t *replay, const kith_record_t *record)
     channel->bytes += record->body_bytes;
     replay->bytes += record->body_bytes;
     const kith_window_entry_t entry = {
-      .request = record->request, .epoch = record->epoch, .seq = record->seq};
+        .request = record->request, .epoch = record->epoch, .seq = record->seq};
     kith_window_add (&channel->window, &entry, replay->window_max);
 }
 
@@ -204,14 +205,14 @@ s_replay_windows (replay_t *replay)
         if (!*row->window || channel->dropped)
             continue;
         kith_container_t *file =
-          kith_container_open (replay->objects, row->window, KITH_FILE_WINDOW, 0, row->window_hash,
-                               row->window_bytes, &replay->error);
+            kith_container_open (replay->objects, row->window, KITH_FILE_WINDOW, 0,
+                                 row->window_hash, row->window_bytes, &replay->error);
         if (!file)
             return -1;
         uint64_t size = 0;
         const uint8_t *bytes = kith_container_section (file, 1, &size);
-        const int rc = bytes ? kith_window_load (&channel->window, bytes, size, replay->window_max,
-                                                 &replay->error)
+        const int rc = bytes ? kith_window_load (&channel->window, bytes, size,
+                                                 replay->window_max, &replay->error)
                              : 0;
         kith_container_destroy (&file);
         if (rc)
@@ -232,12 +233,13 @@ s_replay_log (replay_t *replay)
     while (!rc && after < last) {
         kith_bytes_clear (&bytes);
         uint64_t covered = 0;
-        rc = handle->read (handle, after, 0, REPLAY_BYTES, &bytes, &covered, &replay->error);
+        rc = handle->read (handle, after, 0, REPLAY_BYTES, &bytes, &covered,
+                           &replay->error);
         for (uint64_t at = 0; !rc && at < bytes.size;) {
             kith_record_t record;
             uint64_t used = 0;
-            rc = kith_record_open (&record, bytes.data + at, bytes.size - at, &used, NULL, NULL,
-                                   &replay->error);
+            rc = kith_record_open (&record, bytes.data + at, bytes.size - at, &used, NULL,
+                                   NULL, &replay->error);
             if (!rc)
                 s_replay_record (replay, &record);
             at += used;
@@ -280,8 +282,8 @@ s_replayed (void *arg_self, kith_ctx_t *ctx, void *arg)
     log->open_backoff_us = BACKOFF_MIN_US;
     for (uint32_t i = 0; i < log->channel_count; i++)
         log->channels [i].since_us = kith_ctx_now_us (ctx);
-    kith_ctx_log (ctx, 'i', "log %u: open at epoch %" PRIu64 ", %" PRIu64 " records", log->number,
-                  log->epoch, log->last);
+    kith_ctx_log (ctx, 'i', "log %u: open at epoch %" PRIu64 ", %" PRIu64 " records",
+                  log->number, log->epoch, log->last);
     kith_data_tell (self, ctx);
     kith_data_flush_next (self, ctx, log);
     kith_data_seal_due (self, ctx, log);
@@ -309,9 +311,10 @@ s_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
             return;
         }
     replay_t *replay = kith_new (sizeof *replay);
-    *replay = (replay_t){.log = log,
-                         .objects = self->objects,
-                         .window_max = (uint32_t) kith_ctx_cluster (ctx)->window_requests};
+    *replay =
+        (replay_t){.log = log,
+                   .objects = self->objects,
+                   .window_max = (uint32_t) kith_ctx_cluster (ctx)->window_requests};
     log->state = KITH_LOG_READING;
     log->work++;
     if (kith_ctx_work (ctx, KITH_POOL_IO, s_replay, s_replayed, replay)) {
@@ -329,12 +332,14 @@ s_ask_rows (kith_ctx_t *ctx, kith_data_log_t *log)
     kith_proto_log_channels_t *ask = msg->body;
     ask->log = log->number;
     log->work++;
-    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_rows, log);
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_rows,
+                   log);
 }
 
 //  T6 made, or refused
 static void
-s_home_made (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_home_made (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     kith_data_node_t *self = arg_self;
     kith_data_log_t *log = arg;
@@ -354,7 +359,7 @@ s_recover (void *arg)
 {
     recover_t *recover = arg;
     recover->rc =
-      recover->handle->open (recover->handle, &recover->options, &recover->error);
+        recover->handle->open (recover->handle, &recover->options, &recover->error);
 }
 
 static void
@@ -368,7 +373,8 @@ s_recovered (void *arg_self, kith_ctx_t *ctx, void *arg)
     if (kith_data_back (ctx, log))
         return;
     if (done.rc) {
-        kith_ctx_log (ctx, 'e', "log %u cannot be opened: %s", log->number, done.error.message);
+        kith_ctx_log (ctx, 'e', "log %u cannot be opened: %s", log->number,
+                      done.error.message);
         kith_data_give_up (self, ctx, log, &done.error);
         return;
     }
@@ -381,13 +387,14 @@ s_recovered (void *arg_self, kith_ctx_t *ctx, void *arg)
     ready->log = log->number;
     ready->epoch = log->epoch;
     log->work++;
-    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_home_made,
-                   log);
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
+                   s_home_made, log);
 }
 
 //  T1 answered
 static void
-s_claimed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_claimed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+           void *arg)
 {
     kith_data_node_t *self = arg_self;
     kith_data_log_t *log = arg;
@@ -436,5 +443,6 @@ kith_data_open (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log)
     open->log = log->number;
     log->state = KITH_LOG_CLAIMING;
     log->work++;
-    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_claimed, log);
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
+                   s_claimed, log);
 }

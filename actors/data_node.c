@@ -8,7 +8,8 @@
 #define SEALS_US 5000000
 
 static void
-s_welcomed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_welcomed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+            void *arg)
 {
     kith_data_node_t *self = arg_self;
     (void) arg;
@@ -42,12 +43,12 @@ s_hello_msg (const kith_data_node_t *self, kith_ctx_t *ctx)
         for (uint32_t j = 0; j < log->channel_count; j++)
             bytes += log->channels [j].bytes;
         hello->logs [hello->logs_count++] =
-          (kith_proto_log_route_t){.log = log->number,
-                                   .owner = kith_address_to (me),
-                                   .epoch = log->epoch,
-                                   .last = log->last,
-                                   .bytes = bytes,
-                                   .open = log->state == KITH_LOG_OPEN};
+            (kith_proto_log_route_t){.log = log->number,
+                                     .owner = kith_address_to (me),
+                                     .epoch = log->epoch,
+                                     .last = log->last,
+                                     .bytes = bytes,
+                                     .open = log->state == KITH_LOG_OPEN};
     }
     return msg;
 }
@@ -63,8 +64,8 @@ static void
 s_hello (kith_data_node_t *self, kith_ctx_t *ctx)
 {
     kith_msg_t *msg = s_hello_msg (self, ctx);
-    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_welcomed,
-                   NULL);
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
+                   s_welcomed, NULL);
 }
 
 static void *
@@ -97,7 +98,7 @@ s_channel_dropped (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
             if (self->logs [i].state != KITH_LOG_OPEN)
                 continue;
             kith_data_channel_t *channel =
-              kith_data_channel (&self->logs [i], dropped->channels [j]);
+                kith_data_channel (&self->logs [i], dropped->channels [j]);
             if (channel)
                 channel->dropped = true;
         }
@@ -148,7 +149,8 @@ s_marked (void *arg_self, kith_ctx_t *ctx, void *arg)
     mark_t *mark = arg;
     mark->log->marked = false;
     if (mark->rc)
-        kith_ctx_log (ctx, 'w', "log %u: mark: %s", mark->log->number, mark->error.message);
+        kith_ctx_log (ctx, 'w', "log %u: mark: %s", mark->log->number,
+                      mark->error.message);
     kith_data_back (ctx, mark->log);
     free (mark);
 }
@@ -205,10 +207,10 @@ s_stop (void **self_p, kith_ctx_t *ctx)
 }
 
 const kith_behaviour_t kith_data_node = {
-  .name = "data_node",
-  .role = KITH_ROLE_DATA_NODE,
-  .init = s_init,
-  .handle = s_handle,
-  .timeout = s_timeout,
-  .stop = s_stop,
+    .name = "data_node",
+    .role = KITH_ROLE_DATA_NODE,
+    .init = s_init,
+    .handle = s_handle,
+    .timeout = s_timeout,
+    .stop = s_stop,
 };

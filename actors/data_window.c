@@ -3,7 +3,7 @@
 #include "actors/data_window.h"
 #include "base/random.h"
 
-#define SAVED_BYTES 48u                 //  client 16, counter 8, part 4, zero 4, epoch 8, seq 8
+#define SAVED_BYTES 48u    //  client 16, counter 8, part 4, zero 4, epoch 8, seq 8
 
 void
 kith_window_free (kith_window_t *self)
@@ -19,8 +19,8 @@ s_hash (const kith_request_t *request)
     uint64_t a, b;
     memcpy (&a, request->client, 8);
     memcpy (&b, request->client + 8, 8);
-    return (uint32_t) kith_mix64 (a ^ kith_mix64 (b ^ kith_mix64 (request->counter * 64
-                                                                  + request->part)));
+    return (uint32_t) kith_mix64 (
+        a ^ kith_mix64 (b ^ kith_mix64 (request->counter * 64 + request->part)));
 }
 
 static bool
@@ -36,7 +36,8 @@ s_place (const kith_window_t *self, const kith_request_t *request)
 {
     const uint32_t mask = self->capacity * 2 - 1;
     uint32_t at = s_hash (request) & mask;
-    while (self->table [at] && !s_same (&self->entries [self->table [at] - 1].request, request))
+    while (self->table [at]
+           && !s_same (&self->entries [self->table [at] - 1].request, request))
         at = (at + 1) & mask;
     return at;
 }
@@ -74,7 +75,8 @@ s_unlink (kith_window_t *self, uint32_t at)
     const uint32_t mask = self->capacity * 2 - 1;
     uint32_t hole = at;
     for (uint32_t i = (at + 1) & mask; self->table [i]; i = (i + 1) & mask) {
-        const uint32_t home = s_hash (&self->entries [self->table [i] - 1].request) & mask;
+        const uint32_t home =
+            s_hash (&self->entries [self->table [i] - 1].request) & mask;
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             self->table [hole] = self->table [i];
             hole = i;
@@ -113,7 +115,7 @@ kith_window_save (const kith_window_t *self, uint64_t to, kith_bytes_t *out)
 {
     for (uint32_t i = 0; i < self->count; i++) {
         const kith_window_entry_t *entry =
-          &self->entries [(self->first + i) & (self->capacity - 1)];
+            &self->entries [(self->first + i) & (self->capacity - 1)];
         if (entry->seq > to)
             break;
         kith_bytes_put (out, entry->request.client, sizeof entry->request.client);
@@ -131,8 +133,8 @@ kith_window_load (kith_window_t *self, const uint8_t *bytes, uint64_t size, uint
 {
     if (size % SAVED_BYTES)
         return kith_error_set (error, KITH_ERR_CORRUPT,
-                               "a dedup window of %" PRIu64 " bytes is no multiple of %u", size,
-                               SAVED_BYTES);
+                               "a dedup window of %" PRIu64 " bytes is no multiple of %u",
+                               size, SAVED_BYTES);
     for (uint64_t at = 0; at < size; at += SAVED_BYTES) {
         kith_window_entry_t entry = {.epoch = kith_get_u64 (bytes + at + 32),
                                      .seq = kith_get_u64 (bytes + at + 40)};

@@ -3,7 +3,7 @@
 #include "actors/data_node.h"
 #include "base/fault.h"
 
-#define PENDING_BYTES_MAX (64u << 20)   //  waiting for an append: more is answered BUSY
+#define PENDING_BYTES_MAX (64u << 20)    //  waiting for an append: more is answered BUSY
 #define TAIL_BYTES_MAX (8u << 20)
 #define TAIL_COUNT_MAX 4096u
 #define MARK_AFTER_US 1000000
@@ -12,23 +12,23 @@
 typedef struct {
     kith_data_log_t *log;
     kith_log_t *handle;
-    kith_pending_t *first;              //  its records, in order
+    kith_pending_t *first;    //  its records, in order
     kith_record_t *records;
     uint32_t count;
     kith_error_t error;
     int rc;
 } append_t;
 
-static void
-s_append_next (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log);
+static void s_append_next (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log);
 
 kith_data_log_t *
-kith_data_log_of (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, uint32_t number)
+kith_data_log_of (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p,
+                  uint32_t number)
 {
     if (number < self->log_count && self->logs [number].state == KITH_LOG_OPEN)
         return &self->logs [number];
-    kith_refuse (ctx, msg_p, KITH_ERR_NOT_OWNER, "log %u is not open in data_node/%u", number,
-                 kith_ctx_self (ctx).index);
+    kith_refuse (ctx, msg_p, KITH_ERR_NOT_OWNER, "log %u is not open in data_node/%u",
+                 number, kith_ctx_self (ctx).index);
     return NULL;
 }
 
@@ -62,7 +62,8 @@ s_tail_add (kith_data_log_t *log, kith_pending_t *pending)
            && (log->tail_count == log->tail_capacity
                || log->tail_bytes + pending->record.body_bytes > TAIL_BYTES_MAX))
         s_tail_drop (log);
-    kith_tail_t *tail = &log->tail [(log->tail_first + log->tail_count++) % log->tail_capacity];
+    kith_tail_t *tail =
+        &log->tail [(log->tail_first + log->tail_count++) % log->tail_capacity];
     tail->record = pending->record;
     tail->rows = pending->rows;
     pending->rows = NULL;
@@ -89,10 +90,11 @@ s_answer_duplicates (kith_ctx_t *ctx, kith_data_log_t *log)
         const kith_msg_t *msg = log->duplicates.items [i];
         const kith_proto_write_t *write = msg->body;
         kith_data_channel_t *channel = kith_data_channel (log, write->channel);
-        kith_request_t request = {.counter = write->request.counter, .part = write->request.part};
+        kith_request_t request = {.counter = write->request.counter,
+                                  .part = write->request.part};
         memcpy (request.client, write->request.client.data, sizeof request.client);
         const kith_window_entry_t *entry =
-          channel ? kith_window_find (&channel->window, &request) : NULL;
+            channel ? kith_window_find (&channel->window, &request) : NULL;
         if (entry && entry->seq > log->last)
             continue;
         kith_msg_t *taken = kith_park_take (&log->duplicates, i);
@@ -265,7 +267,8 @@ s_append_next (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log)
 }
 
 static void
-s_enqueue (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log, kith_pending_t *pending)
+s_enqueue (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log,
+           kith_pending_t *pending)
 {
     if (log->newest)
         log->newest->next = pending;
@@ -278,12 +281,12 @@ s_enqueue (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log, kith_p
 
 //  The request is known (W2), too old (W3), or null
 static bool
-s_seen (kith_ctx_t *ctx, kith_data_log_t *log, kith_data_channel_t *channel, kith_msg_t **msg_p,
-        const kith_request_t *request)
+s_seen (kith_ctx_t *ctx, kith_data_log_t *log, kith_data_channel_t *channel,
+        kith_msg_t **msg_p, const kith_request_t *request)
 {
     const kith_proto_write_t *write = (*msg_p)->body;
     const kith_window_entry_t *entry =
-      KITH_BUG (NO_DEDUP) ? NULL : kith_window_find (&channel->window, request);
+        KITH_BUG (NO_DEDUP) ? NULL : kith_window_find (&channel->window, request);
     if (entry) {
         if (entry->seq <= log->last)
             s_ack (ctx, msg_p, entry->epoch, entry->seq);
@@ -293,7 +296,8 @@ s_seen (kith_ctx_t *ctx, kith_data_log_t *log, kith_data_channel_t *channel, kit
     }
     for (const kith_pending_t *pending = log->first; pending; pending = pending->next)
         if (pending->record.channel == channel->id
-            && !memcmp (&pending->record.request.client, request->client, sizeof request->client)
+            && !memcmp (&pending->record.request.client, request->client,
+                        sizeof request->client)
             && pending->record.request.counter == request->counter
             && pending->record.request.part == request->part) {
             kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "the same request waits already");
@@ -301,8 +305,9 @@ s_seen (kith_ctx_t *ctx, kith_data_log_t *log, kith_data_channel_t *channel, kit
         }
     if (write->since < channel->window.low) {
         kith_refuse (ctx, msg_p, KITH_ERR_OUTCOME_UNKNOWN,
-                     "request %" PRIu64 " is older than the requests that are remembered (since %"
-                     PRIu64 ", remembered above %" PRIu64 ")",
+                     "request %" PRIu64
+                     " is older than the requests that are remembered (since %" PRIu64
+                     ", remembered above %" PRIu64 ")",
                      request->counter, write->since, channel->window.low);
         return true;
     }
@@ -315,40 +320,43 @@ s_write (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log,
 {
     const kith_proto_write_t *write = (*msg_p)->body;
     if (channel->dropped) {
-        kith_refuse (ctx, msg_p, KITH_ERR_SCHEMA_CHANGED, "channel %" PRIu64 " is dropped",
-                     write->channel);
+        kith_refuse (ctx, msg_p, KITH_ERR_SCHEMA_CHANGED,
+                     "channel %" PRIu64 " is dropped", write->channel);
         return;
     }
     kith_frame_t *frame = kith_msg_frame (*msg_p, write->rows);
     kith_error_t error;
     kith_batch_t batch;
-    kith_error_set (&error, KITH_ERR_PROTOCOL, "a write needs rows and a client id of 16 bytes");
+    kith_error_set (&error, KITH_ERR_PROTOCOL,
+                    "a write needs rows and a client id of 16 bytes");
     if (!frame || write->request.client.size != 16
-        || kith_batch_open (&batch, kith_frame_data (frame), kith_frame_size (frame), &error)) {
+        || kith_batch_open (&batch, kith_frame_data (frame), kith_frame_size (frame),
+                            &error)) {
         kith_ctx_fail (ctx, msg_p, &error);
         return;
     }
-    kith_request_t request = {.counter = write->request.counter, .part = write->request.part};
+    kith_request_t request = {.counter = write->request.counter,
+                              .part = write->request.part};
     memcpy (request.client, write->request.client.data, sizeof request.client);
     if (s_seen (ctx, log, channel, msg_p, &request))
         return;
     if (log->pending_bytes > PENDING_BYTES_MAX) {
-        kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "log %u has %" PRIu64 " bytes waiting", log->number,
-                     log->pending_bytes);
+        kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "log %u has %" PRIu64 " bytes waiting",
+                     log->number, log->pending_bytes);
         return;
     }
     kith_pending_t *pending = kith_new (sizeof *pending);
     pending->rows = kith_frame_share (frame);
     pending->record =
-      (kith_record_t){.kind = write->remove ? KITH_RECORD_DELETE : KITH_RECORD_INSERT,
-                      .cluster = kith_ctx_cluster (ctx)->id,
-                      .log = log->number,
-                      .partition = write->partition,
-                      .channel = write->channel,
-                      .request = request,
-                      .rows = batch.rows,
-                      .body = kith_frame_data (frame),
-                      .body_bytes = batch.bytes};
+        (kith_record_t){.kind = write->remove ? KITH_RECORD_DELETE : KITH_RECORD_INSERT,
+                        .cluster = kith_ctx_cluster (ctx)->id,
+                        .log = log->number,
+                        .partition = write->partition,
+                        .channel = write->channel,
+                        .request = request,
+                        .rows = batch.rows,
+                        .body = kith_frame_data (frame),
+                        .body_bytes = batch.bytes};
     pending->request = *msg_p;
     *msg_p = NULL;
     s_enqueue (self, ctx, log, pending);
@@ -356,7 +364,8 @@ s_write (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log,
 
 //  The row of a channel that was not known came: what waited for it goes on
 static void
-s_channel_got (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_channel_got (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+               void *arg)
 {
     kith_data_node_t *self = arg_self;
     kith_data_log_t *log = arg;
@@ -367,9 +376,10 @@ s_channel_got (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **ans
     uint64_t known = 0;
     if (end == KITH_END_OK) {
         const kith_proto_channels_t *channels = (*answer_p)->body;
-        for (uint32_t i = 0; i < channels->rows_count && i < channels->collections_count; i++)
-            if (kith_data_channel_take (log, &channels->rows [i], &channels->collections [i],
-                                        &error))
+        for (uint32_t i = 0; i < channels->rows_count && i < channels->collections_count;
+             i++)
+            if (kith_data_channel_take (log, &channels->rows [i],
+                                        &channels->collections [i], &error))
                 known = channels->rows [i].channel;
     }
     else
@@ -409,8 +419,8 @@ kith_data_write (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     kith_proto_channel_get_t *get = msg->body;
     get->channel = id;
     log->work++;
-    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_channel_got,
-                   log);
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
+                   s_channel_got, log);
 }
 
 void

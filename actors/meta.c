@@ -5,21 +5,21 @@
 
 #define TAG_LEASES 1
 #define LEASES_EVERY_US 1000000
-#define LEASE_TTL_US 10000000           //  of leases found at start
+#define LEASE_TTL_US 10000000    //  of leases found at start
 
 typedef struct {
     char key [KITH_KEY_MAX];
-    uint64_t revision;                  //  of the row as it was put
-    kith_blob_t value;                  //  own copy
+    uint64_t revision;    //  of the row as it was put
+    kith_blob_t value;    //  own copy
     int64_t ttl_us;
     int64_t ends_us;
 } lease_t;
 
 typedef struct {
     kith_kv_t *kv;
-    kith_park_t queue;                  //  requests that wait for the store
-    bool busy;                          //  a call of the store is under way
-    bool ready;                         //  the cluster's id is known
+    kith_park_t queue;    //  requests that wait for the store
+    bool busy;            //  a call of the store is under way
+    bool ready;           //  the cluster's id is known
     lease_t *leases;
     uint32_t lease_count;
     uint32_t lease_capacity;
@@ -31,11 +31,10 @@ typedef struct {
     kith_msg_t *request;
     kith_msg_t *answer;
     kith_error_t error;
-    uint64_t id;                        //  START: cluster id to put if there is none; then the one that is
+    uint64_t id;    //  START: cluster id to put if there is none; then the one that is
 } op_t;
 
-static void
-s_next (meta_t *self, kith_ctx_t *ctx);
+static void s_next (meta_t *self, kith_ctx_t *ctx);
 
 //  On the worker
 
@@ -66,11 +65,11 @@ s_scanned (void *arg, const char *key, const void *value, size_t size, uint64_t 
     scanned_t *scanned = arg;
     scanned->items = kith_grow (scanned->items, scanned->count, &scanned->capacity,
                                 sizeof *scanned->items);
-    scanned->items [scanned->count++] =
-      (kith_proto_kv_item_t){.key = kith_arena_strdup (scanned->arena, key),
-                             .value = {.data = kith_arena_copy (scanned->arena, value, size),
-                                       .size = (uint32_t) size},
-                             .revision = revision};
+    scanned->items [scanned->count++] = (kith_proto_kv_item_t){
+        .key = kith_arena_strdup (scanned->arena, key),
+        .value = {.data = kith_arena_copy (scanned->arena, value, size),
+                  .size = (uint32_t) size},
+        .revision = revision};
 }
 
 static int
@@ -93,19 +92,24 @@ s_work_txn (op_t *op)
 {
     const kith_proto_kv_txn_t *txn = op->request->body;
     kith_arena_t *arena = &op->request->arena;
-    kith_kv_compare_t *compares = kith_arena_alloc (arena, txn->compares_count * sizeof *compares);
-    kith_kv_change_t *changes = kith_arena_alloc (arena, txn->changes_count * sizeof *changes);
+    kith_kv_compare_t *compares =
+        kith_arena_alloc (arena, txn->compares_count * sizeof *compares);
+    kith_kv_change_t *changes =
+        kith_arena_alloc (arena, txn->changes_count * sizeof *changes);
     for (uint32_t i = 0; i < txn->compares_count; i++)
-        compares [i] = (kith_kv_compare_t){txn->compares [i].key, txn->compares [i].revision};
+        compares [i] =
+            (kith_kv_compare_t){txn->compares [i].key, txn->compares [i].revision};
     for (uint32_t i = 0; i < txn->changes_count; i++) {
         const kith_proto_kv_change_t *change = &txn->changes [i];
         changes [i] = (kith_kv_change_t){
-          change->key, change->remove ? NULL : (const void *) change->value.data, change->value.size};
+            change->key, change->remove ? NULL : (const void *) change->value.data,
+            change->value.size};
     }
     op->answer = kith_msg_new (KITH_KIND_KV_DONE);
     kith_proto_kv_done_t *done = op->answer->body;
-    return op->kv->txn (op->kv, compares, txn->compares_count, changes, txn->changes_count,
-                        &done->committed, &done->revision, &op->error);
+    return op->kv->txn (op->kv, compares, txn->compares_count, changes,
+                        txn->changes_count, &done->committed, &done->revision,
+                        &op->error);
 }
 
 static int
@@ -115,7 +119,8 @@ s_work_lease_put (op_t *op)
     const kith_kv_change_t change = {put->key, put->value.data, put->value.size};
     op->answer = kith_msg_new (KITH_KIND_KV_DONE);
     kith_proto_kv_done_t *done = op->answer->body;
-    return op->kv->txn (op->kv, NULL, 0, &change, 1, &done->committed, &done->revision, &op->error);
+    return op->kv->txn (op->kv, NULL, 0, &change, 1, &done->committed, &done->revision,
+                        &op->error);
 }
 
 static void
@@ -150,7 +155,8 @@ s_work_start (void *arg)
         const kith_kv_compare_t compare = {"cluster/id", 0};
         const kith_kv_change_t change = {"cluster/id", &op->id, sizeof op->id};
         bool committed = false;
-        if (op->kv->txn (op->kv, &compare, 1, &change, 1, &committed, &revision, &op->error)) {
+        if (op->kv->txn (op->kv, &compare, 1, &change, 1, &committed, &revision,
+                         &op->error)) {
             kith_bytes_free (&bytes);
             return;
         }
@@ -175,8 +181,8 @@ s_lease (meta_t *self, const char *key)
 }
 
 static void
-s_lease_keep (meta_t *self, kith_ctx_t *ctx, const char *key, kith_blob_t value, uint64_t revision,
-              int64_t ttl_us)
+s_lease_keep (meta_t *self, kith_ctx_t *ctx, const char *key, kith_blob_t value,
+              uint64_t revision, int64_t ttl_us)
 {
     lease_t *lease = s_lease (self, key);
     if (!lease) {
@@ -220,7 +226,8 @@ s_done (void *arg_self, kith_ctx_t *ctx, void *arg)
     if (op->request->kind == KITH_KIND_LEASE_PUT) {
         const kith_proto_lease_put_t *put = op->request->body;
         const kith_proto_kv_done_t *done = op->answer->body;
-        s_lease_keep (self, ctx, put->key, put->value, done->revision, put->ttl_ms * 1000ll);
+        s_lease_keep (self, ctx, put->key, put->value, done->revision,
+                      put->ttl_ms * 1000ll);
     }
     kith_ctx_reply (ctx, &op->request, &op->answer);
     free (op);
@@ -258,7 +265,8 @@ s_next (meta_t *self, kith_ctx_t *ctx)
     op->kv = self->kv;
     op->request = kith_park_take (&self->queue, 0);
     if (kith_ctx_work (ctx, KITH_POOL_IO, s_work, s_done, op)) {
-        kith_refuse (ctx, &op->request, KITH_ERR_BUSY, "the metadata store has too many calls waiting");
+        kith_refuse (ctx, &op->request, KITH_ERR_BUSY,
+                     "the metadata store has too many calls waiting");
         free (op);
         return;
     }
@@ -311,11 +319,11 @@ s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     const kith_kind_t kind = (*msg_p)->kind;
     if (kind == KITH_KIND_LEASE_KEEP)
         s_keep (self, ctx, msg_p);
-    else if (kind == KITH_KIND_KV_GET || kind == KITH_KIND_KV_SCAN || kind == KITH_KIND_KV_TXN
-             || kind == KITH_KIND_LEASE_PUT) {
+    else if (kind == KITH_KIND_KV_GET || kind == KITH_KIND_KV_SCAN
+             || kind == KITH_KIND_KV_TXN || kind == KITH_KIND_LEASE_PUT) {
         if (self->queue.count >= KITH_WORK_MAX)
-            kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "%u calls wait for the metadata store",
-                         self->queue.count);
+            kith_refuse (ctx, msg_p, KITH_ERR_BUSY,
+                         "%u calls wait for the metadata store", self->queue.count);
         else {
             kith_park_add (&self->queue, msg_p);
             s_next (self, ctx);
@@ -363,10 +371,10 @@ s_stop (void **self_p, kith_ctx_t *ctx)
 }
 
 const kith_behaviour_t kith_meta = {
-  .name = "meta",
-  .role = KITH_ROLE_META,
-  .init = s_init,
-  .handle = s_handle,
-  .timeout = s_timeout,
-  .stop = s_stop,
+    .name = "meta",
+    .role = KITH_ROLE_META,
+    .init = s_init,
+    .handle = s_handle,
+    .timeout = s_timeout,
+    .stop = s_stop,
 };

@@ -56,7 +56,8 @@ s_learn (kith_proxy_t *self, const char *db, const char *name,
     snprintf (known->name, sizeof known->name, "%s", name);
     kith_keep (&known->definition, &kith_proto_collection_table, definition);
     known->schema = schema;
-    known->delegators = kith_new ((definition->channels_count + 1) * sizeof *known->delegators);
+    known->delegators =
+        kith_new ((definition->channels_count + 1) * sizeof *known->delegators);
     self->known = kith_grow (self->known, self->known_count, &self->known_capacity,
                              sizeof (kith_known_t *));
     self->known [self->known_count++] = known;
@@ -64,7 +65,8 @@ s_learn (kith_proxy_t *self, const char *db, const char *name,
 }
 
 static void
-s_described (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_described (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     kith_proxy_t *self = arg_self;
     kith_asking_t *asking = arg;
@@ -107,7 +109,8 @@ kith_proxy_known (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, const
         }
     }
     for (uint32_t i = 0; i < self->asking_count; i++)
-        if (!strcmp (self->asking [i]->name, name) && !strcmp (self->asking [i]->db, db)) {
+        if (!strcmp (self->asking [i]->name, name)
+            && !strcmp (self->asking [i]->db, db)) {
             kith_park_add (&self->asking [i]->waiting, msg_p);
             return NULL;
         }
@@ -123,14 +126,16 @@ kith_proxy_known (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, const
     kith_proto_collection_describe_t *describe = msg->body;
     describe->db = kith_arena_strdup (&msg->arena, asking->db);
     describe->name = kith_arena_strdup (&msg->arena, asking->name);
-    kith_ctx_call (ctx, kith_actor (KITH_ROLE_ROOT_COORD, 0), &msg, left, s_described, asking);
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_ROOT_COORD, 0), &msg, left, s_described,
+                   asking);
     return NULL;
 }
 
 //  Owners of logs
 
 static void
-s_owners (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_owners (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+          void *arg)
 {
     kith_proxy_t *self = arg_self;
     (void) arg;
@@ -141,13 +146,15 @@ s_owners (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
         const kith_proto_log_routes_t *routes = (*answer_p)->body;
         for (uint32_t i = 0; i < routes->logs_count; i++)
             if (routes->logs [i].log < self->owner_count && routes->logs [i].open)
-                self->owners [routes->logs [i].log] = kith_address_from (&routes->logs [i].owner);
+                self->owners [routes->logs [i].log] =
+                    kith_address_from (&routes->logs [i].owner);
     }
     kith_proxy_retry (self, ctx);
 }
 
 bool
-kith_proxy_owner (kith_proxy_t *self, kith_ctx_t *ctx, uint32_t log, kith_address_t *owner)
+kith_proxy_owner (kith_proxy_t *self, kith_ctx_t *ctx, uint32_t log,
+                  kith_address_t *owner)
 {
     if (log >= self->owner_count)
         return false;
@@ -157,8 +164,8 @@ kith_proxy_owner (kith_proxy_t *self, kith_ctx_t *ctx, uint32_t log, kith_addres
     if (!self->routing) {
         self->routing = true;
         kith_msg_t *msg = kith_msg_new (KITH_KIND_ROUTE_LOGS);
-        kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_owners,
-                       NULL);
+        kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
+                       s_owners, NULL);
     }
     return false;
 }
@@ -173,7 +180,8 @@ kith_proxy_owner_wrong (kith_proxy_t *self, uint32_t log)
 //  Delegators of channels
 
 static void
-s_delegators (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_delegators (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+              void *arg)
 {
     kith_proxy_t *self = arg_self;
     kith_known_t *known = arg;
@@ -184,7 +192,8 @@ s_delegators (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
         for (uint32_t i = 0; i < routes->channels_count; i++)
             for (uint32_t j = 0; j < definition->channels_count; j++)
                 if (definition->channels [j].channel == routes->channels [i].channel)
-                    known->delegators [j] = kith_address_from (&routes->channels [i].delegator);
+                    known->delegators [j] =
+                        kith_address_from (&routes->channels [i].delegator);
     }
     else if (end == KITH_END_FAILED) {
         kith_error_t error;
@@ -192,7 +201,8 @@ s_delegators (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
         //  Dropped: whoever waits asks root_coord again. Released: whoever waits is told
         if (error.code == KITH_ERR_NOT_LOADED)
             known->refused = error;
-        if (error.code == KITH_ERR_NOT_LOADED || error.code == KITH_ERR_COLLECTION_NOT_FOUND)
+        if (error.code == KITH_ERR_NOT_LOADED
+            || error.code == KITH_ERR_COLLECTION_NOT_FOUND)
             kith_proxy_forget (self, known);
     }
     kith_proxy_release (&known);
@@ -201,8 +211,8 @@ s_delegators (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
 }
 
 bool
-kith_proxy_delegator (kith_proxy_t *self, kith_ctx_t *ctx, kith_known_t *known, uint32_t shard,
-                      kith_address_t *delegator)
+kith_proxy_delegator (kith_proxy_t *self, kith_ctx_t *ctx, kith_known_t *known,
+                      uint32_t shard, kith_address_t *delegator)
 {
     (void) self;
     *delegator = known->delegators [shard];
@@ -249,8 +259,8 @@ kith_proxy_partitions (kith_ctx_t *ctx, kith_known_t *known, kith_msg_t **msg_p,
                 found = true;
             }
         if (!found) {
-            kith_refuse (ctx, msg_p, KITH_ERR_PARTITION_NOT_FOUND, "no partition '%s' in %s",
-                         names [i], definition->name);
+            kith_refuse (ctx, msg_p, KITH_ERR_PARTITION_NOT_FOUND,
+                         "no partition '%s' in %s", names [i], definition->name);
             return false;
         }
     }
@@ -306,10 +316,10 @@ s_stop (void **self_p, kith_ctx_t *ctx)
 }
 
 const kith_behaviour_t kith_proxy = {
-  .name = "proxy",
-  .role = KITH_ROLE_PROXY,
-  .init = s_init,
-  .handle = kith_proxy_handle,
-  .timeout = s_timeout,
-  .stop = s_stop,
+    .name = "proxy",
+    .role = KITH_ROLE_PROXY,
+    .init = s_init,
+    .handle = kith_proxy_handle,
+    .timeout = s_timeout,
+    .stop = s_stop,
 };

@@ -10,12 +10,12 @@
 typedef struct {
     char db [KITH_NAME_MAX + 1];
     char name [KITH_NAME_MAX + 1];
-    kith_kept_t definition;             //  kith_proto_collection_t
+    kith_kept_t definition;    //  kith_proto_collection_t
     kith_schema_t *schema;
-    kith_address_t *delegators;         //  by shard; role CLIENT: not known
-    bool routing;                       //  query_coord is being asked
+    kith_address_t *delegators;    //  by shard; role CLIENT: not known
+    bool routing;                  //  query_coord is being asked
     bool stale;
-    kith_error_t refused;               //  stale because its reads are refused
+    kith_error_t refused;    //  stale because its reads are refused
     uint32_t uses;
 } kith_known_t;
 
@@ -34,18 +34,16 @@ typedef struct {
     uint32_t known_count, known_capacity;
     kith_asking_t **asking;
     uint32_t asking_count, asking_capacity;
-    kith_address_t *owners;             //  of logs; role CLIENT: not known
+    kith_address_t *owners;    //  of logs; role CLIENT: not known
     uint32_t owner_count;
-    bool routing;                       //  data_coord is being asked
+    bool routing;    //  data_coord is being asked
     bool ticking;
     struct kith_mutation *mutations;    //  under way
     struct kith_proxied *reads;         //  under way
     uint64_t in_flight;
 } kith_proxy_t;
 
-enum {
-    KITH_PROXY_RETRY = 1
-};
+enum { KITH_PROXY_RETRY = 1 };
 
 //  proxy.c: the cache. Entry of a request's collection (a use is counted), or null: the request waits or was refused.
 kith_known_t *kith_proxy_known (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p,
@@ -53,7 +51,8 @@ kith_known_t *kith_proxy_known (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t 
 void kith_proxy_release (kith_known_t **known_p);
 void kith_proxy_forget (kith_proxy_t *self, kith_known_t *known);
 void kith_proxy_forget_name (kith_proxy_t *self, const char *db, const char *name);
-bool kith_proxy_owner (kith_proxy_t *self, kith_ctx_t *ctx, uint32_t log, kith_address_t *owner);
+bool kith_proxy_owner (kith_proxy_t *self, kith_ctx_t *ctx, uint32_t log,
+                       kith_address_t *owner);
 void kith_proxy_owner_wrong (kith_proxy_t *self, uint32_t log);
 bool kith_proxy_delegator (kith_proxy_t *self, kith_ctx_t *ctx, kith_known_t *known,
                            uint32_t shard, kith_address_t *delegator);

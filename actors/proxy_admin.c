@@ -2,11 +2,12 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include "actors/proxy.h"
 
-#define FIGURE_US 3000000               //  of one question behind a figure
+#define FIGURE_US 3000000    //  of one question behind a figure
 
 //  A request passed on: its answer goes back as it came
 static void
-s_passed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_passed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+          void *arg)
 {
     kith_proxy_t *self = arg_self;
     kith_msg_t *request = arg;
@@ -40,34 +41,34 @@ s_pass (kith_ctx_t *ctx, kith_msg_t **msg_p, kith_role_t role)
     kith_msg_t *msg = kith_msg_copy (*msg_p);
     kith_msg_t *request = *msg_p;
     *msg_p = NULL;
-    kith_ctx_call (ctx, kith_actor (role, 0), &msg, kith_ctx_left_us (ctx, request), s_passed,
-                   request);
+    kith_ctx_call (ctx, kith_actor (role, 0), &msg, kith_ctx_left_us (ctx, request),
+                   s_passed, request);
 }
 
 //  What a gathering knows of one collection
 typedef struct {
     kith_kept_t definition;
-    kith_kept_t indexes;                //  kith_proto_index_described_t
+    kith_kept_t indexes;    //  kith_proto_index_described_t
     kith_address_t *delegators;
     uint64_t rows, disk, memory, index_rows;
     uint32_t growing, sealed, indexed, loading;
-    bool behind;                        //  a channel has not applied all of its log
-    bool unknown;                       //  a question was not answered
+    bool behind;     //  a channel has not applied all of its log
+    bool unknown;    //  a question was not answered
 } figures_t;
 
 //  Questions to many, answered together. Steps: definitions; routes and indexes; figures of each channel.
 typedef struct {
     kith_proxy_t *proxy;
     kith_msg_t *request;
-    kith_msg_t *answer;                 //  being written
+    kith_msg_t *answer;    //  being written
     figures_t *collections;
     uint32_t count;
-    uint32_t out;                       //  questions not back
+    uint32_t out;    //  questions not back
     uint32_t step;
-    const char *waiting;                //  status: for what
+    const char *waiting;    //  status: for what
     char waiting_text [200];
     kith_arena_t arena;
-    kith_proto_log_route_t *logs;       //  status: as data_coord told
+    kith_proto_log_route_t *logs;    //  status: as data_coord told
     uint32_t log_count;
 } gather_t;
 
@@ -75,12 +76,11 @@ typedef struct {
 typedef struct {
     gather_t *gather;
     uint32_t collection;
-    uint32_t channel;                   //  index in the definition, or of a process
+    uint32_t channel;    //  index in the definition, or of a process
     uint32_t log;
 } question_t;
 
-static void
-s_step (kith_proxy_t *self, kith_ctx_t *ctx, gather_t *gather);
+static void s_step (kith_proxy_t *self, kith_ctx_t *ctx, gather_t *gather);
 
 static void
 s_gather_free (gather_t *gather)
@@ -160,7 +160,8 @@ s_stated (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, vo
         figures->indexed += state->indexed;
         figures->loading += state->loading;
         for (uint32_t i = 0; i < gather->log_count; i++)
-            if (gather->logs [i].log == question->log && gather->logs [i].last > state->covered)
+            if (gather->logs [i].log == question->log
+                && gather->logs [i].last > state->covered)
                 figures->behind = true;
     }
     else
@@ -177,7 +178,7 @@ s_ask_figures (kith_ctx_t *ctx, gather_t *gather, bool count)
         const kith_proto_collection_t *definition = s_definition (figures);
         for (uint32_t j = 0; definition->loaded && j < definition->channels_count; j++) {
             const question_t where = {
-              .collection = i, .channel = j, .log = definition->channels [j].log};
+                .collection = i, .channel = j, .log = definition->channels [j].log};
             if (figures->delegators [j].role != KITH_ROLE_QUERY_NODE) {
                 figures->unknown = true;
                 continue;
@@ -211,7 +212,8 @@ s_routed (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, vo
         for (uint32_t i = 0; i < routes->channels_count; i++)
             for (uint32_t j = 0; j < definition->channels_count; j++)
                 if (definition->channels [j].channel == routes->channels [i].channel)
-                    figures->delegators [j] = kith_address_from (&routes->channels [i].delegator);
+                    figures->delegators [j] =
+                        kith_address_from (&routes->channels [i].delegator);
     }
     if (s_question_end (question, end))
         s_step (self, ctx, gather);
@@ -233,7 +235,8 @@ static void
 s_ask_routes (kith_ctx_t *ctx, gather_t *gather, bool indexes)
 {
     for (uint32_t i = 0; i < gather->count; i++) {
-        const kith_proto_collection_t *definition = s_definition (&gather->collections [i]);
+        const kith_proto_collection_t *definition =
+            s_definition (&gather->collections [i]);
         if (!definition->loaded)
             continue;
         const question_t where = {.collection = i};
@@ -246,7 +249,8 @@ s_ask_routes (kith_ctx_t *ctx, gather_t *gather, bool indexes)
         msg = kith_msg_new (KITH_KIND_INDEX_DESCRIBE);
         kith_proto_index_describe_t *describe = msg->body;
         describe->id = definition->id;
-        s_ask (ctx, gather, kith_actor (KITH_ROLE_INDEX_COORD, 0), &msg, s_indexed, where);
+        s_ask (ctx, gather, kith_actor (KITH_ROLE_INDEX_COORD, 0), &msg, s_indexed,
+               where);
     }
 }
 
@@ -258,7 +262,7 @@ s_add_definition (gather_t *gather, const kith_proto_collection_t *definition)
     figures_t *figures = &gather->collections [gather->count++];
     kith_keep (&figures->definition, &kith_proto_collection_table, definition);
     figures->delegators =
-      kith_new ((definition->channels_count + 1) * sizeof *figures->delegators);
+        kith_new ((definition->channels_count + 1) * sizeof *figures->delegators);
 }
 
 static void
@@ -269,7 +273,7 @@ s_defined (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, v
     if (end == KITH_END_OK && (*answer_p)->kind == KITH_KIND_COLLECTION_LISTED) {
         const kith_proto_collection_listed_t *listed = (*answer_p)->body;
         gather->collections =
-          kith_new ((listed->collections_count + 1) * sizeof *gather->collections);
+            kith_new ((listed->collections_count + 1) * sizeof *gather->collections);
         for (uint32_t i = 0; i < listed->collections_count; i++)
             s_add_definition (gather, &listed->collections [i].definition);
     }
@@ -321,11 +325,12 @@ s_process (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, v
     if (end == KITH_END_OK) {
         const kith_proto_process_stated_t *stated = (*answer_p)->body;
         *info = *(const kith_proto_process_info_t *) kith_codec_copy (
-          &kith_proto_process_info_table, &stated->info, &gather->answer->arena);
+            &kith_proto_process_info_table, &stated->info, &gather->answer->arena);
         info->up = true;
     }
     else {
-        info->name = kith_arena_printf (&gather->answer->arena, "process %u", question->channel);
+        info->name =
+            kith_arena_printf (&gather->answer->arena, "process %u", question->channel);
         gather->waiting = info->name;
     }
     if (s_question_end (question, end))
@@ -340,13 +345,13 @@ s_logs (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void
     kith_proto_cluster_status_t *status = gather->answer->body;
     if (end == KITH_END_OK) {
         const kith_proto_log_routes_t *routes = kith_codec_copy (
-          &kith_proto_log_routes_table, (*answer_p)->body, &gather->answer->arena);
+            &kith_proto_log_routes_table, (*answer_p)->body, &gather->answer->arena);
         gather->logs = status->logs = routes->logs;
         gather->log_count = status->logs_count = routes->logs_count;
         for (uint32_t i = 0; i < routes->logs_count; i++)
             if (!routes->logs [i].open) {
-                snprintf (gather->waiting_text, sizeof gather->waiting_text, "log %u to be opened",
-                          routes->logs [i].log);
+                snprintf (gather->waiting_text, sizeof gather->waiting_text,
+                          "log %u to be opened", routes->logs [i].log);
                 gather->waiting = gather->waiting_text;
             }
     }
@@ -377,11 +382,11 @@ s_ask_cluster (kith_ctx_t *ctx, gather_t *gather)
 {
     kith_proto_cluster_status_t *status = gather->answer->body;
     status->cluster =
-      kith_arena_strdup (&gather->answer->arena, kith_ctx_cluster (ctx)->name);
+        kith_arena_strdup (&gather->answer->arena, kith_ctx_cluster (ctx)->name);
     status->differs = status->waiting = "";
     const uint32_t count = kith_ctx_role_count (ctx, KITH_ROLE_SUPERVISOR);
-    status->processes =
-      kith_arena_alloc (&gather->answer->arena, (count + 1) * sizeof *status->processes);
+    status->processes = kith_arena_alloc (&gather->answer->arena,
+                                          (count + 1) * sizeof *status->processes);
     status->processes_count = count;
     for (uint32_t i = 0; i < count; i++) {
         kith_msg_t *msg = kith_msg_new (KITH_KIND_PROCESS_STATUS);
@@ -389,35 +394,38 @@ s_ask_cluster (kith_ctx_t *ctx, gather_t *gather)
                (question_t){.channel = i});
     }
     kith_msg_t *msg = kith_msg_new (KITH_KIND_ROUTE_LOGS);
-    s_ask (ctx, gather, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, s_logs, (question_t){0});
+    s_ask (ctx, gather, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, s_logs,
+           (question_t){0});
     msg = kith_msg_new (KITH_KIND_TOPOLOGY_GET);
-    s_ask (ctx, gather, kith_actor (KITH_ROLE_ROOT_COORD, 0), &msg, s_topology, (question_t){0});
+    s_ask (ctx, gather, kith_actor (KITH_ROLE_ROOT_COORD, 0), &msg, s_topology,
+           (question_t){0});
 }
 
 //  Answers
 
 static void
-s_index_states (const figures_t *figures, kith_proto_index_state_t **states, uint32_t *count,
-                kith_arena_t *arena)
+s_index_states (const figures_t *figures, kith_proto_index_state_t **states,
+                uint32_t *count, kith_arena_t *arena)
 {
     const kith_proto_index_described_t *described = figures->indexes.row;
     *count = 0;
     if (!described)
         return;
     const kith_proto_index_described_t *copy =
-      kith_codec_copy (&kith_proto_index_described_table, described, arena);
+        kith_codec_copy (&kith_proto_index_described_table, described, arena);
     *states = copy->indexes;
     *count = copy->indexes_count;
     for (uint32_t i = 0; i < *count; i++)
-        (*states) [i].loaded =
-          figures->index_rows < (*states) [i].rows ? figures->index_rows : (*states) [i].rows;
+        (*states) [i].loaded = figures->index_rows < (*states) [i].rows
+                                   ? figures->index_rows
+                                   : (*states) [i].rows;
 }
 
 static void
 s_info (const figures_t *figures, kith_proto_collection_info_t *info, kith_arena_t *arena)
 {
     info->definition = *(const kith_proto_collection_t *) kith_codec_copy (
-      &kith_proto_collection_table, figures->definition.row, arena);
+        &kith_proto_collection_table, figures->definition.row, arena);
     info->rows = figures->rows;
     info->disk = figures->disk;
     info->memory = figures->memory;
@@ -434,9 +442,10 @@ s_status_ready (gather_t *gather)
     for (uint32_t i = 0; i < gather->count; i++) {
         const figures_t *figures = &gather->collections [i];
         const kith_proto_collection_t *definition = s_definition (figures);
-        if (definition->loaded && (figures->unknown || figures->loading || figures->behind)) {
-            snprintf (gather->waiting_text, sizeof gather->waiting_text, "collection %.160s",
-                      definition->name);
+        if (definition->loaded
+            && (figures->unknown || figures->loading || figures->behind)) {
+            snprintf (gather->waiting_text, sizeof gather->waiting_text,
+                      "collection %.160s", definition->name);
             gather->waiting = gather->waiting_text;
         }
     }
@@ -453,16 +462,16 @@ s_finish (kith_ctx_t *ctx, gather_t *gather)
         s_status_ready (gather);
     else if (answer->kind == KITH_KIND_COLLECTION_LISTED) {
         kith_proto_collection_listed_t *listed = answer->body;
-        listed->collections =
-          kith_arena_alloc (&answer->arena, (gather->count + 1) * sizeof *listed->collections);
+        listed->collections = kith_arena_alloc (
+            &answer->arena, (gather->count + 1) * sizeof *listed->collections);
         listed->collections_count = gather->count;
         for (uint32_t i = 0; i < gather->count; i++)
             s_info (&gather->collections [i], &listed->collections [i], &answer->arena);
     }
     else if (answer->kind == KITH_KIND_INDEX_DESCRIBED) {
         kith_proto_index_described_t *described = answer->body;
-        s_index_states (&gather->collections [0], &described->indexes, &described->indexes_count,
-                        &answer->arena);
+        s_index_states (&gather->collections [0], &described->indexes,
+                        &described->indexes_count, &answer->arena);
     }
     else {
         kith_proto_collection_described_t *described = answer->body;
@@ -488,7 +497,7 @@ s_step (kith_proxy_t *self, kith_ctx_t *ctx, gather_t *gather)
         else if (gather->step == 2)
             s_ask_figures (ctx, gather,
                            kind == KITH_KIND_COLLECTION_LIST
-                             || kind == KITH_KIND_COLLECTION_DESCRIBE);
+                               || kind == KITH_KIND_COLLECTION_DESCRIBE);
         else {
             s_finish (ctx, gather);
             return;
@@ -553,7 +562,8 @@ s_open_end (kith_ctx_t *ctx, open_t *open)
 }
 
 static void
-s_open_told (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_open_told (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     (void) self;
     open_last_t *asked = arg;
@@ -564,7 +574,7 @@ s_open_told (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
         const kith_proto_last_t *last = (*answer_p)->body;
         kith_proto_collection_opened_t *opened = open->answer->body;
         opened->since [opened->since_count++] =
-          (kith_proto_position_t){.log = log, .epoch = last->epoch, .seq = last->seq};
+            (kith_proto_position_t){.log = log, .epoch = last->epoch, .seq = last->seq};
     }
     else if (end != KITH_END_STOPPED) {
         kith_end_error (end, *answer_p, &open->error);
@@ -590,9 +600,9 @@ s_open (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     const kith_proto_collection_t *definition = known->definition.row;
     kith_proto_collection_opened_t *opened = open->answer->body;
     opened->definition = *(const kith_proto_collection_t *) kith_codec_copy (
-      &kith_proto_collection_table, definition, &open->answer->arena);
-    opened->since = kith_arena_alloc (&open->answer->arena,
-                                      (definition->channels_count + 1) * sizeof *opened->since);
+        &kith_proto_collection_table, definition, &open->answer->arena);
+    opened->since = kith_arena_alloc (
+        &open->answer->arena, (definition->channels_count + 1) * sizeof *opened->since);
     open->out = 1;
     for (uint32_t i = 0; i < definition->channels_count; i++) {
         const uint32_t log = definition->channels [i].log;

@@ -2,23 +2,18 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include "actors/proxy.h"
 
-#define ATTEMPT_MIN_US 2000000          //  one part; a delegator that died answers nothing
+#define ATTEMPT_MIN_US 2000000    //  one part; a delegator that died answers nothing
 
 //  A read's way:
 //
 //      KEYS --vectors of the asked rows--> SEARCH --a part a shard--> MERGE --> answered
 //      (search by keys only)               QUERY --a part a shard--> MERGE --> answered
-typedef enum {
-    PHASE_KEYS,
-    PHASE_SEARCH,
-    PHASE_QUERY,
-    PHASE_MERGE
-} phase_t;
+typedef enum { PHASE_KEYS, PHASE_SEARCH, PHASE_QUERY, PHASE_MERGE } phase_t;
 
 typedef struct {
     struct kith_proxied *read;
     bool out;
-    bool done;                          //  answered, or given up in a partial answer
+    bool done;    //  answered, or given up in a partial answer
     kith_msg_t *answer;
 } part_t;
 
@@ -28,24 +23,23 @@ typedef struct kith_proxied {
     kith_known_t *known;
     kith_schema_t *schema;
     phase_t phase;
-    part_t *parts;                      //  by shard
+    part_t *parts;    //  by shard
     uint32_t shards;
     uint32_t out;
     int64_t began_us;
     kith_error_t error;
     bool failed;
     bool partial;
-    kith_frame_t *queries;              //  of the search
+    kith_frame_t *queries;    //  of the search
     uint32_t nq;
-    uint32_t *partitions;               //  ids
+    uint32_t *partitions;    //  ids
     uint32_t partition_count;
     kith_found_t found;
     kith_rows_found_t rows;
     bool merged;
 } proxied_t;
 
-static void
-s_go (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read);
+static void s_go (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read);
 
 static const kith_proto_search_t *
 s_search (const proxied_t *read)
@@ -120,7 +114,8 @@ s_found_figures (const proxied_t *read, kith_msg_t *answer)
     uint32_t stages = 0, there = 0;
     for (uint32_t i = 0; i < read->shards; i++)
         if (read->parts [i].answer)
-            stages += ((const kith_proto_found_t *) read->parts [i].answer->body)->stages_count;
+            stages +=
+                ((const kith_proto_found_t *) read->parts [i].answer->body)->stages_count;
     body->stages = kith_arena_alloc (&answer->arena, (stages + 1) * sizeof *body->stages);
     for (uint32_t i = 0; i < read->shards; i++) {
         if (!read->parts [i].answer)
@@ -146,11 +141,14 @@ s_answer_search (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
     kith_msg_t *answer = kith_msg_new (KITH_KIND_FOUND);
     kith_proto_found_t *body = answer->body;
     if (read->merged) {
-        body->counts = read->found.counts.size ? kith_msg_add_bytes (answer, &read->found.counts)
-                                               : 0;
-        body->scores = read->found.scores.size ? kith_msg_add_bytes (answer, &read->found.scores)
-                                               : 0;
-        body->rows = read->found.rows.size ? kith_msg_add_bytes (answer, &read->found.rows) : 0;
+        body->counts = read->found.counts.size
+                           ? kith_msg_add_bytes (answer, &read->found.counts)
+                           : 0;
+        body->scores = read->found.scores.size
+                           ? kith_msg_add_bytes (answer, &read->found.scores)
+                           : 0;
+        body->rows =
+            read->found.rows.size ? kith_msg_add_bytes (answer, &read->found.rows) : 0;
     }
     else {
         const kith_msg_t *part = read->parts [0].answer;
@@ -173,7 +171,8 @@ s_answer_query (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
     kith_msg_t *answer = kith_msg_new (KITH_KIND_ROWS);
     kith_proto_rows_t *body = answer->body;
     if (read->merged) {
-        body->rows = read->rows.rows.size ? kith_msg_add_bytes (answer, &read->rows.rows) : 0;
+        body->rows =
+            read->rows.rows.size ? kith_msg_add_bytes (answer, &read->rows.rows) : 0;
         body->count = read->rows.count;
     }
     else
@@ -200,7 +199,8 @@ s_part (const kith_msg_t *answer)
     const bool search = answer->kind == KITH_KIND_FOUND;
     const kith_frame_t *counts = search ? kith_msg_frame (answer, found->counts) : NULL;
     const kith_frame_t *scores = search ? kith_msg_frame (answer, found->scores) : NULL;
-    const kith_frame_t *batch = kith_msg_frame (answer, search ? found->rows : rows->rows);
+    const kith_frame_t *batch =
+        kith_msg_frame (answer, search ? found->rows : rows->rows);
     return (kith_part_t){.counts = counts ? kith_frame_data (counts) : NULL,
                          .counts_bytes = counts ? kith_frame_size (counts) : 0,
                          .scores = scores ? kith_frame_data (scores) : NULL,
@@ -222,19 +222,20 @@ s_merge (void *arg)
     read->merged = true;
     if (search) {
         const kith_field_t *field =
-          kith_schema_vector (read->schema, search->field, &read->error);
+            kith_schema_vector (read->schema, search->field, &read->error);
         read->failed = !field
-                       || kith_found_merge (parts, count, read->nq, search->k, field->metric,
-                                            &read->found, &read->error);
+                       || kith_found_merge (parts, count, read->nq, search->k,
+                                            field->metric, &read->found, &read->error);
     }
     else {
         const kith_proto_query_t *plan = s_query (read);
         const kith_field_t *order =
-          *plan->order ? kith_schema_find (read->schema, plan->order, NULL) : NULL;
-        read->failed = kith_rows_merge (parts, count, order ? order->id : 0, plan->descending,
-                                        plan->offset, plan->limit ? plan->limit : KITH_KEYS_MAX,
-                                        &read->rows, &read->error)
-                       != 0;
+            *plan->order ? kith_schema_find (read->schema, plan->order, NULL) : NULL;
+        read->failed =
+            kith_rows_merge (parts, count, order ? order->id : 0, plan->descending,
+                             plan->offset, plan->limit ? plan->limit : KITH_KEYS_MAX,
+                             &read->rows, &read->error)
+            != 0;
     }
     free (parts);
 }
@@ -272,8 +273,10 @@ s_queries_of (proxied_t *read, const kith_column_t *keys, const kith_field_t *fi
             const kith_column_t *known = kith_batch_field (&batch, keys->field);
             const kith_column_t *vectors = kith_batch_field (&batch, field->id);
             for (uint32_t j = 0; known && vectors && j < batch.rows && !found; j++)
-                if (kith_key_equal (keys, row, known, j) && kith_column_valid (vectors, j)) {
-                    memcpy (to + (size_t) row * width, kith_column_fixed (vectors, j), width);
+                if (kith_key_equal (keys, row, known, j)
+                    && kith_column_valid (vectors, j)) {
+                    memcpy (to + (size_t) row * width, kith_column_fixed (vectors, j),
+                            width);
                     found = true;
                 }
         }
@@ -283,11 +286,13 @@ s_queries_of (proxied_t *read, const kith_column_t *keys, const kith_field_t *fi
         uint32_t length = 0;
         if (keys->type == KITH_TYPE_VARCHAR) {
             const char *text = kith_column_string (keys, row, &length);
-            return kith_error_set (&read->error, KITH_ERR_KEY_NOT_FOUND, "no row '%.*s' in %s",
-                                   (int) (length > 200 ? 200 : length), text, search->collection);
+            return kith_error_set (
+                &read->error, KITH_ERR_KEY_NOT_FOUND, "no row '%.*s' in %s",
+                (int) (length > 200 ? 200 : length), text, search->collection);
         }
-        return kith_error_set (&read->error, KITH_ERR_KEY_NOT_FOUND, "no row %" PRId64 " in %s",
-                               kith_column_int (keys, row), search->collection);
+        return kith_error_set (&read->error, KITH_ERR_KEY_NOT_FOUND,
+                               "no row %" PRId64 " in %s", kith_column_int (keys, row),
+                               search->collection);
     }
     read->queries = queries;
     read->nq = keys->rows;
@@ -305,8 +310,9 @@ s_keys (const proxied_t *read, kith_batch_t *batch, const kith_column_t **column
         return -1;
     *column = kith_batch_field (batch, key->id);
     if (!*column || (*column)->type != key->type || !(*column)->rows)
-        return kith_error_set (error, KITH_ERR_TYPE_MISMATCH, "keys must be of field '%s' (%s)",
-                               key->name, kith_type_name (key->type));
+        return kith_error_set (error, KITH_ERR_TYPE_MISMATCH,
+                               "keys must be of field '%s' (%s)", key->name,
+                               kith_type_name (key->type));
     return 0;
 }
 
@@ -316,8 +322,9 @@ s_keys_found (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
     kith_batch_t batch;
     const kith_column_t *keys = NULL;
     const kith_field_t *field =
-      kith_schema_vector (read->schema, s_search (read)->field, &read->error);
-    if (!field || s_keys (read, &batch, &keys, &read->error) || s_queries_of (read, keys, field)) {
+        kith_schema_vector (read->schema, s_search (read)->field, &read->error);
+    if (!field || s_keys (read, &batch, &keys, &read->error)
+        || s_queries_of (read, keys, field)) {
         s_fail (self, ctx, read);
         return;
     }
@@ -358,7 +365,8 @@ s_complete (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
 //  Parts
 
 static void
-s_part_back (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_part_back (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     kith_proxy_t *self = arg_self;
     part_t *part = arg;
@@ -379,10 +387,12 @@ s_part_back (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     }
     else {
         kith_end_error (end, *answer_p, &read->error);
-        if (read->error.code == KITH_ERR_NOT_LOADED || read->error.code == KITH_ERR_TIMEOUT
+        if (read->error.code == KITH_ERR_NOT_LOADED
+            || read->error.code == KITH_ERR_TIMEOUT
             || read->error.code == KITH_ERR_UNREACHABLE)
             kith_proxy_delegators_wrong (read->known);
-        else if (read->error.code != KITH_ERR_BUSY && read->error.code != KITH_ERR_BELOW_BASE)
+        else if (read->error.code != KITH_ERR_BUSY
+                 && read->error.code != KITH_ERR_BELOW_BASE)
             read->failed = true;
     }
     s_go (self, ctx, read);
@@ -394,8 +404,8 @@ s_part_search (const proxied_t *read, uint64_t channel)
     const kith_proto_search_t *search = s_search (read);
     kith_msg_t *msg = kith_msg_new (KITH_KIND_SEARCH);
     kith_proto_search_t *part = msg->body;
-    *part = *(const kith_proto_search_t *) kith_codec_copy (&kith_proto_search_table, search,
-                                                            &msg->arena);
+    *part = *(const kith_proto_search_t *) kith_codec_copy (&kith_proto_search_table,
+                                                            search, &msg->arena);
     part->channel = channel;
     part->nq = read->nq;
     part->keys = part->skip = 0;
@@ -403,8 +413,8 @@ s_part_search (const proxied_t *read, uint64_t channel)
     part->queries = kith_msg_add_frame (msg, &queries);
     if (search->keys)
         part->skip = s_share (msg, read->request, search->keys);
-    part->partition_ids =
-      kith_arena_copy (&msg->arena, read->partitions, read->partition_count * sizeof (uint32_t));
+    part->partition_ids = kith_arena_copy (&msg->arena, read->partitions,
+                                           read->partition_count * sizeof (uint32_t));
     part->partition_ids_count = read->partition_count;
     return msg;
 }
@@ -418,10 +428,11 @@ s_part_query (const proxied_t *read, uint64_t channel)
     if (search) {
         //  PHASE_KEYS: the vectors of the asked rows
         part->keys = s_share (msg, read->request, search->keys);
-        const kith_field_t *field = kith_schema_vector (read->schema, search->field, NULL);
+        const kith_field_t *field =
+            kith_schema_vector (read->schema, search->field, NULL);
         part->output = kith_arena_alloc (&msg->arena, sizeof *part->output);
         part->output [part->output_count++] =
-          kith_arena_strdup (&msg->arena, field ? field->name : "");
+            kith_arena_strdup (&msg->arena, field ? field->name : "");
         part->level = search->level;
         part->bounded_ms = search->bounded_ms;
         part->token = kith_arena_copy (&msg->arena, search->token,
@@ -430,8 +441,8 @@ s_part_query (const proxied_t *read, uint64_t channel)
     }
     else {
         const kith_proto_query_t *query = s_query (read);
-        *part = *(const kith_proto_query_t *) kith_codec_copy (&kith_proto_query_table, query,
-                                                               &msg->arena);
+        *part = *(const kith_proto_query_t *) kith_codec_copy (&kith_proto_query_table,
+                                                               query, &msg->arena);
         part->keys = query->keys ? s_share (msg, read->request, query->keys) : 0;
         part->partition_ids = kith_arena_copy (&msg->arena, read->partitions,
                                                read->partition_count * sizeof (uint32_t));
@@ -478,8 +489,9 @@ s_over (kith_ctx_t *ctx, proxied_t *read)
         return true;
     }
     if (read->error.code == KITH_OK)
-        kith_error_set (&read->error, KITH_ERR_TIMEOUT, "no query node answers for %s",
-                        ((const kith_proto_collection_t *) read->known->definition.row)->name);
+        kith_error_set (
+            &read->error, KITH_ERR_TIMEOUT, "no query node answers for %s",
+            ((const kith_proto_collection_t *) read->known->definition.row)->name);
     read->failed = true;
     return true;
 }
@@ -549,20 +561,23 @@ s_check (const proxied_t *read, kith_error_t *error)
             return kith_error_set (error, KITH_ERR_LIMIT, "limit %" PRIu64 ", at most %u",
                                    query->limit, KITH_K_MAX);
         if (query->offset > KITH_NQ_K_MAX)
-            return kith_error_set (error, KITH_ERR_LIMIT, "offset %" PRIu64 ", at most %u",
-                                   query->offset, KITH_NQ_K_MAX);
+            return kith_error_set (error, KITH_ERR_LIMIT,
+                                   "offset %" PRIu64 ", at most %u", query->offset,
+                                   KITH_NQ_K_MAX);
         return 0;
     }
     const kith_proto_search_t *search = s_search (read);
     if (!search->k || search->k > KITH_K_MAX)
-        return kith_error_set (error, KITH_ERR_LIMIT, "k is %u, it may be 1 to %u", search->k,
-                               KITH_K_MAX);
+        return kith_error_set (error, KITH_ERR_LIMIT, "k is %u, it may be 1 to %u",
+                               search->k, KITH_K_MAX);
     if (!search->keys && (!search->nq || search->nq > KITH_NQ_MAX))
-        return kith_error_set (error, KITH_ERR_LIMIT, "%u queries, 1 to %u may be asked at once",
-                               search->nq, KITH_NQ_MAX);
+        return kith_error_set (error, KITH_ERR_LIMIT,
+                               "%u queries, 1 to %u may be asked at once", search->nq,
+                               KITH_NQ_MAX);
     if ((uint64_t) search->nq * search->k > KITH_NQ_K_MAX)
-        return kith_error_set (error, KITH_ERR_LIMIT, "%u queries x k %u, at most %u together",
-                               search->nq, search->k, KITH_NQ_K_MAX);
+        return kith_error_set (error, KITH_ERR_LIMIT,
+                               "%u queries x k %u, at most %u together", search->nq,
+                               search->k, KITH_NQ_K_MAX);
     if (!(search->recall >= 0 && search->recall <= 1))
         return kith_error_set (error, KITH_ERR_INVALID, "recall is %g, it may be 0 to 1",
                                (double) search->recall);
@@ -575,11 +590,12 @@ s_check (const proxied_t *read, kith_error_t *error)
     const uint64_t wanted = (uint64_t) search->nq * field->dim * 4;
     if (!queries || kith_frame_size (queries) > KITH_QUERY_BYTES_MAX
         || kith_frame_size (queries) != wanted)
-        return kith_error_set (
-          error, KITH_ERR_DIMENSION_MISMATCH,
-          "'%s' has %u dimensions: %u queries are %" PRIu64 " bytes (at most %u), not %zu",
-          field->name, field->dim, search->nq, wanted, KITH_QUERY_BYTES_MAX,
-          queries ? kith_frame_size (queries) : (size_t) 0);
+        return kith_error_set (error, KITH_ERR_DIMENSION_MISMATCH,
+                               "'%s' has %u dimensions: %u queries are %" PRIu64
+                               " bytes (at most %u), not %zu",
+                               field->name, field->dim, search->nq, wanted,
+                               KITH_QUERY_BYTES_MAX,
+                               queries ? kith_frame_size (queries) : (size_t) 0);
     return 0;
 }
 
@@ -596,13 +612,15 @@ s_take (kith_ctx_t *ctx, proxied_t *read)
         return false;
     }
     read->partitions =
-      kith_arena_alloc (&read->request->arena, (count + 1) * sizeof *read->partitions);
+        kith_arena_alloc (&read->request->arena, (count + 1) * sizeof *read->partitions);
     read->partition_count = count;
-    if (!kith_proxy_partitions (ctx, read->known, &read->request, names, count, read->partitions))
+    if (!kith_proxy_partitions (ctx, read->known, &read->request, names, count,
+                                read->partitions))
         return false;
     read->phase = query ? PHASE_QUERY : search->keys ? PHASE_KEYS : PHASE_SEARCH;
     if (search && !search->keys) {
-        read->queries = kith_frame_share (kith_msg_frame (read->request, search->queries));
+        read->queries =
+            kith_frame_share (kith_msg_frame (read->request, search->queries));
         read->nq = search->nq;
     }
     return true;
@@ -630,7 +648,8 @@ kith_proxy_read (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         s_free (self, read);
         return;
     }
-    read->shards = ((const kith_proto_collection_t *) known->definition.row)->channels_count;
+    read->shards =
+        ((const kith_proto_collection_t *) known->definition.row)->channels_count;
     read->parts = kith_new (read->shards * sizeof *read->parts);
     for (uint32_t i = 0; i < read->shards; i++)
         read->parts [i].read = read;

@@ -2,13 +2,13 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include "actors/proxy.h"
 
-#define INLINE_BYTES (32u << 10)        //  more is checked and cut on a worker
-#define ATTEMPT_US 3000000              //  one WRITE, of which a request may need several
+#define INLINE_BYTES (32u << 10)    //  more is checked and cut on a worker
+#define ATTEMPT_US 3000000          //  one WRITE, of which a request may need several
 
 typedef struct {
     struct kith_mutation *mutation;
-    kith_frame_t *rows;                 //  null: no row of this shard
-    bool out;                           //  a WRITE is under way
+    kith_frame_t *rows;    //  null: no row of this shard
+    bool out;              //  a WRITE is under way
     bool done;
     uint64_t epoch, seq;
 } part_t;
@@ -19,28 +19,28 @@ typedef struct kith_mutation {
     kith_msg_t *request;
     kith_known_t *known;
     kith_schema_t *schema;
-    const kith_frame_t *frame;          //  of the request
+    const kith_frame_t *frame;    //  of the request
     bool remove;
     uint32_t partition;
     uint32_t shards;
     uint32_t rows;
     part_t parts [KITH_SHARDS_MAX];
     uint32_t out;
-    bool cut;                           //  parts are there
+    bool cut;    //  parts are there
     int64_t began_us;
-    kith_error_t error;                 //  the newest refusal
-    bool failed;                        //  no further try
+    kith_error_t error;    //  the newest refusal
+    bool failed;           //  no further try
 } mutation_t;
 
-static void
-s_go (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation);
+static void s_go (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation);
 
 //  On the worker: check and cut
 
 static int
 s_cut_shards (mutation_t *self, const kith_batch_t *batch, const kith_frame_t *whole)
 {
-    const kith_column_t *keys = kith_batch_field (batch, kith_schema_key (self->schema)->id);
+    const kith_column_t *keys =
+        kith_batch_field (batch, kith_schema_key (self->schema)->id);
     uint32_t *rows = kith_new ((batch->rows + 1) * sizeof *rows);
     uint8_t *shard_of = kith_new (batch->rows + 1);
     for (uint32_t row = 0; row < batch->rows; row++)
@@ -51,7 +51,8 @@ s_cut_shards (mutation_t *self, const kith_batch_t *batch, const kith_frame_t *w
             if (shard_of [row] == shard)
                 rows [count++] = row;
         if (count == batch->rows)
-            self->parts [shard].rows = kith_frame_share ((kith_frame_t *) (uintptr_t) whole);
+            self->parts [shard].rows =
+                kith_frame_share ((kith_frame_t *) (uintptr_t) whole);
         else if (count) {
             kith_bytes_t bytes = {0};
             kith_batch_gather (&bytes, batch, rows, count);
@@ -69,21 +70,22 @@ s_cut (void *arg)
     mutation_t *self = arg;
     kith_batch_t batch;
     self->failed = true;
-    if (kith_batch_open (&batch, kith_frame_data (self->frame), kith_frame_size (self->frame),
-                         &self->error)
+    if (kith_batch_open (&batch, kith_frame_data (self->frame),
+                         kith_frame_size (self->frame), &self->error)
         || kith_schema_check (self->schema, &batch, self->remove, &self->error))
         return;
     self->rows = batch.rows;
     kith_bytes_t bytes = {0};
     bool completed = false;
     if (!self->remove
-        && kith_schema_complete (self->schema, &batch, &completed, &bytes, &self->error)) {
+        && kith_schema_complete (self->schema, &batch, &completed, &bytes,
+                                 &self->error)) {
         kith_bytes_free (&bytes);
         return;
     }
     kith_frame_t *whole =
-      completed ? kith_frame_take (&bytes)
-                : kith_frame_share ((kith_frame_t *) (uintptr_t) self->frame);
+        completed ? kith_frame_take (&bytes)
+                  : kith_frame_share ((kith_frame_t *) (uintptr_t) self->frame);
     kith_bytes_free (&bytes);
     if (!completed
         || !kith_batch_open (&batch, kith_frame_data (whole), kith_frame_size (whole),
@@ -110,14 +112,14 @@ s_end (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation)
         mutated->rows = mutation->rows;
         mutated->us = (uint64_t) (kith_ctx_now_us (ctx) - mutation->began_us);
         mutated->token =
-          kith_arena_alloc (&answer->arena, mutation->shards * sizeof *mutated->token);
+            kith_arena_alloc (&answer->arena, mutation->shards * sizeof *mutated->token);
         const kith_proto_collection_t *definition = mutation->known->definition.row;
         for (uint32_t i = 0; i < mutation->shards; i++)
             if (mutation->parts [i].done)
                 mutated->token [mutated->token_count++] =
-                  (kith_proto_position_t){.log = definition->channels [i].log,
-                                          .epoch = mutation->parts [i].epoch,
-                                          .seq = mutation->parts [i].seq};
+                    (kith_proto_position_t){.log = definition->channels [i].log,
+                                            .epoch = mutation->parts [i].epoch,
+                                            .seq = mutation->parts [i].seq};
         kith_ctx_reply (ctx, &mutation->request, &answer);
     }
     kith_msg_destroy (&mutation->request);
@@ -129,7 +131,8 @@ s_end (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation)
 }
 
 static void
-s_written (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_written (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+           void *arg)
 {
     kith_proxy_t *self = arg_self;
     part_t *part = arg;
@@ -155,7 +158,8 @@ s_written (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
         if (mutation->error.code == KITH_ERR_SCHEMA_CHANGED)
             kith_proxy_forget (self, mutation->known);
         //  Only what the same request may be sent again for goes on
-        if (mutation->error.code != KITH_ERR_NOT_OWNER && mutation->error.code != KITH_ERR_BUSY
+        if (mutation->error.code != KITH_ERR_NOT_OWNER
+            && mutation->error.code != KITH_ERR_BUSY
             && mutation->error.code != KITH_ERR_TIMEOUT
             && mutation->error.code != KITH_ERR_UNREACHABLE)
             mutation->failed = true;
@@ -177,16 +181,17 @@ s_send (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation, uint32_t shar
     const kith_proto_insert_t *insert = mutation->request->body;
     const kith_proto_remove_t *remove = mutation->request->body;
     const kith_proto_request_id_t *request =
-      mutation->remove ? &remove->request : &insert->request;
+        mutation->remove ? &remove->request : &insert->request;
     const kith_proto_position_t *since = mutation->remove ? remove->since : insert->since;
-    const uint32_t since_count = mutation->remove ? remove->since_count : insert->since_count;
+    const uint32_t since_count =
+        mutation->remove ? remove->since_count : insert->since_count;
     kith_msg_t *msg = kith_msg_new (KITH_KIND_WRITE);
     kith_proto_write_t *write = msg->body;
     write->channel = channel->channel;
     write->log = channel->log;
     write->request = *request;
     write->request.client.data =
-      kith_arena_copy (&msg->arena, request->client.data, request->client.size);
+        kith_arena_copy (&msg->arena, request->client.data, request->client.size);
     write->request.part = shard;
     write->partition = mutation->partition;
     write->remove = mutation->remove;
@@ -200,7 +205,8 @@ s_send (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation, uint32_t shar
     mutation->out++;
     //  An owner that died answers nothing: the same request goes again long before the client's deadline
     const int64_t left = kith_ctx_left_us (ctx, mutation->request);
-    kith_ctx_call (ctx, owner, &msg, left < ATTEMPT_US ? left : ATTEMPT_US, s_written, part);
+    kith_ctx_call (ctx, owner, &msg, left < ATTEMPT_US ? left : ATTEMPT_US, s_written,
+                   part);
 }
 
 //  Sends what is not durable yet; ends when nothing is left to do
@@ -218,9 +224,10 @@ s_go (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation)
     if (!done && !mutation->failed && mutation->request->deadline_us
         && now >= mutation->request->deadline_us) {
         mutation->failed = true;
-        kith_error_set (&mutation->error, KITH_ERR_TIMEOUT,
-                        "not every shard said that it has the rows; the same request may be sent "
-                        "again");
+        kith_error_set (
+            &mutation->error, KITH_ERR_TIMEOUT,
+            "not every shard said that it has the rows; the same request may be sent "
+            "again");
     }
     if (done || mutation->failed) {
         if (!mutation->out)
@@ -266,16 +273,18 @@ s_take (kith_ctx_t *ctx, kith_known_t *known, kith_msg_t **msg_p, mutation_t *mu
     const kith_proto_insert_t *insert = (*msg_p)->body;
     const kith_proto_remove_t *remove = (*msg_p)->body;
     mutation->remove = (*msg_p)->kind == KITH_KIND_REMOVE;
-    mutation->frame = kith_msg_frame (*msg_p, mutation->remove ? remove->keys : insert->rows);
+    mutation->frame =
+        kith_msg_frame (*msg_p, mutation->remove ? remove->keys : insert->rows);
     const kith_proto_request_id_t *request =
-      mutation->remove ? &remove->request : &insert->request;
+        mutation->remove ? &remove->request : &insert->request;
     if (request->client.size != 16 || !mutation->frame) {
         kith_refuse (ctx, msg_p, KITH_ERR_PROTOCOL,
                      "a write needs a frame of rows and a client id of 16 bytes");
         return false;
     }
     if (kith_frame_size (mutation->frame) > KITH_WRITE_BYTES_MAX) {
-        kith_refuse (ctx, msg_p, KITH_ERR_LIMIT, "%zu bytes of rows, at most %u in one request",
+        kith_refuse (ctx, msg_p, KITH_ERR_LIMIT,
+                     "%zu bytes of rows, at most %u in one request",
                      kith_frame_size (mutation->frame), KITH_WRITE_BYTES_MAX);
         return false;
     }
@@ -298,8 +307,8 @@ kith_proxy_mutate (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     const kith_proto_remove_t *remove = (*msg_p)->body;
     const bool removing = (*msg_p)->kind == KITH_KIND_REMOVE;
     kith_known_t *known =
-      kith_proxy_known (self, ctx, msg_p, removing ? remove->db : insert->db,
-                        removing ? remove->collection : insert->collection);
+        kith_proxy_known (self, ctx, msg_p, removing ? remove->db : insert->db,
+                          removing ? remove->collection : insert->collection);
     if (!known)
         return;
     mutation_t *mutation = kith_new (sizeof *mutation);
@@ -311,7 +320,8 @@ kith_proxy_mutate (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     mutation->proxy = self;
     mutation->known = known;
     mutation->schema = kith_schema_share (known->schema);
-    mutation->shards = ((const kith_proto_collection_t *) known->definition.row)->channels_count;
+    mutation->shards =
+        ((const kith_proto_collection_t *) known->definition.row)->channels_count;
     mutation->began_us = kith_ctx_now_us (ctx);
     mutation->request = *msg_p;
     *msg_p = NULL;

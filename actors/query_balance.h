@@ -7,8 +7,8 @@
 
 typedef struct {
     bool alive;
-    uint64_t channels;                  //  that it answers for
-    uint64_t rows;                      //  in sealed segments that it holds
+    uint64_t channels;    //  that it answers for
+    uint64_t rows;        //  in sealed segments that it holds
 } kith_balance_node_t;
 
 #define KITH_BALANCE_NONE UINT32_MAX

@@ -5,7 +5,8 @@
 
 #define NODE_TTL_MS 10000u
 #define TICK_US 250000
-#define LOOK_US 5000000                 //  the rows are read again even if nobody says that they changed
+#define LOOK_US                                                                          \
+    5000000    //  the rows are read again even if nobody says that they changed
 
 //  Requests that a scan answers: rows_changed, route_channels of what is not known yet, channel_refresh
 
@@ -15,8 +16,8 @@ s_route (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, bool las
     const kith_proto_route_channels_t *ask = (*msg_p)->body;
     kith_msg_t *answer = kith_msg_new (KITH_KIND_CHANNEL_ROUTES);
     kith_proto_channel_routes_t *routes = answer->body;
-    routes->channels =
-      kith_arena_alloc (&answer->arena, (self->plan_count + 1) * sizeof *routes->channels);
+    routes->channels = kith_arena_alloc (&answer->arena, (self->plan_count + 1)
+                                                             * sizeof *routes->channels);
     bool known = false, released = false, waits = false;
     for (uint32_t i = 0; i < self->plan_count; i++) {
         const kith_query_plan_t *plan = self->plans [i];
@@ -31,10 +32,10 @@ s_route (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, bool las
             continue;
         }
         routes->channels [routes->channels_count++] = (kith_proto_channel_route_t){
-          .channel = plan->id,
-          .delegator = {.role = KITH_ROLE_QUERY_NODE,
-                        .index = plan->delegator,
-                        .incarnation = self->nodes [plan->delegator].incarnation}};
+            .channel = plan->id,
+            .delegator = {.role = KITH_ROLE_QUERY_NODE,
+                          .index = plan->delegator,
+                          .incarnation = self->nodes [plan->delegator].incarnation}};
     }
     if (known && !waits) {
         kith_ctx_reply (ctx, msg_p, &answer);
@@ -46,12 +47,13 @@ s_route (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, bool las
         kith_query_coord_scan (self, ctx);
     }
     else if (released)
-        kith_refuse (ctx, msg_p, KITH_ERR_NOT_LOADED, "the collection is released: load it first");
+        kith_refuse (ctx, msg_p, KITH_ERR_NOT_LOADED,
+                     "the collection is released: load it first");
     else if (known)
         kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "no query node is alive for a channel");
     else
-        kith_refuse (ctx, msg_p, KITH_ERR_COLLECTION_NOT_FOUND, "no collection with id %" PRIu64,
-                     ask->collection);
+        kith_refuse (ctx, msg_p, KITH_ERR_COLLECTION_NOT_FOUND,
+                     "no collection with id %" PRIu64, ask->collection);
 }
 
 static void
@@ -97,7 +99,8 @@ typedef struct {
 } leased_t;
 
 static void
-s_leased_node (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_leased_node (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+               void *arg)
 {
     kith_query_coord_t *self = arg_self;
     const leased_t leased = *(const leased_t *) arg;
@@ -114,7 +117,8 @@ s_leased_node (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **ans
 }
 
 static void
-s_kept_node (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_kept_node (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     kith_query_coord_t *self = arg_self;
     (void) ctx;
@@ -124,10 +128,12 @@ s_kept_node (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
 }
 
 static void
-s_lease_node (kith_query_coord_t *self, kith_ctx_t *ctx, uint32_t index, const char *endpoint)
+s_lease_node (kith_query_coord_t *self, kith_ctx_t *ctx, uint32_t index,
+              const char *endpoint)
 {
     kith_query_coord_node_t *node = &self->nodes [index];
-    const kith_proto_node_row_t row = {.incarnation = node->incarnation, .endpoint = endpoint};
+    const kith_proto_node_row_t row = {.incarnation = node->incarnation,
+                                       .endpoint = endpoint};
     const kith_key_t key = kith_key_node (KITH_ROLE_QUERY_NODE, index);
     const bool put = node->leased != node->incarnation;
     kith_msg_t *msg = kith_msg_new (put ? KITH_KIND_LEASE_PUT : KITH_KIND_LEASE_KEEP);
@@ -161,7 +167,8 @@ s_hello (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     const kith_msg_t *msg = *msg_p;
     const kith_proto_node_hello_t *hello = msg->body;
     if (msg->from.role != KITH_ROLE_QUERY_NODE || msg->from.index >= self->node_count) {
-        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "%s/%u is no query node of this topology",
+        kith_refuse (ctx, msg_p, KITH_ERR_INVALID,
+                     "%s/%u is no query node of this topology",
                      kith_role_name (msg->from.role), msg->from.index);
         return;
     }
@@ -184,7 +191,8 @@ s_hello (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 }
 
 static void
-s_unused_done (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_unused_done (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+               void *arg)
 {
     (void) arg_self;
     (void) ctx;
@@ -207,7 +215,7 @@ s_unused (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
                     && plan->assigned [i].holder == node);
     if (!again) {
         const kith_key_t key =
-          kith_key_pin (unused->channel, unused->segment, (*msg_p)->from.incarnation);
+            kith_key_pin (unused->channel, unused->segment, (*msg_p)->from.incarnation);
         kith_msg_t *txn = kith_txn_new (0, 1);
         kith_txn_remove (txn, key.text);
         kith_meta_call (ctx, &txn, s_unused_done, NULL);
@@ -218,7 +226,8 @@ s_unused (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 //  Pins of lives that are over
 
 static void
-s_old_pins (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_old_pins (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+            void *arg)
 {
     kith_query_coord_t *self = arg_self;
     (void) arg;
@@ -263,7 +272,8 @@ s_look (kith_query_coord_t *self, kith_ctx_t *ctx)
         kith_query_plan_t *plan = self->plans [i];
         bool busy = plan->wanted || plan->pinning;
         for (uint32_t j = 0; j < self->node_count; j++)
-            busy = busy || (plan->told [j].has && self->nodes [j].alive) || plan->told [j].out;
+            busy = busy || (plan->told [j].has && self->nodes [j].alive)
+                   || plan->told [j].out;
         if (!busy) {
             kith_query_coord_free_plan (&self->plans [i]);
             self->plans [i] = self->plans [--self->plan_count];
@@ -366,10 +376,10 @@ s_stop (void **self_p, kith_ctx_t *ctx)
 }
 
 const kith_behaviour_t kith_query_coord = {
-  .name = "query_coord",
-  .role = KITH_ROLE_QUERY_COORD,
-  .init = s_init,
-  .handle = s_handle,
-  .timeout = s_timeout,
-  .stop = s_stop,
+    .name = "query_coord",
+    .role = KITH_ROLE_QUERY_COORD,
+    .init = s_init,
+    .handle = s_handle,
+    .timeout = s_timeout,
+    .stop = s_stop,
 };

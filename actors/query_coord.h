@@ -7,42 +7,43 @@
 #include "actors/query_balance.h"
 
 typedef struct {
-    uint64_t incarnation;               //  0: never heard of
-    uint64_t leased;                    //  incarnation in its lease row
-    uint64_t lease_revision;            //  of that row: compared by T4
+    uint64_t incarnation;       //  0: never heard of
+    uint64_t leased;            //  incarnation in its lease row
+    uint64_t lease_revision;    //  of that row: compared by T4
     int64_t heard_us;
     bool alive;
 } kith_query_coord_node_t;
 
 //  What a node was told of a channel
 typedef struct {
-    uint64_t plan;                      //  newest one it said OK to
-    bool has;                           //  it was told to do something with the channel
-    bool out;                           //  a call is under way
+    uint64_t plan;    //  newest one it said OK to
+    bool has;         //  it was told to do something with the channel
+    bool out;         //  a call is under way
 } kith_told_t;
 
 typedef struct {
     uint64_t segment;
     uint32_t holder;
-    uint64_t pinned;                    //  incarnation in its pin row; 0: none
+    uint64_t pinned;    //  incarnation in its pin row; 0: none
 } kith_assigned_t;
 
 typedef struct {
     uint64_t id;
-    kith_kept_t row;                    //  kith_proto_channel_row_t
+    kith_kept_t row;    //  kith_proto_channel_row_t
     uint64_t revision;
-    kith_kept_t definition;             //  kith_proto_collection_t
-    kith_kept_t indexes;                //  kith_proto_segment_place_t whose `indexes` are the channel's
-    bool wanted;                        //  loaded, not dropped
-    bool seen;                          //  by the scan under way
+    kith_kept_t definition;    //  kith_proto_collection_t
+    kith_kept_t
+        indexes;    //  kith_proto_segment_place_t whose `indexes` are the channel's
+    bool wanted;    //  loaded, not dropped
+    bool seen;      //  by the scan under way
     uint32_t delegator;
     kith_assigned_t *assigned;
     uint32_t assigned_count;
-    uint64_t digest;                    //  of what the plan was made of
+    uint64_t digest;    //  of what the plan was made of
     uint64_t plan;
-    bool pinning;                       //  T4 is under way
-    bool pinned;                        //  every segment of the plan is pinned
-    kith_told_t *told;                  //  by node
+    bool pinning;         //  T4 is under way
+    bool pinned;          //  every segment of the plan is pinned
+    kith_told_t *told;    //  by node
 } kith_query_plan_t;
 
 typedef struct {
@@ -52,20 +53,18 @@ typedef struct {
     kith_query_plan_t **plans;
     uint32_t plan_count, plan_capacity;
     uint64_t next_plan;
-    bool held;                          //  the lease is
-    bool scanned;                       //  once at least
+    bool held;       //  the lease is
+    bool scanned;    //  once at least
     bool scanning;
-    bool dirty;                         //  something changed since the scan began
+    bool dirty;    //  something changed since the scan began
     bool ticking;
-    kith_park_t waiting;                //  requests that a scan begun later answers
-    kith_park_t served;                 //  requests that the scan under way answers
-    kith_kept_t collections;            //  kith_proto_kv_rows_t of the scan under way
+    kith_park_t waiting;        //  requests that a scan begun later answers
+    kith_park_t served;         //  requests that the scan under way answers
+    kith_kept_t collections;    //  kith_proto_kv_rows_t of the scan under way
     kith_kept_t channels;
 } kith_query_coord_t;
 
-enum {
-    KITH_QUERY_COORD_TICK = 1
-};
+enum { KITH_QUERY_COORD_TICK = 1 };
 
 //  query_coord_plan.c: from what is there to what each node is told
 void kith_query_coord_scan (kith_query_coord_t *self, kith_ctx_t *ctx);
@@ -73,7 +72,8 @@ void kith_query_coord_plan (kith_query_coord_t *self, kith_ctx_t *ctx);
 void kith_query_coord_free_plan (kith_query_plan_t **plan_p);
 kith_query_plan_t *kith_query_coord_find (kith_query_coord_t *self, uint64_t channel);
 //  `follow` of a channel as its delegator is told it.
-kith_msg_t *kith_query_coord_follow (const kith_query_coord_t *self, const kith_query_plan_t *plan);
+kith_msg_t *
+kith_query_coord_follow (const kith_query_coord_t *self, const kith_query_plan_t *plan);
 
 //  query_coord.c: what was asked is answered once the scan that it waited for is done.
 void kith_query_coord_scanned (kith_query_coord_t *self, kith_ctx_t *ctx);

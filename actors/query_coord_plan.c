@@ -60,7 +60,7 @@ s_places (const kith_query_coord_t *self, const kith_query_plan_t *plan, uint32_
     const kith_proto_channel_row_t *row = s_row (plan);
     const kith_proto_segment_place_t *indexes = plan->indexes.row;
     kith_proto_segment_place_t *places =
-      kith_arena_alloc (arena, (row->segments_count + 1) * sizeof *places);
+        kith_arena_alloc (arena, (row->segments_count + 1) * sizeof *places);
     *count = 0;
     for (uint32_t i = 0; i < row->segments_count; i++) {
         const kith_assigned_t *assigned = s_assigned (plan, row->segments [i].segment);
@@ -69,8 +69,8 @@ s_places (const kith_query_coord_t *self, const kith_query_plan_t *plan, uint32_
         kith_proto_segment_place_t *place = &places [(*count)++];
         place->segment = row->segments [i];
         place->holder = kith_address_to (s_node (self, assigned->holder));
-        place->indexes =
-          kith_arena_alloc (arena, (indexes->indexes_count + 1) * sizeof *place->indexes);
+        place->indexes = kith_arena_alloc (arena, (indexes->indexes_count + 1)
+                                                      * sizeof *place->indexes);
         for (uint32_t j = 0; j < indexes->indexes_count; j++)
             if (indexes->indexes [j].segment == place->segment.segment)
                 place->indexes [place->indexes_count++] = indexes->indexes [j];
@@ -83,14 +83,16 @@ kith_query_coord_follow (const kith_query_coord_t *self, const kith_query_plan_t
 {
     //  Built from borrowed rows, then copied whole into the message
     kith_arena_t arena = {0};
-    kith_proto_follow_t follow = {.definition = *(kith_proto_collection_t *) plan->definition.row,
+    kith_proto_follow_t follow = {.definition =
+                                      *(kith_proto_collection_t *) plan->definition.row,
                                   .row = *s_row (plan),
                                   .log = s_row (plan)->log,
                                   .plan = plan->plan};
-    follow.places = s_places (self, plan, KITH_BALANCE_NONE, &arena, &follow.places_count);
+    follow.places =
+        s_places (self, plan, KITH_BALANCE_NONE, &arena, &follow.places_count);
     kith_msg_t *msg = kith_msg_new (KITH_KIND_FOLLOW);
     *(kith_proto_follow_t *) msg->body = *(const kith_proto_follow_t *) kith_codec_copy (
-      &kith_proto_follow_table, &follow, &msg->arena);
+        &kith_proto_follow_table, &follow, &msg->arena);
     kith_arena_free (&arena);
     return msg;
 }
@@ -99,15 +101,16 @@ static kith_msg_t *
 s_hold (const kith_query_coord_t *self, const kith_query_plan_t *plan, uint32_t node)
 {
     kith_arena_t arena = {0};
-    kith_proto_hold_t hold = {.definition = *(kith_proto_collection_t *) plan->definition.row,
-                              .channel = plan->id,
-                              .log = s_row (plan)->log,
-                              .delegator = kith_address_to (s_node (self, plan->delegator)),
-                              .plan = plan->plan};
+    kith_proto_hold_t hold = {
+        .definition = *(kith_proto_collection_t *) plan->definition.row,
+        .channel = plan->id,
+        .log = s_row (plan)->log,
+        .delegator = kith_address_to (s_node (self, plan->delegator)),
+        .plan = plan->plan};
     hold.places = s_places (self, plan, node, &arena, &hold.places_count);
     kith_msg_t *msg = kith_msg_new (KITH_KIND_HOLD);
     *(kith_proto_hold_t *) msg->body = *(const kith_proto_hold_t *) kith_codec_copy (
-      &kith_proto_hold_table, &hold, &msg->arena);
+        &kith_proto_hold_table, &hold, &msg->arena);
     kith_arena_free (&arena);
     return msg;
 }
@@ -119,18 +122,17 @@ typedef struct {
     uint64_t plan;
     uint32_t node;
     uint64_t incarnation;
-    bool follow;                        //  hold comes next
+    bool follow;    //  hold comes next
     bool unfollow;
 } told_t;
 
-static void
-s_tell (kith_query_coord_t *self, kith_ctx_t *ctx, kith_query_plan_t *plan, uint32_t node);
+static void s_tell (kith_query_coord_t *self, kith_ctx_t *ctx, kith_query_plan_t *plan,
+                    uint32_t node);
 
-static void
-s_unpin_all (kith_query_coord_t *self, kith_ctx_t *ctx, uint64_t channel);
+static void s_unpin_all (kith_query_coord_t *self, kith_ctx_t *ctx, uint64_t channel);
 
-static void
-s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg);
+static void s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end,
+                    kith_msg_t **answer_p, void *arg);
 
 static void
 s_call (kith_query_coord_t *self, kith_ctx_t *ctx, told_t what, kith_msg_t **msg_p)
@@ -153,7 +155,8 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
         return;
     kith_told_t *told = &plan->told [what.node];
     told->out = false;
-    if (self->nodes [what.node].incarnation != what.incarnation || what.plan != plan->plan) {
+    if (self->nodes [what.node].incarnation != what.incarnation
+        || what.plan != plan->plan) {
         s_tell (self, ctx, plan, what.node);
         return;
     }
@@ -165,7 +168,8 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
         kith_msg_t *msg = s_hold (self, plan, what.node);
         told->out = true;
         s_call (self, ctx,
-                (told_t){.channel = plan->id, .plan = plan->plan, .node = what.node}, &msg);
+                (told_t){.channel = plan->id, .plan = plan->plan, .node = what.node},
+                &msg);
         return;
     }
     told->plan = what.plan;
@@ -230,7 +234,8 @@ s_tell_all (kith_query_coord_t *self, kith_ctx_t *ctx, kith_query_plan_t *plan)
 //  Pins
 
 static void
-s_unpinned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_unpinned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+            void *arg)
 {
     (void) arg_self;
     (void) answer_p;
@@ -270,7 +275,8 @@ typedef struct {
 } pin_t;
 
 static void
-s_pinned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_pinned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+          void *arg)
 {
     kith_query_coord_t *self = arg_self;
     const pin_t pin = *(const pin_t *) arg;
@@ -280,7 +286,7 @@ s_pinned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
         return;
     plan->pinning = false;
     if (!kith_txn_committed (end, *answer_p)) {
-        plan->digest = 0;               //  the row or a node changed: look again
+        plan->digest = 0;    //  the row or a node changed: look again
         self->dirty = true;
         kith_query_coord_tick (self, ctx);
         return;
@@ -350,7 +356,8 @@ s_loads (const kith_query_coord_t *self, kith_balance_node_t *nodes)
             nodes [plan->delegator].channels++;
         const kith_proto_channel_row_t *row = s_row (plan);
         for (uint32_t j = 0; j < row->segments_count; j++) {
-            const kith_assigned_t *assigned = s_assigned (plan, row->segments [j].segment);
+            const kith_assigned_t *assigned =
+                s_assigned (plan, row->segments [j].segment);
             if (assigned && assigned->holder < self->node_count)
                 nodes [assigned->holder].rows += row->segments [j].rows;
         }
@@ -375,8 +382,8 @@ s_assign (kith_query_coord_t *self, kith_query_plan_t *plan, kith_balance_node_t
                                          .pinned = old ? old->pinned : 0};
         if (old && nodes [old->holder].alive)
             continue;
-        const uint32_t holder = kith_balance_segment (nodes, self->node_count, plan->delegator,
-                                                      row->segments [i].rows);
+        const uint32_t holder = kith_balance_segment (
+            nodes, self->node_count, plan->delegator, row->segments [i].rows);
         assigned [i].holder = holder;
         assigned [i].pinned = 0;
         nodes [holder].rows += row->segments [i].rows;
@@ -435,8 +442,8 @@ kith_query_coord_plan (kith_query_coord_t *self, kith_ctx_t *ctx)
 //  Scanning: collections, channels, indexes; then the plan
 
 static void
-s_take_channel (kith_query_coord_t *self, const kith_proto_channel_row_t *row, uint64_t revision,
-                const kith_proto_collection_t *definition)
+s_take_channel (kith_query_coord_t *self, const kith_proto_channel_row_t *row,
+                uint64_t revision, const kith_proto_collection_t *definition)
 {
     kith_query_plan_t *plan = kith_query_coord_find (self, row->channel);
     if (!plan) {
@@ -468,8 +475,8 @@ s_take_rows (kith_query_coord_t *self, kith_arena_t *arena)
     for (uint32_t i = 0; i < self->plan_count; i++)
         self->plans [i]->seen = false;
     for (uint32_t i = 0; i < channels->items_count; i++) {
-        const kith_proto_channel_row_t *row = kith_row_read (&kith_proto_channel_row_table,
-                                                             channels->items [i].value, arena);
+        const kith_proto_channel_row_t *row = kith_row_read (
+            &kith_proto_channel_row_table, channels->items [i].value, arena);
         const kith_proto_collection_t *definition = NULL;
         const kith_key_t key = kith_key_collection (row ? row->collection : 0);
         for (uint32_t j = 0; row && j < collections->items_count && !definition; j++)
@@ -484,13 +491,15 @@ s_take_rows (kith_query_coord_t *self, kith_arena_t *arena)
 }
 
 static void
-s_take_indexes (kith_query_coord_t *self, const kith_proto_kv_rows_t *rows, kith_arena_t *arena)
+s_take_indexes (kith_query_coord_t *self, const kith_proto_kv_rows_t *rows,
+                kith_arena_t *arena)
 {
-    kith_proto_index_row_t *indexes = kith_arena_alloc (arena, (rows->items_count + 1) * sizeof *indexes);
+    kith_proto_index_row_t *indexes =
+        kith_arena_alloc (arena, (rows->items_count + 1) * sizeof *indexes);
     uint32_t count = 0;
     for (uint32_t i = 0; i < rows->items_count; i++) {
         const kith_proto_index_row_t *row =
-          kith_row_read (&kith_proto_index_row_table, rows->items [i].value, arena);
+            kith_row_read (&kith_proto_index_row_table, rows->items [i].value, arena);
         if (row)
             indexes [count++] = *row;
     }
@@ -500,7 +509,8 @@ s_take_indexes (kith_query_coord_t *self, const kith_proto_kv_rows_t *rows, kith
         while (end < count && indexes [end].channel == indexes [i].channel)
             end++;
         kith_query_plan_t *plan = kith_query_coord_find (self, indexes [i].channel);
-        const kith_proto_segment_place_t some = {.indexes = indexes + i, .indexes_count = end - i};
+        const kith_proto_segment_place_t some = {.indexes = indexes + i,
+                                                 .indexes_count = end - i};
         if (plan)
             kith_keep (&plan->indexes, &kith_proto_segment_place_table, &some);
         i = end;
@@ -516,7 +526,8 @@ s_scan_failed (kith_query_coord_t *self, kith_ctx_t *ctx)
 }
 
 static void
-s_indexes (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_indexes (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+           void *arg)
 {
     kith_query_coord_t *self = arg_self;
     (void) arg;
@@ -539,7 +550,8 @@ s_indexes (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
 }
 
 static void
-s_channels (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_channels (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+            void *arg)
 {
     kith_query_coord_t *self = arg_self;
     (void) arg;
@@ -555,7 +567,8 @@ s_channels (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
 
 //  Collections are read after the channels would miss one made in between: channels come second
 static void
-s_collections (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_collections (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+               void *arg)
 {
     kith_query_coord_t *self = arg_self;
     (void) arg;

@@ -6,7 +6,7 @@
 #define CREDIT (512u << 10)
 #define WAIT_MS 10000u
 #define SLACK_US 3000000
-#define INLINE_BYTES (48u << 10)        //  more is applied on a worker
+#define INLINE_BYTES (48u << 10)    //  more is applied on a worker
 
 //  Records of one FETCH being applied. It has its own references; nothing else changes these segments meanwhile.
 typedef struct {
@@ -43,8 +43,8 @@ s_apply_free (apply_t **self_p)
 static void
 s_apply_grow (apply_t *self, uint64_t after)
 {
-    self->growing = kith_grow (self->growing, self->growing_count, &self->growing_capacity,
-                               sizeof (kith_segment_t *));
+    self->growing = kith_grow (self->growing, self->growing_count,
+                               &self->growing_capacity, sizeof (kith_segment_t *));
     self->growing [self->growing_count++] = kith_segment_grow (self->schema, after);
 }
 
@@ -107,7 +107,8 @@ s_applied (void *arg_self, kith_ctx_t *ctx, void *arg)
     }
     if (!stale && apply->rc) {
         //  Some records may be applied: begin again from the row
-        kith_ctx_log (ctx, 'e', "channel %" PRIu64 ": %s", channel->id, apply->error.message);
+        kith_ctx_log (ctx, 'e', "channel %" PRIu64 ": %s", channel->id,
+                      apply->error.message);
         kith_query_refresh (self, ctx, channel);
     }
     else if (!stale) {
@@ -148,14 +149,17 @@ s_take_records (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *
     apply->growing_capacity = channel->growing_count + 2;
     apply->growing = kith_new (apply->growing_capacity * sizeof *apply->growing);
     for (uint32_t i = 0; i < channel->growing_count; i++)
-        apply->growing [apply->growing_count++] = kith_segment_share (channel->growing [i]);
+        apply->growing [apply->growing_count++] =
+            kith_segment_share (channel->growing [i]);
     apply->sealed = kith_new ((channel->held_count + 1) * sizeof *apply->sealed);
     for (uint32_t i = 0; i < channel->held_count; i++)
         if (channel->held [i]->state == KITH_HELD_ATTACHED)
-            apply->sealed [apply->sealed_count++] = kith_segment_share (channel->held [i]->rows);
+            apply->sealed [apply->sealed_count++] =
+                kith_segment_share (channel->held [i]->rows);
     channel->applying = true;
     channel->uses++;
-    if (size > INLINE_BYTES && !kith_ctx_work (ctx, KITH_POOL_QUERY, s_apply, s_applied, apply))
+    if (size > INLINE_BYTES
+        && !kith_ctx_work (ctx, KITH_POOL_QUERY, s_apply, s_applied, apply))
         return;
     s_apply (apply);
     s_applied (self, ctx, apply);
@@ -168,7 +172,8 @@ typedef struct {
 } asked_t;
 
 static void
-s_fetched (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_fetched (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+           void *arg)
 {
     kith_query_node_t *self = arg_self;
     asked_t *asked = arg;
@@ -203,8 +208,9 @@ void
 kith_query_fetch (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
 {
     kith_address_t owner;
-    if (!channel->following || channel->fetching || channel->applying || channel->refreshing
-        || channel->gone || !kith_query_owner (self, ctx, channel->log, &owner))
+    if (!channel->following || channel->fetching || channel->applying
+        || channel->refreshing || channel->gone
+        || !kith_query_owner (self, ctx, channel->log, &owner))
         return;
     kith_msg_t *msg = kith_msg_new (KITH_KIND_FETCH);
     kith_proto_fetch_t *fetch = msg->body;
@@ -224,8 +230,8 @@ kith_query_fetch (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t
 }
 
 void
-kith_query_follow_start (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel,
-                         uint64_t after, bool full)
+kith_query_follow_start (kith_query_node_t *self, kith_ctx_t *ctx,
+                         kith_query_channel_t *channel, uint64_t after, bool full)
 {
     for (uint32_t i = 0; i < channel->growing_count; i++)
         kith_segment_destroy (&channel->growing [i]);
@@ -239,7 +245,8 @@ kith_query_follow_start (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_ch
     if (full) {
         channel->growing = kith_grow (channel->growing, 0, &channel->growing_capacity,
                                       sizeof (kith_segment_t *));
-        channel->growing [channel->growing_count++] = kith_segment_grow (channel->schema, after);
+        channel->growing [channel->growing_count++] =
+            kith_segment_grow (channel->schema, after);
     }
     kith_query_attach (self, ctx, channel);
     kith_query_fetch (self, ctx, channel);
@@ -247,7 +254,8 @@ kith_query_follow_start (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_ch
 
 //  Y4: the row again; what it names is loaded, the growing rows are dropped
 static void
-s_refreshed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_refreshed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     kith_query_node_t *self = arg_self;
     kith_query_channel_t *channel = arg;
@@ -271,7 +279,8 @@ s_refreshed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
 }
 
 void
-kith_query_refresh (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
+kith_query_refresh (kith_query_node_t *self, kith_ctx_t *ctx,
+                    kith_query_channel_t *channel)
 {
     (void) self;
     if (channel->refreshing || channel->gone)
@@ -281,6 +290,6 @@ kith_query_refresh (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel
     kith_msg_t *msg = kith_msg_new (KITH_KIND_CHANNEL_REFRESH);
     kith_proto_channel_refresh_t *refresh = msg->body;
     refresh->channel = channel->id;
-    kith_ctx_call (ctx, kith_actor (KITH_ROLE_QUERY_COORD, 0), &msg, KITH_CALL_US, s_refreshed,
-                   channel);
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_QUERY_COORD, 0), &msg, KITH_CALL_US,
+                   s_refreshed, channel);
 }

@@ -13,8 +13,8 @@ typedef struct {
     kith_schema_t *schema;
     uint64_t cluster;
     kith_kept_t place;
-    kith_segment_t *rows;               //  given: only the index is loaded
-    uint32_t index_field;               //  loaded now; 0: none
+    kith_segment_t *rows;    //  given: only the index is loaded
+    uint32_t index_field;    //  loaded now; 0: none
     kith_error_t error;
     int rc;
 } load_t;
@@ -41,7 +41,8 @@ kith_query_held_free (kith_held_t **self_p)
 }
 
 static void
-s_ready_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_ready_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+              void *arg)
 {
     kith_query_node_t *self = arg_self;
     kith_query_channel_t *channel = arg;
@@ -84,7 +85,8 @@ kith_query_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *he
     }
     else {
         held->channel->uses++;
-        kith_ctx_call (ctx, channel->ready_to, &msg, READY_US, s_ready_told, held->channel);
+        kith_ctx_call (ctx, channel->ready_to, &msg, READY_US, s_ready_told,
+                       held->channel);
     }
 }
 
@@ -105,14 +107,15 @@ s_load_rows (load_t *load)
     const kith_proto_segment_place_t *place = load->place.row;
     const kith_proto_segment_row_t *row = &place->segment;
     kith_container_t *snapshot =
-      kith_container_open (load->objects, row->snapshot, KITH_FILE_SNAPSHOT, load->cluster,
-                           row->snapshot_hash, row->bytes, &load->error);
+        kith_container_open (load->objects, row->snapshot, KITH_FILE_SNAPSHOT,
+                             load->cluster, row->snapshot_hash, row->bytes, &load->error);
     if (!snapshot)
         return -1;
     kith_container_t *deaths = NULL;
     if (*row->deaths) {
-        deaths = kith_container_open (load->objects, row->deaths, KITH_FILE_DEATHS, load->cluster,
-                                      row->deaths_hash, row->deaths_bytes, &load->error);
+        deaths = kith_container_open (load->objects, row->deaths, KITH_FILE_DEATHS,
+                                      load->cluster, row->deaths_hash, row->deaths_bytes,
+                                      &load->error);
         if (!deaths) {
             kith_container_destroy (&snapshot);
             return -1;
@@ -132,9 +135,10 @@ s_load_index (load_t *load)
     for (uint32_t i = 0; i < place->indexes_count; i++) {
         const kith_proto_index_row_t *row = &place->indexes [i];
         kith_container_t *graph =
-          kith_container_open (load->objects, row->object, KITH_FILE_GRAPH, load->cluster,
-                               row->hash, row->bytes, &load->error);
-        if (!graph || kith_segment_set_graph (load->rows, row->field, &graph, &load->error))
+            kith_container_open (load->objects, row->object, KITH_FILE_GRAPH,
+                                 load->cluster, row->hash, row->bytes, &load->error);
+        if (!graph
+            || kith_segment_set_graph (load->rows, row->field, &graph, &load->error))
             return -1;
         load->index_field = row->field;
     }
@@ -166,8 +170,8 @@ s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
     }
     const kith_proto_segment_place_t *place = load->place.row;
     if (load->error.code)
-        kith_ctx_log (ctx, 'e', "channel %" PRIu64 " segment %" PRIu64 ": %s", channel->id,
-                      held->segment, load->error.message);
+        kith_ctx_log (ctx, 'e', "channel %" PRIu64 " segment %" PRIu64 ": %s",
+                      channel->id, held->segment, load->error.message);
     if (load->rc) {
         //  Told again by query_coord's next look: the row may have a newer death list by then
         held->failed = true;
@@ -177,10 +181,12 @@ s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
         if (!held->rows) {
             held->rows = kith_segment_share (load->rows);
             held->state = KITH_HELD_CATCHING;
-            snprintf (held->snapshot, sizeof held->snapshot, "%s", place->segment.snapshot);
+            snprintf (held->snapshot, sizeof held->snapshot, "%s",
+                      place->segment.snapshot);
         }
         if (load->index_field) {
-            const kith_proto_index_row_t *row = &place->indexes [place->indexes_count - 1];
+            const kith_proto_index_row_t *row =
+                &place->indexes [place->indexes_count - 1];
             held->index_field = load->index_field;
             held->index_recall = row->recall;
             held->index_effort = row->effort;
@@ -188,7 +194,8 @@ s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
         }
         held->told = false;
         if (!channel->following)
-            kith_query_follow_start (self, ctx, channel, kith_segment_applied (held->rows), false);
+            kith_query_follow_start (self, ctx, channel,
+                                     kith_segment_applied (held->rows), false);
         kith_query_tell_ready (self, ctx, held);
         kith_query_attach (self, ctx, channel);
     }
@@ -201,8 +208,9 @@ s_start_load (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
 {
     const kith_proto_segment_place_t *place = held->place.row;
     const bool index_new =
-      place->indexes_count
-      && strcmp (held->index_object, place->indexes [place->indexes_count - 1].object) != 0;
+        place->indexes_count
+        && strcmp (held->index_object, place->indexes [place->indexes_count - 1].object)
+               != 0;
     if (held->busy || !held->wanted || (held->rows && !index_new))
         return;
     load_t *load = kith_new (sizeof *load);
@@ -228,7 +236,8 @@ s_start_load (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
 //  H3 for a segment that is behind the follower: keys only, from where its death list ends
 
 static void
-s_caught (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_caught (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+          void *arg)
 {
     kith_query_node_t *self = arg_self;
     kith_held_t *held = arg;
@@ -241,7 +250,8 @@ s_caught (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
         const kith_frame_t *frame = kith_msg_frame (*answer_p, records->records);
         kith_error_t error;
         kith_error_clear (&error);
-        for (uint64_t at = 0, used = 0; frame && at < kith_frame_size (frame); at += used) {
+        for (uint64_t at = 0, used = 0; frame && at < kith_frame_size (frame);
+             at += used) {
             kith_record_t record;
             if (kith_record_open (&record, kith_frame_data (frame) + at,
                                   kith_frame_size (frame) - at, &used, NULL, NULL, &error)
@@ -290,7 +300,8 @@ s_catch_up (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
 }
 
 void
-kith_query_attach (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
+kith_query_attach (kith_query_node_t *self, kith_ctx_t *ctx,
+                   kith_query_channel_t *channel)
 {
     if (!channel->following || channel->applying || channel->gone)
         return;
@@ -319,7 +330,8 @@ s_in_view (const kith_query_channel_t *channel, uint64_t segment)
 }
 
 void
-kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
+kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx,
+                   kith_query_channel_t *channel)
 {
     (void) self;
     if (channel->applying)
@@ -347,8 +359,8 @@ s_take_place (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *ch
         held = kith_new (sizeof *held);
         held->channel = channel;
         held->segment = place->segment.segment;
-        channel->held = kith_grow (channel->held, channel->held_count, &channel->held_capacity,
-                                   sizeof (kith_held_t *));
+        channel->held = kith_grow (channel->held, channel->held_count,
+                                   &channel->held_capacity, sizeof (kith_held_t *));
         channel->held [channel->held_count++] = held;
     }
     held->wanted = true;
@@ -373,8 +385,9 @@ kith_query_hold (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         channel = kith_new (sizeof *channel);
         channel->id = hold->channel;
         channel->schema = schema;
-        self->channels = kith_grow (self->channels, self->channel_count, &self->channel_capacity,
-                                    sizeof (kith_query_channel_t *));
+        self->channels =
+            kith_grow (self->channels, self->channel_count, &self->channel_capacity,
+                       sizeof (kith_query_channel_t *));
         self->channels [self->channel_count++] = channel;
     }
     if (hold->plan >= channel->hold_plan) {

@@ -53,7 +53,8 @@ kith_query_back (kith_query_channel_t *channel)
 //  Owners of logs
 
 static void
-s_routed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_routed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+          void *arg)
 {
     kith_query_node_t *self = arg_self;
     (void) arg;
@@ -64,13 +65,15 @@ s_routed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
         const kith_proto_log_routes_t *routes = (*answer_p)->body;
         for (uint32_t i = 0; i < routes->logs_count; i++)
             if (routes->logs [i].log < self->owner_count && routes->logs [i].open)
-                self->owners [routes->logs [i].log] = kith_address_from (&routes->logs [i].owner);
+                self->owners [routes->logs [i].log] =
+                    kith_address_from (&routes->logs [i].owner);
     }
     kith_query_retry (self, ctx);
 }
 
 bool
-kith_query_owner (kith_query_node_t *self, kith_ctx_t *ctx, uint32_t log, kith_address_t *owner)
+kith_query_owner (kith_query_node_t *self, kith_ctx_t *ctx, uint32_t log,
+                  kith_address_t *owner)
 {
     if (log >= self->owner_count)
         return false;
@@ -80,8 +83,8 @@ kith_query_owner (kith_query_node_t *self, kith_ctx_t *ctx, uint32_t log, kith_a
     if (!self->routing) {
         self->routing = true;
         kith_msg_t *msg = kith_msg_new (KITH_KIND_ROUTE_LOGS);
-        kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US, s_routed,
-                       NULL);
+        kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
+                       s_routed, NULL);
     }
     return false;
 }
@@ -119,7 +122,8 @@ s_retry (kith_query_node_t *self, kith_ctx_t *ctx)
 //  Hello to query_coord
 
 static void
-s_welcomed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_welcomed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+            void *arg)
 {
     (void) arg_self;
     (void) arg;
@@ -129,7 +133,8 @@ s_welcomed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
         const kith_proto_node_welcome_t *welcome = (*answer_p)->body;
         kith_ctx_set_cluster_id (ctx, welcome->cluster);
     }
-    kith_ctx_after (ctx, end == KITH_END_OK ? HELLO_US : HELLO_RETRY_US, KITH_QUERY_HELLO);
+    kith_ctx_after (ctx, end == KITH_END_OK ? HELLO_US : HELLO_RETRY_US,
+                    KITH_QUERY_HELLO);
 }
 
 static void
@@ -140,8 +145,8 @@ s_hello (kith_query_node_t *self, kith_ctx_t *ctx)
     for (uint32_t i = 0; i < self->channel_count; i++)
         for (uint32_t j = 0; j < self->channels [i]->held_count; j++)
             hello->busy += self->channels [i]->held [j]->busy;
-    kith_ctx_call (ctx, kith_actor (KITH_ROLE_QUERY_COORD, 0), &msg, KITH_CALL_US, s_welcomed,
-                   NULL);
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_QUERY_COORD, 0), &msg, KITH_CALL_US,
+                   s_welcomed, NULL);
 }
 
 static void *
@@ -189,8 +194,8 @@ s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     kith_query_node_t *self = arg_self;
     const kith_kind_t kind = (*msg_p)->kind;
-    if (kind == KITH_KIND_SEARCH || kind == KITH_KIND_QUERY || kind == KITH_KIND_SEARCH_SEGMENTS
-        || kind == KITH_KIND_QUERY_SEGMENTS)
+    if (kind == KITH_KIND_SEARCH || kind == KITH_KIND_QUERY
+        || kind == KITH_KIND_SEARCH_SEGMENTS || kind == KITH_KIND_QUERY_SEGMENTS)
         kith_query_read (self, ctx, msg_p);
     else if (kind == KITH_KIND_FOLLOW)
         kith_query_follow (self, ctx, msg_p);
@@ -202,7 +207,8 @@ s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         if (kith_query_ready (self, ctx, (*msg_p)->body, (*msg_p)->from))
             kith_reply_ok (ctx, msg_p);
         else
-            kith_refuse (ctx, msg_p, KITH_ERR_NOT_LOADED, "the segment is not in a view here");
+            kith_refuse (ctx, msg_p, KITH_ERR_NOT_LOADED,
+                         "the segment is not in a view here");
     }
     else if (kind == KITH_KIND_CHANNEL_STATE)
         kith_query_state (self, ctx, msg_p);
@@ -235,10 +241,10 @@ s_stop (void **self_p, kith_ctx_t *ctx)
 }
 
 const kith_behaviour_t kith_query_node = {
-  .name = "query_node",
-  .role = KITH_ROLE_QUERY_NODE,
-  .init = s_init,
-  .handle = s_handle,
-  .timeout = s_timeout,
-  .stop = s_stop,
+    .name = "query_node",
+    .role = KITH_ROLE_QUERY_NODE,
+    .init = s_init,
+    .handle = s_handle,
+    .timeout = s_timeout,
+    .stop = s_stop,
 };

@@ -22,15 +22,15 @@ struct kith_query_channel;
 typedef struct {
     struct kith_query_channel *channel;
     uint64_t segment;
-    kith_kept_t place;                  //  kith_proto_segment_place_t: as it was told last
-    char snapshot [KITH_KEY_MAX];       //  object that is loaded
-    kith_segment_t *rows;               //  null while loading
+    kith_kept_t place;               //  kith_proto_segment_place_t: as it was told last
+    char snapshot [KITH_KEY_MAX];    //  object that is loaded
+    kith_segment_t *rows;            //  null while loading
     kith_held_state_t state;
-    bool wanted;                        //  by the newest plan
-    bool busy;                          //  a load or a catch-up is under way
-    bool failed;                        //  the last load failed: again when told again
-    bool told;                          //  the delegator has the newest READY
-    uint32_t index_field;               //  of the loaded index; 0: none
+    bool wanted;             //  by the newest plan
+    bool busy;               //  a load or a catch-up is under way
+    bool failed;             //  the last load failed: again when told again
+    bool told;               //  the delegator has the newest READY
+    uint32_t index_field;    //  of the loaded index; 0: none
     char index_object [KITH_KEY_MAX];
     float index_recall;
     uint32_t index_effort;
@@ -42,7 +42,7 @@ typedef struct {
     kith_address_t holder;
     uint64_t base;
     uint64_t rows;
-    uint64_t bytes;                     //  on disk
+    uint64_t bytes;    //  on disk
     char snapshot [KITH_KEY_MAX];
     bool ready;
     bool indexed;
@@ -52,34 +52,34 @@ typedef struct {
 typedef struct {
     kith_viewed_t *items;
     uint32_t count;
-    uint64_t checkpoint;                //  of the row it is of
+    uint64_t checkpoint;    //  of the row it is of
 } kith_query_view_t;
 
 //  A read on its way
 typedef struct kith_read {
     struct kith_read *next;
     struct kith_query_channel *channel;
-    kith_msg_t *request;                //  search, query, search_segments, query_segments
-    bool holder;                        //  of named segments, for a delegator
-    bool asked;                         //  needs the answer of the ASK_LAST number `ask`
+    kith_msg_t *request;    //  search, query, search_segments, query_segments
+    bool holder;            //  of named segments, for a delegator
+    bool asked;             //  needs the answer of the ASK_LAST number `ask`
     uint64_t ask;
     bool required_known;
     uint64_t required;
     uint64_t s;
     int64_t began_us, ran_us;
     //  while it runs
-    uint32_t parts_out;                 //  works and calls that are not back
-    kith_segment_t **segments;          //  local ones, shared
+    uint32_t parts_out;           //  works and calls that are not back
+    kith_segment_t **segments;    //  local ones, shared
     uint32_t segment_count;
     kith_filter_t *filter;
     uint32_t fields [KITH_FIELDS_MAX];
     uint32_t field_count;
-    kith_found_t found;                 //  of the local segments
+    kith_found_t found;    //  of the local segments
     kith_rows_found_t rows_found;
     bool local;
     kith_found_t merged;
     kith_rows_found_t rows_merged;
-    kith_msg_t **answers;               //  of other holders
+    kith_msg_t **answers;    //  of other holders
     uint32_t answer_count, answer_capacity;
     kith_schema_t *schema;
     uint32_t hops;
@@ -94,20 +94,21 @@ typedef struct kith_query_channel {
     kith_schema_t *schema;
     uint64_t follow_plan, hold_plan;
     bool delegator;
-    bool gone;                          //  unfollowed: freed when `uses` is 0
-    uint32_t uses;                      //  works and calls that refer to it
-    kith_address_t ready_to;            //  delegator that is told READY
+    bool gone;                  //  unfollowed: freed when `uses` is 0
+    uint32_t uses;              //  works and calls that refer to it
+    kith_address_t ready_to;    //  delegator that is told READY
 
     //  follower
     bool following;
-    bool full;                          //  rows too, not keys only
+    bool full;    //  rows too, not keys only
     bool fetching;
     bool applying;
-    bool refreshing;                    //  channel_refresh is under way
+    bool refreshing;    //  channel_refresh is under way
     uint64_t applied;
     uint64_t applied_epoch;
-    uint64_t life;                      //  counts starts of the follower: answers of an older one are dropped
-    kith_segment_t **growing;           //  by age; the last is open
+    uint64_t
+        life;    //  counts starts of the follower: answers of an older one are dropped
+    kith_segment_t **growing;    //  by age; the last is open
     uint32_t growing_count, growing_capacity;
 
     kith_held_t **held;
@@ -116,14 +117,14 @@ typedef struct kith_query_channel {
     //  delegator
     kith_query_view_t next, view;
     bool view_ready;
-    kith_read_t *reads;                 //  that wait, oldest first
+    kith_read_t *reads;    //  that wait, oldest first
     bool asking;
-    uint64_t ask;                       //  number of the ASK_LAST under way
-    int64_t asked_us;                   //  when it was sent
-    uint64_t confirmed;                 //  seq of the newest answer
-    int64_t confirmed_us;               //  when its question was sent; 0: never
+    uint64_t ask;            //  number of the ASK_LAST under way
+    int64_t asked_us;        //  when it was sent
+    uint64_t confirmed;      //  seq of the newest answer
+    int64_t confirmed_us;    //  when its question was sent; 0: never
 
-    char filter_text [256];             //  of the newest filter
+    char filter_text [256];    //  of the newest filter
     kith_filter_t *filter;
 } kith_query_channel_t;
 
@@ -131,7 +132,7 @@ typedef struct {
     kith_query_channel_t **channels;
     uint32_t channel_count, channel_capacity;
     kith_objects_t *objects;
-    kith_address_t *owners;             //  of logs; role CLIENT: not known
+    kith_address_t *owners;    //  of logs; role CLIENT: not known
     uint32_t owner_count;
     bool routing;
     bool ticking;
@@ -139,7 +140,8 @@ typedef struct {
 
 enum {
     KITH_QUERY_HELLO = 1,
-    KITH_QUERY_RETRY = 2                //  fetches and questions that failed, reads past their deadline
+    KITH_QUERY_RETRY =
+        2    //  fetches and questions that failed, reads past their deadline
 };
 
 kith_query_channel_t *kith_query_channel (kith_query_node_t *self, uint64_t id);
@@ -157,13 +159,17 @@ void kith_query_retry (kith_query_node_t *self, kith_ctx_t *ctx);
 //  query_follow.c: FETCH and apply (Y1-Y4)
 void kith_query_follow_start (kith_query_node_t *self, kith_ctx_t *ctx,
                               kith_query_channel_t *channel, uint64_t after, bool full);
-void kith_query_fetch (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
-void kith_query_refresh (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
+void kith_query_fetch (kith_query_node_t *self, kith_ctx_t *ctx,
+                       kith_query_channel_t *channel);
+void kith_query_refresh (kith_query_node_t *self, kith_ctx_t *ctx,
+                         kith_query_channel_t *channel);
 
 //  query_load.c: segments held (H1-H5), READY
 void kith_query_hold (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
-void kith_query_attach (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
-void kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
+void kith_query_attach (kith_query_node_t *self, kith_ctx_t *ctx,
+                        kith_query_channel_t *channel);
+void kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx,
+                        kith_query_channel_t *channel);
 void kith_query_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held);
 kith_held_t *kith_query_held (const kith_query_channel_t *channel, uint64_t segment);
 void kith_query_held_free (kith_held_t **self_p);
@@ -175,12 +181,14 @@ void kith_query_take_follow (kith_query_node_t *self, kith_ctx_t *ctx,
 //  False: the channel, or the segment, is not known to be answered here.
 bool kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
                        const kith_proto_segment_ready_t *ready, kith_address_t from);
-void kith_query_swap (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
+void
+kith_query_swap (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
 void kith_query_state (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
 
 //  query_read.c: reads wait, then run (S1-S4, R1-R4)
 void kith_query_read (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
-void kith_query_reads_go (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel);
+void kith_query_reads_go (kith_query_node_t *self, kith_ctx_t *ctx,
+                          kith_query_channel_t *channel);
 void kith_query_reads_end (kith_ctx_t *ctx, kith_query_channel_t *channel,
                            const kith_error_t *error);
 

@@ -19,8 +19,8 @@ s_wants (const kith_msg_t *msg, wants_t *wants)
 {
     if (msg->kind == KITH_KIND_SEARCH) {
         const kith_proto_search_t *search = msg->body;
-        *wants = (wants_t){search->channel, search->level, search->bounded_ms, search->token,
-                           search->token_count};
+        *wants = (wants_t){search->channel, search->level, search->bounded_ms,
+                           search->token, search->token_count};
         return false;
     }
     if (msg->kind == KITH_KIND_QUERY) {
@@ -146,8 +146,8 @@ s_holder_may (const kith_read_t *read, kith_error_t *error)
     for (uint32_t i = 0; i < count; i++) {
         const kith_held_t *held = kith_query_held (read->channel, segments [i]);
         if (!held || !held->rows) {
-            kith_error_set (error, KITH_ERR_NOT_LOADED, "segment %" PRIu64 " is not loaded here",
-                            segments [i]);
+            kith_error_set (error, KITH_ERR_NOT_LOADED,
+                            "segment %" PRIu64 " is not loaded here", segments [i]);
             return false;
         }
         if (kith_segment_applied (held->rows) < read->s && !KITH_BUG (NO_WAIT_FOR_DEATHS))
@@ -162,11 +162,13 @@ s_may_run (const kith_read_t *read, kith_error_t *error)
     const kith_query_channel_t *channel = read->channel;
     if (read->holder)
         return s_holder_may (read, error);
-    return read->required_known && channel->view_ready && channel->applied >= read->required;
+    return read->required_known && channel->view_ready
+           && channel->applied >= read->required;
 }
 
 void
-kith_query_reads_go (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
+kith_query_reads_go (kith_query_node_t *self, kith_ctx_t *ctx,
+                     kith_query_channel_t *channel)
 {
     if (channel->gone)
         return;
@@ -180,9 +182,11 @@ kith_query_reads_go (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channe
             kith_query_run (self, ctx, read);
             continue;
         }
-        if (!error.code && read->request->deadline_us && now >= read->request->deadline_us)
+        if (!error.code && read->request->deadline_us
+            && now >= read->request->deadline_us)
             kith_error_set (&error, KITH_ERR_TIMEOUT,
-                            "channel %" PRIu64 " is at %" PRIu64 ", the read waits for %" PRIu64 "%s",
+                            "channel %" PRIu64 " is at %" PRIu64
+                            ", the read waits for %" PRIu64 "%s",
                             channel->id, channel->applied, read->required,
                             channel->view_ready ? "" : " and for segments being loaded");
         if (error.code) {
@@ -199,7 +203,8 @@ kith_query_reads_go (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channe
 }
 
 void
-kith_query_reads_end (kith_ctx_t *ctx, kith_query_channel_t *channel, const kith_error_t *error)
+kith_query_reads_end (kith_ctx_t *ctx, kith_query_channel_t *channel,
+                      const kith_error_t *error)
 {
     while (channel->reads) {
         kith_read_t *read = channel->reads;
@@ -217,8 +222,8 @@ kith_query_read (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     const bool holder = s_wants (*msg_p, &wants);
     kith_query_channel_t *channel = kith_query_channel (self, wants.channel);
     if (!channel || (!holder && !channel->delegator)) {
-        kith_refuse (ctx, msg_p, KITH_ERR_NOT_LOADED, "channel %" PRIu64 " is not answered here",
-                     wants.channel);
+        kith_refuse (ctx, msg_p, KITH_ERR_NOT_LOADED,
+                     "channel %" PRIu64 " is not answered here", wants.channel);
         return;
     }
     kith_read_t *read = kith_new (sizeof *read);
@@ -230,8 +235,8 @@ kith_query_read (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     if (holder) {
         const kith_msg_t *msg = read->request;
         read->s = msg->kind == KITH_KIND_SEARCH_SEGMENTS
-                    ? ((const kith_proto_search_segments_t *) msg->body)->s
-                    : ((const kith_proto_query_segments_t *) msg->body)->s;
+                      ? ((const kith_proto_search_segments_t *) msg->body)->s
+                      : ((const kith_proto_query_segments_t *) msg->body)->s;
     }
     else
         s_require (ctx, read, &wants);

@@ -7,8 +7,7 @@ typedef struct {
     kith_query_node_t *node;
 } call_t;
 
-static void
-s_back (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read);
+static void s_back (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read);
 
 //  The plan of a read, wherever it stands
 static const kith_proto_search_t *
@@ -40,7 +39,8 @@ s_queries (const kith_read_t *read)
     const kith_msg_t *msg = read->request;
     if (msg->kind == KITH_KIND_SEARCH)
         return kith_msg_frame (msg, ((const kith_proto_search_t *) msg->body)->queries);
-    return kith_msg_frame (msg, ((const kith_proto_search_segments_t *) msg->body)->queries);
+    return kith_msg_frame (msg,
+                           ((const kith_proto_search_segments_t *) msg->body)->queries);
 }
 
 static const kith_frame_t *
@@ -50,7 +50,8 @@ s_keys (const kith_read_t *read)
     if (msg->kind == KITH_KIND_SEARCH)
         return kith_msg_frame (msg, ((const kith_proto_search_t *) msg->body)->skip);
     if (msg->kind == KITH_KIND_SEARCH_SEGMENTS)
-        return kith_msg_frame (msg, ((const kith_proto_search_segments_t *) msg->body)->skip);
+        return kith_msg_frame (msg,
+                               ((const kith_proto_search_segments_t *) msg->body)->skip);
     if (msg->kind == KITH_KIND_QUERY)
         return kith_msg_frame (msg, ((const kith_proto_query_t *) msg->body)->keys);
     return kith_msg_frame (msg, ((const kith_proto_query_segments_t *) msg->body)->keys);
@@ -95,7 +96,8 @@ s_fields (kith_read_t *read, const char **names, uint32_t count)
         return 0;
     }
     for (uint32_t i = 0; i < count; i++) {
-        const kith_field_t *field = kith_schema_find (read->schema, names [i], &read->error);
+        const kith_field_t *field =
+            kith_schema_find (read->schema, names [i], &read->error);
         if (!field)
             return -1;
         bool known = field->key;
@@ -142,8 +144,9 @@ s_column_of (const kith_frame_t *frame, const kith_schema_t *schema, kith_batch_
         return -1;
     *column = kith_batch_field (batch, key->id);
     if (!*column || (*column)->type != key->type)
-        return kith_error_set (error, KITH_ERR_TYPE_MISMATCH, "keys must be of field '%s' (%s)",
-                               key->name, kith_type_name (key->type));
+        return kith_error_set (error, KITH_ERR_TYPE_MISMATCH,
+                               "keys must be of field '%s' (%s)", key->name,
+                               kith_type_name (key->type));
     return 0;
 }
 
@@ -153,15 +156,16 @@ s_view (const kith_read_t *read)
     const kith_proto_search_t *search = s_search (read);
     const kith_proto_query_t *query = s_query (read);
     return (kith_view_t){
-      .schema = read->schema,
-      .segments = read->segments,
-      .count = read->segment_count,
-      .s = read->s,
-      .filter = read->filter,
-      .partitions = search ? search->partition_ids : query->partition_ids,
-      .partition_count = search ? search->partition_ids_count : query->partition_ids_count,
-      .fields = read->fields,
-      .field_count = read->field_count,
+        .schema = read->schema,
+        .segments = read->segments,
+        .count = read->segment_count,
+        .s = read->s,
+        .filter = read->filter,
+        .partitions = search ? search->partition_ids : query->partition_ids,
+        .partition_count =
+            search ? search->partition_ids_count : query->partition_ids_count,
+        .fields = read->fields,
+        .field_count = read->field_count,
     };
 }
 
@@ -169,7 +173,8 @@ static void
 s_run_search (kith_read_t *read)
 {
     const kith_proto_search_t *plan = s_search (read);
-    const kith_field_t *field = kith_schema_vector (read->schema, plan->field, &read->error);
+    const kith_field_t *field =
+        kith_schema_vector (read->schema, plan->field, &read->error);
     const kith_frame_t *queries = s_queries (read);
     kith_batch_t batch;
     const kith_column_t *skip = NULL;
@@ -179,7 +184,8 @@ s_run_search (kith_read_t *read)
     const uint64_t wanted = (uint64_t) plan->nq * field->dim * 4;
     if (!queries || kith_frame_size (queries) != wanted) {
         kith_error_set (&read->error, KITH_ERR_DIMENSION_MISMATCH,
-                        "%u queries for '%s' of %u dimensions are %" PRIu64 " bytes, not %zu",
+                        "%u queries for '%s' of %u dimensions are %" PRIu64
+                        " bytes, not %zu",
                         plan->nq, field->name, field->dim, wanted,
                         queries ? kith_frame_size (queries) : (size_t) 0);
         return;
@@ -210,11 +216,13 @@ s_run_query (kith_read_t *read)
     read->failed = true;
     const kith_field_t *order = NULL;
     if (s_column_of (s_keys (read), read->schema, &batch, &keys, &read->error)
-        || (*plan->order && !(order = kith_schema_find (read->schema, plan->order, &read->error))))
+        || (*plan->order
+            && !(order = kith_schema_find (read->schema, plan->order, &read->error))))
         return;
     //  Every part gives its first offset + limit; the merge cuts
     const kith_query_t query = {.keys = keys,
-                                .limit = (plan->limit ? plan->limit : KITH_KEYS_MAX) + plan->offset,
+                                .limit = (plan->limit ? plan->limit : KITH_KEYS_MAX)
+                                         + plan->offset,
                                 .count = plan->count,
                                 .order = order,
                                 .descending = plan->descending};
@@ -259,26 +267,26 @@ s_stages (kith_ctx_t *ctx, kith_read_t *read, kith_msg_t *answer, kith_found_t *
     for (uint32_t i = 0; definition && i < definition->channels_count; i++)
         if (definition->channels [i].channel == read->channel->id)
             shard = definition->channels [i].shard;
-    body->stages =
-      kith_arena_alloc (&answer->arena, (found->stage_count + remote + 2) * sizeof *body->stages);
+    body->stages = kith_arena_alloc (&answer->arena, (found->stage_count + remote + 2)
+                                                         * sizeof *body->stages);
     const uint64_t ran = (uint64_t) (kith_ctx_now_us (ctx) - read->ran_us);
     if (!read->holder)
         body->stages [body->stages_count++] =
-          (kith_proto_stage_t){.what = "wait",
-                               .shard = shard,
-                               .index = "",
-                               .us = (uint64_t) (read->ran_us - read->began_us)};
+            (kith_proto_stage_t){.what = "wait",
+                                 .shard = shard,
+                                 .index = "",
+                                 .us = (uint64_t) (read->ran_us - read->began_us)};
     for (uint32_t i = 0; i < found->stage_count; i++) {
         const kith_stage_t *stage = &found->stages [i];
         body->stages [body->stages_count++] = (kith_proto_stage_t){
-          .what = stage->segment ? "sealed" : "growing",
-          .shard = shard,
-          .segment = stage->segment,
-          .rows = stage->rows,
-          .index = kith_arena_strdup (&answer->arena, stage->index),
-          .effort = stage->effort,
-          .compared = stage->compared,
-          .us = ran};
+            .what = stage->segment ? "sealed" : "growing",
+            .shard = shard,
+            .segment = stage->segment,
+            .rows = stage->rows,
+            .index = kith_arena_strdup (&answer->arena, stage->index),
+            .effort = stage->effort,
+            .compared = stage->compared,
+            .us = ran};
     }
     for (uint32_t i = 0; i < read->answer_count; i++) {
         const kith_proto_found_t *part = read->answers [i]->body;
@@ -295,7 +303,7 @@ static kith_proto_position_t *
 s_token (const kith_read_t *read, kith_arena_t *arena)
 {
     const kith_proto_position_t token = {
-      .log = read->channel->log, .epoch = read->channel->applied_epoch, .seq = read->s};
+        .log = read->channel->log, .epoch = read->channel->applied_epoch, .seq = read->s};
     return kith_arena_copy (arena, &token, sizeof token);
 }
 
@@ -327,7 +335,8 @@ s_answer_search (kith_ctx_t *ctx, kith_read_t *read)
 static void
 s_answer_query (kith_ctx_t *ctx, kith_read_t *read)
 {
-    kith_rows_found_t *found = read->answer_count ? &read->rows_merged : &read->rows_found;
+    kith_rows_found_t *found =
+        read->answer_count ? &read->rows_merged : &read->rows_found;
     kith_msg_t *answer = kith_msg_new (KITH_KIND_ROWS);
     kith_proto_rows_t *body = answer->body;
     body->rows = s_add (answer, &found->rows);
@@ -384,12 +393,16 @@ s_merge (void *arg)
     if (search) {
         const kith_found_t *own = &read->found;
         if (read->local)
-            parts [count++] = (kith_part_t){
-              own->counts.data, own->counts.size, own->scores.data, own->scores.size,
-              own->rows.size ? own->rows.data : NULL, own->rows.size};
-        const kith_field_t *field = kith_schema_vector (read->schema, search->field, NULL);
-        read->failed = kith_found_merge (parts, count, search->nq, search->k, field->metric,
-                                         &read->merged, &read->error)
+            parts [count++] = (kith_part_t){own->counts.data,
+                                            own->counts.size,
+                                            own->scores.data,
+                                            own->scores.size,
+                                            own->rows.size ? own->rows.data : NULL,
+                                            own->rows.size};
+        const kith_field_t *field =
+            kith_schema_vector (read->schema, search->field, NULL);
+        read->failed = kith_found_merge (parts, count, search->nq, search->k,
+                                         field->metric, &read->merged, &read->error)
                        != 0;
     }
     else if (s_query (read)->count)
@@ -397,16 +410,18 @@ s_merge (void *arg)
     else {
         const kith_rows_found_t *own = &read->rows_found;
         if (read->local)
-            parts [count++] = (kith_part_t){.rows = own->rows.size ? own->rows.data : NULL,
-                                            .rows_bytes = own->rows.size};
+            parts [count++] =
+                (kith_part_t){.rows = own->rows.size ? own->rows.data : NULL,
+                              .rows_bytes = own->rows.size};
         const kith_proto_query_t *plan = s_query (read);
         const kith_field_t *order =
-          *plan->order ? kith_schema_find (read->schema, plan->order, NULL) : NULL;
+            *plan->order ? kith_schema_find (read->schema, plan->order, NULL) : NULL;
         const uint64_t limit = (plan->limit ? plan->limit : KITH_KEYS_MAX) + plan->offset;
         read->rows_merged.count = 0;
-        read->failed = kith_rows_merge (parts, count, order ? order->id : 0, plan->descending, 0,
-                                        limit, &read->rows_merged, &read->error)
-                       != 0;
+        read->failed =
+            kith_rows_merge (parts, count, order ? order->id : 0, plan->descending, 0,
+                             limit, &read->rows_merged, &read->error)
+            != 0;
     }
     free (parts);
 }
@@ -451,12 +466,13 @@ s_back (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read)
 }
 
 static void
-s_part_back (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_part_back (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     kith_read_t *read = arg;
     if (end == KITH_END_OK) {
-        read->answers = kith_grow (read->answers, read->answer_count, &read->answer_capacity,
-                                   sizeof (kith_msg_t *));
+        read->answers = kith_grow (read->answers, read->answer_count,
+                                   &read->answer_capacity, sizeof (kith_msg_t *));
         read->answers [read->answer_count++] = *answer_p;
         *answer_p = NULL;
     }
@@ -482,31 +498,32 @@ s_ask_holder (kith_ctx_t *ctx, kith_read_t *read, kith_address_t holder)
     const kith_query_view_t *view = &read->channel->view;
     const kith_proto_search_t *search = s_search (read);
     kith_msg_t *msg =
-      kith_msg_new (search ? KITH_KIND_SEARCH_SEGMENTS : KITH_KIND_QUERY_SEGMENTS);
+        kith_msg_new (search ? KITH_KIND_SEARCH_SEGMENTS : KITH_KIND_QUERY_SEGMENTS);
     uint64_t *segments = kith_arena_alloc (&msg->arena, view->count * sizeof *segments);
     uint32_t count = 0;
     for (uint32_t i = 0; i < view->count; i++)
         if (view->items [i].holder.index == holder.index)
             segments [count++] = view->items [i].segment;
     const kith_frame_t *keys = s_keys (read);
-    kith_frame_t *shared = keys ? kith_frame_share ((kith_frame_t *) (uintptr_t) keys) : NULL;
+    kith_frame_t *shared =
+        keys ? kith_frame_share ((kith_frame_t *) (uintptr_t) keys) : NULL;
     if (search) {
         kith_proto_search_segments_t *part = msg->body;
-        part->plan = *(const kith_proto_search_t *) kith_codec_copy (&kith_proto_search_table,
-                                                                     search, &msg->arena);
+        part->plan = *(const kith_proto_search_t *) kith_codec_copy (
+            &kith_proto_search_table, search, &msg->arena);
         part->plan.queries = part->plan.skip = part->plan.keys = 0;
         part->segments = segments;
         part->segments_count = count;
         part->s = read->s;
         kith_frame_t *queries =
-          kith_frame_share ((kith_frame_t *) (uintptr_t) s_queries (read));
+            kith_frame_share ((kith_frame_t *) (uintptr_t) s_queries (read));
         part->queries = kith_msg_add_frame (msg, &queries);
         part->skip = shared ? kith_msg_add_frame (msg, &shared) : 0;
     }
     else {
         kith_proto_query_segments_t *part = msg->body;
         part->plan = *(const kith_proto_query_t *) kith_codec_copy (
-          &kith_proto_query_table, s_query (read), &msg->arena);
+            &kith_proto_query_table, s_query (read), &msg->arena);
         part->plan.keys = 0;
         part->segments = segments;
         part->segments_count = count;
@@ -514,7 +531,8 @@ s_ask_holder (kith_ctx_t *ctx, kith_read_t *read, kith_address_t holder)
         part->keys = shared ? kith_msg_add_frame (msg, &shared) : 0;
     }
     read->parts_out++;
-    kith_ctx_call (ctx, holder, &msg, kith_ctx_left_us (ctx, read->request), s_part_back, read);
+    kith_ctx_call (ctx, holder, &msg, kith_ctx_left_us (ctx, read->request), s_part_back,
+                   read);
 }
 
 //  R2: the view and S are pinned by shares
@@ -532,7 +550,7 @@ s_pin (kith_ctx_t *ctx, kith_read_t *read)
         const uint32_t count = search ? a->segments_count : b->segments_count;
         for (uint32_t i = 0; i < count && i < room; i++) {
             const kith_held_t *held =
-              kith_query_held (channel, search ? a->segments [i] : b->segments [i]);
+                kith_query_held (channel, search ? a->segments [i] : b->segments [i]);
             read->segments [read->segment_count++] = kith_segment_share (held->rows);
         }
         return;
@@ -546,12 +564,13 @@ s_pin (kith_ctx_t *ctx, kith_read_t *read)
             read->segments [read->segment_count++] = kith_segment_share (held->rows);
         else if (item->holder.index == me.index) {
             read->failed = true;
-            kith_error_set (&read->error, KITH_ERR_NOT_LOADED, "segment %" PRIu64 " is being loaded",
-                            item->segment);
+            kith_error_set (&read->error, KITH_ERR_NOT_LOADED,
+                            "segment %" PRIu64 " is being loaded", item->segment);
         }
     }
     for (uint32_t i = 0; i < channel->growing_count; i++)
-        read->segments [read->segment_count++] = kith_segment_share (channel->growing [i]);
+        read->segments [read->segment_count++] =
+            kith_segment_share (channel->growing [i]);
 }
 
 static void

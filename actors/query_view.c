@@ -53,8 +53,9 @@ kith_query_take_follow (kith_query_node_t *self, kith_ctx_t *ctx,
         channel = kith_new (sizeof *channel);
         channel->id = follow->row.channel;
         channel->schema = schema;
-        self->channels = kith_grow (self->channels, self->channel_count, &self->channel_capacity,
-                                    sizeof (kith_query_channel_t *));
+        self->channels =
+            kith_grow (self->channels, self->channel_count, &self->channel_capacity,
+                       sizeof (kith_query_channel_t *));
         self->channels [self->channel_count++] = channel;
     }
     if (follow->plan < channel->follow_plan)
@@ -106,7 +107,8 @@ kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
     kith_query_view_t *views [] = {&channel->next, &channel->view};
     for (int i = 0; i < 2; i++) {
         kith_viewed_t *item = s_viewed (views [i], ready->segment);
-        if (!item || item->holder.index != from.index || strcmp (item->snapshot, ready->object))
+        if (!item || item->holder.index != from.index
+            || strcmp (item->snapshot, ready->object))
             continue;
         known = true;
         item->holder = from;
@@ -130,8 +132,9 @@ kith_query_swap (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t 
     const kith_query_view_t *next = &channel->next;
     bool ready = next->items != NULL;
     for (uint32_t i = 0; i < next->count; i++)
-        ready = ready && next->items [i].ready
-                && (channel->applied >= next->items [i].base || KITH_BUG (SWAP_BELOW_BASE));
+        ready =
+            ready && next->items [i].ready
+            && (channel->applied >= next->items [i].base || KITH_BUG (SWAP_BELOW_BASE));
     if (!ready)
         return;
     kith_viewed_t *items = kith_new ((next->count + 1) * sizeof *items);
@@ -157,8 +160,8 @@ kith_query_state (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     const kith_proto_channel_state_t *ask = (*msg_p)->body;
     const kith_query_channel_t *channel = kith_query_channel (self, ask->channel);
     if (!channel || !channel->delegator) {
-        kith_refuse (ctx, msg_p, KITH_ERR_NOT_LOADED, "channel %" PRIu64 " is not answered here",
-                     ask->channel);
+        kith_refuse (ctx, msg_p, KITH_ERR_NOT_LOADED,
+                     "channel %" PRIu64 " is not answered here", ask->channel);
         return;
     }
     kith_msg_t *answer = kith_msg_new (KITH_KIND_CHANNEL_STATED);

@@ -6,7 +6,7 @@
 #define DROP_TRIES 50u
 
 typedef struct {
-    kith_kept_t row;                    //  kith_proto_collection_t
+    kith_kept_t row;    //  kith_proto_collection_t
     uint64_t revision;
 } entry_t;
 
@@ -15,20 +15,19 @@ typedef struct {
     bool ready;
     entry_t *entries;
     uint32_t entry_count, entry_capacity;
-    uint64_t next_id;                   //  of collections and channels
+    uint64_t next_id;    //  of collections and channels
     uint64_t counter_revision;
     uint64_t topology_version;
     char *topology_text;
     kith_park_t queue;
-    kith_msg_t *task;                   //  under way; its answer waits for the transaction
-    kith_kept_t change;                 //  row that the task puts
+    kith_msg_t *task;      //  under way; its answer waits for the transaction
+    kith_kept_t change;    //  row that the task puts
     uint32_t tries;
-    uint32_t tells;                     //  coordinators still to be told before the answer
-    kith_error_t flush_error;           //  index create: what is there could not be flushed
+    uint32_t tells;              //  coordinators still to be told before the answer
+    kith_error_t flush_error;    //  index create: what is there could not be flushed
 } root_t;
 
-static void
-s_next (root_t *self, kith_ctx_t *ctx);
+static void s_next (root_t *self, kith_ctx_t *ctx);
 
 static entry_t *
 s_find (root_t *self, const char *db, const char *name, uint64_t id)
@@ -47,8 +46,8 @@ s_put_entry (root_t *self, const kith_proto_collection_t *row, uint64_t revision
 {
     entry_t *entry = s_find (self, "", "", row->id);
     if (!entry) {
-        self->entries = kith_grow (self->entries, self->entry_count, &self->entry_capacity,
-                                   sizeof *self->entries);
+        self->entries = kith_grow (self->entries, self->entry_count,
+                                   &self->entry_capacity, sizeof *self->entries);
         entry = &self->entries [self->entry_count++];
     }
     kith_kept_t kept = {0};
@@ -77,12 +76,12 @@ s_entry_or_refuse (root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, const char
         return entry;
     kith_error_t error;
     if (*name)
-        kith_error_set (&error, KITH_ERR_COLLECTION_NOT_FOUND, "no collection '%s'%s%s", name,
-                        *db && strcmp (db, "default") != 0 ? " in database " : "",
+        kith_error_set (&error, KITH_ERR_COLLECTION_NOT_FOUND, "no collection '%s'%s%s",
+                        name, *db && strcmp (db, "default") != 0 ? " in database " : "",
                         *db && strcmp (db, "default") != 0 ? db : "");
     else
-        kith_error_set (&error, KITH_ERR_COLLECTION_NOT_FOUND, "no collection with id %" PRIu64,
-                        id);
+        kith_error_set (&error, KITH_ERR_COLLECTION_NOT_FOUND,
+                        "no collection with id %" PRIu64, id);
     if (self->entry_count) {
         char names [160] = "";
         for (uint32_t i = 0; i < self->entry_count && i < 8; i++) {
@@ -129,8 +128,9 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
     if (--self->tells)
         return;
     if (self->flush_error.code) {
-        kith_error_prefix (&self->flush_error, "the index is declared, but its rows could not "
-                                               "be flushed");
+        kith_error_prefix (&self->flush_error,
+                           "the index is declared, but its rows could not "
+                           "be flushed");
         s_task_fail (self, ctx, &self->flush_error);
         return;
     }
@@ -140,7 +140,7 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
         answer = kith_msg_new (KITH_KIND_COLLECTION_DESCRIBED);
         kith_proto_collection_described_t *described = answer->body;
         described->info.definition = *(const kith_proto_collection_t *) kith_codec_copy (
-          &kith_proto_collection_table, self->change.row, &answer->arena);
+            &kith_proto_collection_table, self->change.row, &answer->arena);
     }
     else
         answer = kith_msg_new (KITH_KIND_OK);
@@ -153,8 +153,8 @@ s_tell (root_t *self, kith_ctx_t *ctx, kith_role_t role, kith_msg_t **msg_p)
     //  Only a flush must succeed: who else was not reached looks at the rows again by itself
     void *must = (*msg_p)->kind == KITH_KIND_COLLECTION_FLUSH ? self : NULL;
     self->tells++;
-    kith_ctx_call (ctx, kith_actor (role, 0), msg_p, kith_ctx_left_us (ctx, self->task), s_told,
-                   must);
+    kith_ctx_call (ctx, kith_actor (role, 0), msg_p, kith_ctx_left_us (ctx, self->task),
+                   s_told, must);
 }
 
 static kith_msg_t *
@@ -173,7 +173,7 @@ s_dropped (const kith_proto_collection_t *row)
     kith_proto_channel_dropped_t *dropped = msg->body;
     dropped->collection = row->id;
     dropped->channels =
-      kith_arena_alloc (&msg->arena, row->channels_count * sizeof *dropped->channels);
+        kith_arena_alloc (&msg->arena, row->channels_count * sizeof *dropped->channels);
     for (uint32_t i = 0; i < row->channels_count; i++)
         dropped->channels [dropped->channels_count++] = row->channels [i].channel;
     return msg;
@@ -185,7 +185,7 @@ s_tell_all (root_t *self, kith_ctx_t *ctx)
     const kith_proto_collection_t *row = self->change.row;
     const kith_kind_t kind = self->task->kind;
     kith_msg_t *msg;
-    self->tells = 1;                    //  none of the calls ends in here
+    self->tells = 1;    //  none of the calls ends in here
     kith_error_clear (&self->flush_error);
     if (kind == KITH_KIND_COLLECTION_DROP) {
         msg = s_dropped (row);
@@ -210,11 +210,11 @@ s_tell_all (root_t *self, kith_ctx_t *ctx)
     self->tells--;
 }
 
-static void
-s_run (root_t *self, kith_ctx_t *ctx);
+static void s_run (root_t *self, kith_ctx_t *ctx);
 
 static void
-s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     root_t *self = arg_self;
     (void) arg;
@@ -237,7 +237,7 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     kith_error_t error;
     if (end == KITH_END_OK && self->task->kind == KITH_KIND_COLLECTION_DROP
         && ++self->tries < DROP_TRIES) {
-        s_run (self, ctx);              //  a checkpoint moved meanwhile
+        s_run (self, ctx);    //  a checkpoint moved meanwhile
         return;
     }
     if (end == KITH_END_OK)
@@ -299,20 +299,21 @@ s_log (const root_t *self, const kith_proto_collection_t *row, uint32_t logs)
 }
 
 static int
-s_new_row (root_t *self, kith_ctx_t *ctx, kith_arena_t *arena, kith_proto_collection_t *row,
-           kith_error_t *error)
+s_new_row (root_t *self, kith_ctx_t *ctx, kith_arena_t *arena,
+           kith_proto_collection_t *row, kith_error_t *error)
 {
     const kith_proto_collection_create_t *create = self->task->body;
     const uint32_t shards = create->shards ? create->shards : 1;
     if (shards > KITH_SHARDS_MAX)
-        return kith_error_set (error, KITH_ERR_LIMIT, "%u shards, 1 to %u are allowed", shards,
-                               KITH_SHARDS_MAX);
+        return kith_error_set (error, KITH_ERR_LIMIT, "%u shards, 1 to %u are allowed",
+                               shards, KITH_SHARDS_MAX);
     if (create->partitions_count + 1 > KITH_PARTITIONS_MAX)
-        return kith_error_set (error, KITH_ERR_LIMIT, "%u partitions, at most %u are allowed",
+        return kith_error_set (error, KITH_ERR_LIMIT,
+                               "%u partitions, at most %u are allowed",
                                create->partitions_count + 1, KITH_PARTITIONS_MAX);
     if (*create->db && strcmp (create->db, "default") != 0)
-        return kith_error_set (error, KITH_ERR_NOT_FOUND, "no database '%s'; there is: default",
-                               create->db);
+        return kith_error_set (error, KITH_ERR_NOT_FOUND,
+                               "no database '%s'; there is: default", create->db);
     row->id = self->next_id;
     row->db = "default";
     row->name = create->name;
@@ -321,33 +322,35 @@ s_new_row (root_t *self, kith_ctx_t *ctx, kith_arena_t *arena, kith_proto_collec
     row->auto_id = create->auto_id;
     row->loaded = true;
     row->replicas = 1;
-    row->fields = kith_arena_alloc (arena, (create->fields_count + 1) * sizeof *row->fields);
+    row->fields =
+        kith_arena_alloc (arena, (create->fields_count + 1) * sizeof *row->fields);
     if (s_new_fields (create, row, error))
         return -1;
     row->channels = kith_arena_alloc (arena, shards * sizeof *row->channels);
     for (uint32_t i = 0; i < shards; i++) {
         const uint32_t log = s_log (self, row, kith_ctx_cluster (ctx)->logs);
-        row->channels [row->channels_count++] =
-          (kith_proto_channel_ref_t){.channel = self->next_id + 1 + i, .shard = i, .log = log};
+        row->channels [row->channels_count++] = (kith_proto_channel_ref_t){
+            .channel = self->next_id + 1 + i, .shard = i, .log = log};
     }
-    row->partitions =
-      kith_arena_alloc (arena, (create->partitions_count + 1) * sizeof *row->partitions);
+    row->partitions = kith_arena_alloc (arena, (create->partitions_count + 1)
+                                                   * sizeof *row->partitions);
     row->partitions [row->partitions_count++] = (kith_proto_partition_t){0, "_default"};
     for (uint32_t i = 0; i < create->partitions_count; i++)
         row->partitions [row->partitions_count++] =
-          (kith_proto_partition_t){i + 1, create->partitions [i]};
+            (kith_proto_partition_t){i + 1, create->partitions [i]};
     return 0;
 }
 
 static bool
 s_same_definition (const kith_proto_collection_t *a, const kith_proto_collection_t *b)
 {
-    bool same = a->fields_count == b->fields_count && a->channels_count == b->channels_count;
+    bool same =
+        a->fields_count == b->fields_count && a->channels_count == b->channels_count;
     for (uint32_t i = 0; same && i < a->fields_count; i++) {
         const kith_proto_field_t *x = &a->fields [i], *y = &b->fields [i];
         same = !strcmp (x->name, y->name) && x->type == y->type && x->dim == y->dim
-               && x->max_length == y->max_length && x->key == y->key && x->nullable == y->nullable
-               && x->metric == y->metric;
+               && x->max_length == y->max_length && x->key == y->key
+               && x->nullable == y->nullable && x->metric == y->metric;
     }
     return same;
 }
@@ -360,19 +363,20 @@ s_create (root_t *self, kith_ctx_t *ctx)
     kith_arena_t arena = {0};
     kith_error_t error;
     const int rc = s_new_row (self, ctx, &arena, &row, &error);
-    const entry_t *old = *create->name ? s_find (self, create->db, create->name, 0) : NULL;
+    const entry_t *old =
+        *create->name ? s_find (self, create->db, create->name, 0) : NULL;
     if (!rc && old && create->ok_if_same && s_same_definition (&row, old->row.row)) {
         kith_msg_t *answer = kith_msg_new (KITH_KIND_COLLECTION_DESCRIBED);
         kith_proto_collection_described_t *described = answer->body;
         described->info.definition = *(const kith_proto_collection_t *) kith_codec_copy (
-          &kith_proto_collection_table, old->row.row, &answer->arena);
+            &kith_proto_collection_table, old->row.row, &answer->arena);
         kith_arena_free (&arena);
         s_task_end (self, ctx, &answer);
         return;
     }
     if (!rc && old)
-        kith_error_set (&error, KITH_ERR_COLLECTION_EXISTS, "there is a collection '%s' already",
-                        create->name);
+        kith_error_set (&error, KITH_ERR_COLLECTION_EXISTS,
+                        "there is a collection '%s' already", create->name);
     if (rc || old) {
         kith_arena_free (&arena);
         s_task_fail (self, ctx, &error);
@@ -388,7 +392,8 @@ s_create (root_t *self, kith_ctx_t *ctx)
     kith_txn_put (txn, key.text, &kith_proto_collection_table, &row);
     const kith_proto_name_row_t name_row = {.collection = row.id};
     kith_txn_put (txn, name.text, &kith_proto_name_row_table, &name_row);
-    const kith_proto_counter_row_t counter = {.next = self->next_id + 1 + row.channels_count};
+    const kith_proto_counter_row_t counter = {.next =
+                                                  self->next_id + 1 + row.channels_count};
     kith_txn_put (txn, "id/all", &kith_proto_counter_row_table, &counter);
     for (uint32_t i = 0; i < row.channels_count; i++) {
         const kith_proto_channel_ref_t *ref = &row.channels [i];
@@ -407,7 +412,8 @@ s_create (root_t *self, kith_ctx_t *ctx)
 //  T9: the channel rows are read, then all goes in one transaction
 
 static void
-s_drop_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_drop_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
 {
     root_t *self = arg_self;
     (void) arg;
@@ -431,7 +437,7 @@ s_drop_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     uint32_t channels = 0;
     for (uint32_t i = 0; i < rows->items_count; i++) {
         kith_proto_channel_row_t *channel = kith_row_read (
-          &kith_proto_channel_row_table, rows->items [i].value, &(*answer_p)->arena);
+            &kith_proto_channel_row_table, rows->items [i].value, &(*answer_p)->arena);
         if (!channel || channel->collection != row->id || channels == row->channels_count)
             continue;
         channels++;
@@ -490,18 +496,18 @@ s_index_change (root_t *self, kith_proto_collection_t *row, kith_arena_t *arena,
     const kith_proto_index_create_t *create = self->task->body;
     const kith_proto_index_drop_t *dropping = self->task->body;
     const kith_proto_field_t *field =
-      s_vector_field (row, drop ? dropping->field : create->field, error);
+        s_vector_field (row, drop ? dropping->field : create->field, error);
     if (!field)
         return -1;
     kith_proto_index_spec_t *indexes =
-      kith_arena_alloc (arena, (row->indexes_count + 1) * sizeof *indexes);
+        kith_arena_alloc (arena, (row->indexes_count + 1) * sizeof *indexes);
     uint32_t count = 0;
     for (uint32_t i = 0; i < row->indexes_count; i++)
         if (row->indexes [i].field != field->id)
             indexes [count++] = row->indexes [i];
     if (drop && count == row->indexes_count)
-        return kith_error_set (error, KITH_ERR_INDEX_NOT_FOUND, "field '%s' of %s has no index",
-                               field->name, row->name);
+        return kith_error_set (error, KITH_ERR_INDEX_NOT_FOUND,
+                               "field '%s' of %s has no index", field->name, row->name);
     if (!drop) {
         kith_proto_index_spec_t *spec = &indexes [count++];
         *spec = create->spec;
@@ -510,11 +516,14 @@ s_index_change (root_t *self, kith_proto_collection_t *row, kith_arena_t *arena,
         if (!*type || !strcmp (type, "auto") || !strcmp (type, "hnsw"))
             spec->type = "graph";
         if (strcmp (spec->type, "graph") != 0 && strcmp (spec->type, "flat") != 0)
-            return kith_error_set (error, KITH_ERR_INVALID,
-                                   "no index type '%s'; there are: auto, graph (hnsw), flat", type);
-        if (!(spec->recall >= 0 && spec->recall < 1) || spec->degree > 512 || spec->effort > 4096)
-            return kith_error_set (error, KITH_ERR_INVALID,
-                                   "recall may be 0 to below 1, degree to 512, effort to 4,096");
+            return kith_error_set (
+                error, KITH_ERR_INVALID,
+                "no index type '%s'; there are: auto, graph (hnsw), flat", type);
+        if (!(spec->recall >= 0 && spec->recall < 1) || spec->degree > 512
+            || spec->effort > 4096)
+            return kith_error_set (
+                error, KITH_ERR_INVALID,
+                "recall may be 0 to below 1, degree to 512, effort to 4,096");
     }
     row->indexes = indexes;
     row->indexes_count = count;
@@ -530,7 +539,7 @@ s_partition_change (root_t *self, kith_proto_collection_t *row, kith_arena_t *ar
     const kith_proto_partition_drop_t *dropping = self->task->body;
     const char *name = drop ? dropping->partition : create->partition;
     kith_proto_partition_t *partitions =
-      kith_arena_alloc (arena, (row->partitions_count + 1) * sizeof *partitions);
+        kith_arena_alloc (arena, (row->partitions_count + 1) * sizeof *partitions);
     uint32_t count = 0, next = 0;
     for (uint32_t i = 0; i < row->partitions_count; i++) {
         if (row->partitions [i].id >= next)
@@ -540,16 +549,17 @@ s_partition_change (root_t *self, kith_proto_collection_t *row, kith_arena_t *ar
     }
     const bool there = count < row->partitions_count;
     if (drop && !there)
-        return kith_error_set (error, KITH_ERR_PARTITION_NOT_FOUND, "no partition '%s' in %s", name,
-                               row->name);
+        return kith_error_set (error, KITH_ERR_PARTITION_NOT_FOUND,
+                               "no partition '%s' in %s", name, row->name);
     if (drop)
-        return kith_error_set (error, KITH_ERR_UNSUPPORTED,
-                               "dropping a partition needs compaction, which is not there yet; "
-                               "delete its rows instead");
+        return kith_error_set (
+            error, KITH_ERR_UNSUPPORTED,
+            "dropping a partition needs compaction, which is not there yet; "
+            "delete its rows instead");
     if (there || !*name || strlen (name) > KITH_NAME_MAX)
-        return kith_error_set (error, there ? KITH_ERR_EXISTS : KITH_ERR_INVALID,
-                               "partition '%.60s' %s", name,
-                               there ? "is there already" : "is no name (1 to 255 characters)");
+        return kith_error_set (
+            error, there ? KITH_ERR_EXISTS : KITH_ERR_INVALID, "partition '%.60s' %s",
+            name, there ? "is there already" : "is no name (1 to 255 characters)");
     if (count >= KITH_PARTITIONS_MAX)
         return kith_error_set (error, KITH_ERR_LIMIT, "at most %u partitions are allowed",
                                KITH_PARTITIONS_MAX);
@@ -643,13 +653,14 @@ s_list (root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     kith_msg_t *answer = kith_msg_new (KITH_KIND_COLLECTION_LISTED);
     kith_proto_collection_listed_t *listed = answer->body;
-    listed->collections =
-      kith_arena_alloc (&answer->arena, (self->entry_count + 1) * sizeof *listed->collections);
+    listed->collections = kith_arena_alloc (
+        &answer->arena, (self->entry_count + 1) * sizeof *listed->collections);
     for (uint32_t i = 0; i < self->entry_count; i++)
         listed->collections [listed->collections_count++].definition =
-          *(const kith_proto_collection_t *) kith_codec_copy (
-            &kith_proto_collection_table, self->entries [i].row.row, &answer->arena);
-    qsort (listed->collections, listed->collections_count, sizeof *listed->collections, s_by_name);
+            *(const kith_proto_collection_t *) kith_codec_copy (
+                &kith_proto_collection_table, self->entries [i].row.row, &answer->arena);
+    qsort (listed->collections, listed->collections_count, sizeof *listed->collections,
+           s_by_name);
     kith_ctx_reply (ctx, msg_p, &answer);
 }
 
@@ -657,13 +668,14 @@ static void
 s_describe (root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     const kith_proto_collection_describe_t *ask = (*msg_p)->body;
-    const entry_t *entry = s_entry_or_refuse (self, ctx, msg_p, ask->db, ask->name, ask->id);
+    const entry_t *entry =
+        s_entry_or_refuse (self, ctx, msg_p, ask->db, ask->name, ask->id);
     if (!entry)
         return;
     kith_msg_t *answer = kith_msg_new (KITH_KIND_COLLECTION_DESCRIBED);
     kith_proto_collection_described_t *described = answer->body;
     described->info.definition = *(const kith_proto_collection_t *) kith_codec_copy (
-      &kith_proto_collection_table, entry->row.row, &answer->arena);
+        &kith_proto_collection_table, entry->row.row, &answer->arena);
     kith_ctx_reply (ctx, msg_p, &answer);
 }
 
@@ -673,8 +685,8 @@ s_topology_get (root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     kith_msg_t *answer = kith_msg_new (KITH_KIND_TOPOLOGY);
     kith_proto_topology_t *topology = answer->body;
     topology->version = self->topology_version;
-    topology->text =
-      kith_arena_strdup (&answer->arena, self->topology_text ? self->topology_text : "");
+    topology->text = kith_arena_strdup (&answer->arena,
+                                        self->topology_text ? self->topology_text : "");
     kith_ctx_reply (ctx, msg_p, &answer);
 }
 
@@ -686,15 +698,17 @@ s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     const bool question = kind == KITH_KIND_COLLECTION_LIST
                           || kind == KITH_KIND_COLLECTION_DESCRIBE
                           || kind == KITH_KIND_TOPOLOGY_GET;
-    const bool task = kind == KITH_KIND_COLLECTION_CREATE || kind == KITH_KIND_COLLECTION_DROP
-                      || kind == KITH_KIND_INDEX_CREATE || kind == KITH_KIND_INDEX_DROP
-                      || kind == KITH_KIND_COLLECTION_LOAD || kind == KITH_KIND_PARTITION_CREATE
-                      || kind == KITH_KIND_PARTITION_DROP;
+    const bool task =
+        kind == KITH_KIND_COLLECTION_CREATE || kind == KITH_KIND_COLLECTION_DROP
+        || kind == KITH_KIND_INDEX_CREATE || kind == KITH_KIND_INDEX_DROP
+        || kind == KITH_KIND_COLLECTION_LOAD || kind == KITH_KIND_PARTITION_CREATE
+        || kind == KITH_KIND_PARTITION_DROP;
     if (!question && !task)
         kith_refuse (ctx, msg_p, KITH_ERR_UNSUPPORTED, "root_coord does not know '%s'",
                      kith_kind_name (kind));
     else if (self->queue.count >= KITH_WORK_MAX)
-        kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "%u tasks wait for root_coord", self->queue.count);
+        kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "%u tasks wait for root_coord",
+                     self->queue.count);
     else if (task || !self->ready) {
         kith_park_add (&self->queue, msg_p);
         s_next (self, ctx);
@@ -721,7 +735,8 @@ s_begin (root_t *self, kith_ctx_t *ctx)
 }
 
 static void
-s_topology_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_topology_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+                void *arg)
 {
     (void) answer_p;
     (void) arg;
@@ -729,24 +744,26 @@ s_topology_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **an
         s_begin (arg_self, ctx);
 }
 
-static void
-s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg);
+static void s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end,
+                       kith_msg_t **answer_p, void *arg);
 
 static void
 s_take_topology (root_t *self, kith_ctx_t *ctx, const kith_proto_kv_rows_t *rows,
                  kith_arena_t *arena)
 {
     const kith_proto_topology_row_t *row =
-      rows->items_count
-        ? kith_row_read (&kith_proto_topology_row_table, rows->items [0].value, arena)
-        : NULL;
+        rows->items_count
+            ? kith_row_read (&kith_proto_topology_row_table, rows->items [0].value, arena)
+            : NULL;
     self->topology_version = row ? row->version : 1;
     free (self->topology_text);
-    self->topology_text = kith_strdup (row ? row->text : kith_ctx_cluster (ctx)->topology);
+    self->topology_text =
+        kith_strdup (row ? row->text : kith_ctx_cluster (ctx)->topology);
     if (row) {
         if (strcmp (row->text, kith_ctx_cluster (ctx)->topology) != 0)
-            kith_ctx_log (ctx, 'w', "the configuration file differs from topology %" PRIu64
-                                    ", which was committed",
+            kith_ctx_log (ctx, 'w',
+                          "the configuration file differs from topology %" PRIu64
+                          ", which was committed",
                           row->version);
         s_begin (self, ctx);
         return;
@@ -762,7 +779,8 @@ s_take_topology (root_t *self, kith_ctx_t *ctx, const kith_proto_kv_rows_t *rows
 static const char *const s_prefixes [] = {"collection/", "id/all", "topology/current"};
 
 static void
-s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+           void *arg)
 {
     root_t *self = arg_self;
     const uintptr_t which = (uintptr_t) arg;
@@ -784,13 +802,13 @@ s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
         const kith_proto_kv_item_t *item = &rows->items [i];
         if (which == 0) {
             const kith_proto_collection_t *row =
-              kith_row_read (&kith_proto_collection_table, item->value, arena);
+                kith_row_read (&kith_proto_collection_table, item->value, arena);
             if (row)
                 s_put_entry (self, row, item->revision);
         }
         else {
             const kith_proto_counter_row_t *row =
-              kith_row_read (&kith_proto_counter_row_table, item->value, arena);
+                kith_row_read (&kith_proto_counter_row_table, item->value, arena);
             self->next_id = row ? row->next : 1;
             self->counter_revision = item->revision;
         }
@@ -841,10 +859,10 @@ s_stop (void **self_p, kith_ctx_t *ctx)
 }
 
 const kith_behaviour_t kith_root_coord = {
-  .name = "root_coord",
-  .role = KITH_ROLE_ROOT_COORD,
-  .init = s_init,
-  .handle = s_handle,
-  .timeout = s_timeout,
-  .stop = s_stop,
+    .name = "root_coord",
+    .role = KITH_ROLE_ROOT_COORD,
+    .init = s_init,
+    .handle = s_handle,
+    .timeout = s_timeout,
+    .stop = s_stop,
 };

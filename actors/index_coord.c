@@ -1,0 +1,618 @@
+//  index_coord.c - which segments need which index; who builds it; T7
+//  SPDX-License-Identifier: Apache-2.0
+#include "actors/common.h"
+#include "actors/roles.h"
+
+#define LOOK_US 5000000
+#define TICK_US 250000
+#define BUILD_US 60000000    //  plus a millisecond a row
+#define FAILURES_MAX 5u      //  of one build before it waits for a change
+
+enum { TAG_TICK = 1, TAG_LOOK = 2 };
+
+//  One build that is wanted or under way
+typedef struct {
+    uint64_t id;
+    uint64_t channel;
+    uint64_t segment;
+    uint32_t field;
+    uint64_t rows;
+    uint64_t done;    //  told by the node
+    bool running;
+    uint32_t node;
+    uint32_t failures;
+    bool seen;    //  by the newest scan
+    char failed [200];
+} job_t;
+
+typedef struct {
+    uint64_t incarnation;
+    bool busy;
+} node_t;
+
+typedef struct {
+    kith_lease_t lease;
+    bool scanning, dirty, ticking;
+    kith_park_t waiting, served;    //  as in query_coord
+    kith_kept_t collections, channels,
+        indexes;    //  kith_proto_kv_rows_t of the newest scan
+    kith_kept_t next_collections, next_channels;    //  of the one under way
+    job_t **jobs;
+    uint32_t job_count, job_capacity;
+    uint64_t next_job;
+    node_t *nodes;
+    uint32_t node_count;
+} coord_t;
+
+static void s_scan (coord_t *self, kith_ctx_t *ctx);
+
+static void
+s_tick (coord_t *self, kith_ctx_t *ctx)
+{
+    if (self->ticking)
+        return;
+    self->ticking = true;
+    kith_ctx_after (ctx, TICK_US, TAG_TICK);
+}
+
+static job_t *
+s_job (coord_t *self, uint64_t channel, uint64_t segment, uint32_t field)
+{
+    for (uint32_t i = 0; i < self->job_count; i++) {
+        job_t *job = self->jobs [i];
+        if (job->channel == channel && job->segment == segment && job->field == field)
+            return job;
+    }
+    return NULL;
+}
+
+static job_t *
+s_job_by_id (coord_t *self, uint64_t id)
+{
+    for (uint32_t i = 0; i < self->job_count; i++)
+        if (self->jobs [i]->id == id)
+            return self->jobs [i];
+    return NULL;
+}
+
+static void
+s_job_free (coord_t *self, job_t *job)
+{
+    for (uint32_t i = 0; i < self->job_count; i++)
+        if (self->jobs [i] == job)
+            self->jobs [i] = self->jobs [--self->job_count];
+    free (job);
+}
+
+static void
+s_job_failed (coord_t *self, kith_ctx_t *ctx, job_t *job, const char *reason)
+{
+    job->running = false;
+    job->failures++;
+    snprintf (job->failed, sizeof job->failed, "%s", reason);
+    kith_ctx_log (ctx, 'w', "index of channel %" PRIu64 " segment %" PRIu64 ": %s",
+                  job->channel, job->segment, reason);
+    s_tick (self, ctx);
+}
+
+//  T7: the index row is put if the channel's row still names the segment
+
+typedef struct {
+    uint64_t job;
+    kith_kept_t row;    //  kith_proto_index_row_t
+} commit_t;
+
+static void
+s_commit_free (commit_t *commit)
+{
+    kith_kept_free (&commit->row);
+    free (commit);
+}
+
+static void
+s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+             void *arg)
+{
+    coord_t *self = arg_self;
+    commit_t *commit = arg;
+    job_t *job = s_job_by_id (self, commit->job);
+    if (end == KITH_END_STOPPED || !job) {
+        s_commit_free (commit);
+        return;
+    }
+    if (!kith_txn_committed (end, *answer_p)) {
+        s_commit_free (commit);
+        s_job_failed (self, ctx, job,
+                      "the channel's row changed while the index was committed");
+        return;
+    }
+    kith_msg_t *msg = kith_msg_new (KITH_KIND_ROWS_CHANGED);
+    ((kith_proto_rows_changed_t *) msg->body)->channel = job->channel;
+    kith_ctx_send (ctx, kith_actor (KITH_ROLE_QUERY_COORD, 0), &msg);
+    s_job_free (self, job);
+    s_commit_free (commit);
+    s_scan (self, ctx);
+}
+
+static void
+s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+              void *arg)
+{
+    coord_t *self = arg_self;
+    commit_t *commit = arg;
+    job_t *job = s_job_by_id (self, commit->job);
+    if (end == KITH_END_STOPPED || !job) {
+        s_commit_free (commit);
+        return;
+    }
+    const kith_proto_kv_value_t *value = end == KITH_END_OK ? (*answer_p)->body : NULL;
+    const kith_proto_channel_row_t *row =
+        value && value->revision ? kith_row_read (&kith_proto_channel_row_table,
+                                                  value->value, &(*answer_p)->arena)
+                                 : NULL;
+    bool named = false;
+    for (uint32_t i = 0; row && !row->dropped && i < row->segments_count; i++)
+        named = named || row->segments [i].segment == job->segment;
+    if (!named) {
+        s_commit_free (commit);
+        s_job_failed (self, ctx, job, "the segment is gone");
+        s_scan (self, ctx);
+        return;
+    }
+    const kith_key_t channel = kith_key_channel (job->channel);
+    const kith_key_t key = kith_key_index (job->channel, job->segment, job->field);
+    kith_msg_t *txn = kith_txn_new (2, 1);
+    kith_lease_compare (&self->lease, txn);
+    kith_txn_compare (txn, channel.text, value->revision);
+    kith_txn_put (txn, key.text, &kith_proto_index_row_table, commit->row.row);
+    kith_meta_call (ctx, &txn, s_committed, commit);
+}
+
+//  Builds
+
+typedef struct {
+    uint64_t job;
+    uint32_t node;
+    uint64_t incarnation;
+} built_t;
+
+static void
+s_built (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+         void *arg)
+{
+    coord_t *self = arg_self;
+    const built_t built = *(const built_t *) arg;
+    free (arg);
+    if (end == KITH_END_STOPPED)
+        return;
+    node_t *node = &self->nodes [built.node];
+    if (node->incarnation == built.incarnation || !node->incarnation)
+        node->busy = false;
+    job_t *job = s_job_by_id (self, built.job);
+    if (!job || !job->running) {
+        s_tick (self, ctx);
+        return;
+    }
+    if (end != KITH_END_OK) {
+        kith_error_t error;
+        kith_end_error (end, *answer_p, &error);
+        s_job_failed (self, ctx, job, error.message);
+        return;
+    }
+    const kith_proto_index_built_t *answer = (*answer_p)->body;
+    commit_t *commit = kith_new (sizeof *commit);
+    commit->job = job->id;
+    kith_keep (&commit->row, &kith_proto_index_row_table, &answer->row);
+    const kith_key_t key = kith_key_channel (job->channel);
+    kith_meta_get (ctx, key.text, s_commit_row, commit);
+    s_tick (self, ctx);
+}
+
+//  Definition of a collection, row of a channel, as the newest scan has them
+static const kith_proto_collection_t *
+s_definition (const coord_t *self, uint64_t id, kith_arena_t *arena)
+{
+    const kith_proto_kv_rows_t *rows = self->collections.row;
+    const kith_key_t key = kith_key_collection (id);
+    for (uint32_t i = 0; rows && i < rows->items_count; i++)
+        if (!strcmp (rows->items [i].key, key.text))
+            return kith_row_read (&kith_proto_collection_table, rows->items [i].value,
+                                  arena);
+    return NULL;
+}
+
+static const kith_proto_channel_row_t *
+s_channel (const coord_t *self, uint64_t id, kith_arena_t *arena)
+{
+    const kith_proto_kv_rows_t *rows = self->channels.row;
+    const kith_key_t key = kith_key_channel (id);
+    for (uint32_t i = 0; rows && i < rows->items_count; i++)
+        if (!strcmp (rows->items [i].key, key.text))
+            return kith_row_read (&kith_proto_channel_row_table, rows->items [i].value,
+                                  arena);
+    return NULL;
+}
+
+static void
+s_start (coord_t *self, kith_ctx_t *ctx, job_t *job, uint32_t node)
+{
+    kith_arena_t arena = {0};
+    const kith_proto_channel_row_t *row = s_channel (self, job->channel, &arena);
+    const kith_proto_collection_t *definition =
+        row ? s_definition (self, row->collection, &arena) : NULL;
+    kith_proto_index_build_t build = {.channel = job->channel};
+    bool found = false;
+    for (uint32_t i = 0; definition && i < row->segments_count; i++)
+        if (row->segments [i].segment == job->segment) {
+            build.segment = row->segments [i];
+            found = true;
+        }
+    for (uint32_t i = 0; definition && i < definition->indexes_count; i++)
+        if (definition->indexes [i].field == job->field)
+            build.spec = definition->indexes [i];
+    if (!found || !build.spec.field) {
+        kith_arena_free (&arena);
+        return;
+    }
+    build.definition = *definition;
+    build.object =
+        kith_arena_printf (&arena, "%012" PRIu64 "/%020" PRIu64 "/index-%u-%016" PRIx64,
+                           job->channel, job->segment, job->field, kith_ctx_random (ctx));
+    kith_msg_t *msg = kith_msg_new (KITH_KIND_INDEX_BUILD);
+    *(kith_proto_index_build_t *) msg->body =
+        *(const kith_proto_index_build_t *) kith_codec_copy (
+            &kith_proto_index_build_table, &build, &msg->arena);
+    kith_arena_free (&arena);
+    job->running = true;
+    job->node = node;
+    job->done = 0;
+    self->nodes [node].busy = true;
+    built_t *built = kith_new (sizeof *built);
+    *built = (built_t){job->id, node, self->nodes [node].incarnation};
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_INDEX_NODE, node), &msg,
+                   BUILD_US + (int64_t) job->rows * 1000, s_built, built);
+}
+
+static void
+s_assign (coord_t *self, kith_ctx_t *ctx)
+{
+    for (uint32_t i = 0; i < self->job_count; i++) {
+        job_t *job = self->jobs [i];
+        if (job->running || job->failures >= FAILURES_MAX)
+            continue;
+        for (uint32_t node = 0; node < self->node_count; node++)
+            if (!self->nodes [node].busy && self->nodes [node].incarnation) {
+                s_start (self, ctx, job, node);
+                break;
+            }
+    }
+}
+
+//  What is wanted
+
+static bool
+s_has_index (const coord_t *self, uint64_t channel, uint64_t segment, uint32_t field)
+{
+    const kith_proto_kv_rows_t *rows = self->indexes.row;
+    const kith_key_t key = kith_key_index (channel, segment, field);
+    for (uint32_t i = 0; rows && i < rows->items_count; i++)
+        if (!strcmp (rows->items [i].key, key.text))
+            return true;
+    return false;
+}
+
+static void
+s_want (coord_t *self, kith_ctx_t *ctx, const kith_proto_channel_row_t *row,
+        const kith_proto_collection_t *definition)
+{
+    const uint32_t least = kith_ctx_cluster (ctx)->index_rows_min;
+    for (uint32_t i = 0; i < definition->indexes_count; i++) {
+        const kith_proto_index_spec_t *spec = &definition->indexes [i];
+        if (strcmp (spec->type, "graph") != 0)
+            continue;
+        for (uint32_t j = 0; j < row->segments_count; j++) {
+            const kith_proto_segment_row_t *segment = &row->segments [j];
+            if (segment->rows < least
+                || s_has_index (self, row->channel, segment->segment, spec->field))
+                continue;
+            job_t *job = s_job (self, row->channel, segment->segment, spec->field);
+            if (!job) {
+                self->jobs = kith_grow (self->jobs, self->job_count, &self->job_capacity,
+                                        sizeof (job_t *));
+                job = self->jobs [self->job_count++] = kith_new (sizeof *job);
+                *job = (job_t){.id = ++self->next_job,
+                               .channel = row->channel,
+                               .segment = segment->segment,
+                               .field = spec->field,
+                               .rows = segment->rows};
+            }
+            job->seen = true;
+        }
+    }
+}
+
+static void
+s_plan (coord_t *self, kith_ctx_t *ctx)
+{
+    for (uint32_t i = 0; i < self->job_count; i++)
+        self->jobs [i]->seen = false;
+    const kith_proto_kv_rows_t *rows = self->channels.row;
+    for (uint32_t i = 0; rows && i < rows->items_count; i++) {
+        kith_arena_t arena = {0};
+        const kith_proto_channel_row_t *row =
+            kith_row_read (&kith_proto_channel_row_table, rows->items [i].value, &arena);
+        const kith_proto_collection_t *definition =
+            row && !row->dropped ? s_definition (self, row->collection, &arena) : NULL;
+        if (definition)
+            s_want (self, ctx, row, definition);
+        kith_arena_free (&arena);
+    }
+    for (uint32_t i = self->job_count; i--;)
+        if (!self->jobs [i]->seen && !self->jobs [i]->running)
+            s_job_free (self, self->jobs [i]);
+    s_assign (self, ctx);
+}
+
+//  index_describe
+
+static void
+s_state (const coord_t *self, kith_ctx_t *ctx, const kith_proto_collection_t *definition,
+         kith_proto_index_state_t *state, kith_arena_t *arena)
+{
+    const uint32_t least = kith_ctx_cluster (ctx)->index_rows_min;
+    const kith_proto_kv_rows_t *indexes = self->indexes.row;
+    for (uint32_t i = 0; i < definition->channels_count; i++) {
+        const kith_proto_channel_row_t *row =
+            s_channel (self, definition->channels [i].channel, arena);
+        for (uint32_t j = 0; row && j < row->segments_count; j++) {
+            const kith_proto_segment_row_t *segment = &row->segments [j];
+            if (segment->rows < least || strcmp (state->type, "graph") != 0)
+                continue;
+            state->rows += segment->rows;
+            const kith_key_t key =
+                kith_key_index (row->channel, segment->segment, state->field);
+            for (uint32_t k = 0; k < indexes->items_count; k++) {
+                if (strcmp (indexes->items [k].key, key.text) != 0)
+                    continue;
+                const kith_proto_index_row_t *index = kith_row_read (
+                    &kith_proto_index_row_table, indexes->items [k].value, arena);
+                if (!index)
+                    continue;
+                state->built += segment->rows;
+                if (state->recall == 0 || index->recall < state->recall)
+                    state->recall = index->recall;
+                if (index->effort > state->effort)
+                    state->effort = index->effort;
+            }
+            for (uint32_t k = 0; k < self->job_count; k++) {
+                const job_t *job = self->jobs [k];
+                if (job->channel != row->channel || job->segment != segment->segment
+                    || job->field != state->field)
+                    continue;
+                state->done += job->done;
+                if (job->failures >= FAILURES_MAX)
+                    state->failed = kith_arena_strdup (arena, job->failed);
+            }
+        }
+    }
+}
+
+static void
+s_describe (const coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    const kith_proto_index_describe_t *ask = (*msg_p)->body;
+    kith_msg_t *answer = kith_msg_new (KITH_KIND_INDEX_DESCRIBED);
+    kith_proto_index_described_t *described = answer->body;
+    const kith_proto_collection_t *definition =
+        s_definition (self, ask->id, &answer->arena);
+    if (!definition) {
+        kith_msg_destroy (&answer);
+        kith_refuse (ctx, msg_p, KITH_ERR_COLLECTION_NOT_FOUND,
+                     "no collection with id %" PRIu64, ask->id);
+        return;
+    }
+    described->indexes = kith_arena_alloc (
+        &answer->arena, (definition->indexes_count + 1) * sizeof *described->indexes);
+    for (uint32_t i = 0; i < definition->indexes_count; i++) {
+        kith_proto_index_state_t *state =
+            &described->indexes [described->indexes_count++];
+        state->field = definition->indexes [i].field;
+        state->type = definition->indexes [i].type;
+        state->failed = "";
+        s_state (self, ctx, definition, state, &answer->arena);
+    }
+    kith_ctx_reply (ctx, msg_p, &answer);
+}
+
+//  Scanning, as in query_coord: who asks is answered by a scan that began after the question
+
+static void
+s_scan_failed (coord_t *self, kith_ctx_t *ctx)
+{
+    self->scanning = false;
+    self->dirty = true;
+    s_tick (self, ctx);
+}
+
+static void
+s_move (kith_kept_t *to, kith_kept_t *from)
+{
+    kith_kept_free (to);
+    *to = *from;
+    memset (from, 0, sizeof *from);
+}
+
+static void
+s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+           void *arg)
+{
+    coord_t *self = arg_self;
+    const uintptr_t step = (uintptr_t) arg;
+    if (end == KITH_END_STOPPED)
+        return;
+    if (end != KITH_END_OK) {
+        s_scan_failed (self, ctx);
+        return;
+    }
+    if (step < 2) {
+        kith_keep (step ? &self->next_channels : &self->next_collections,
+                   &kith_proto_kv_rows_table, (*answer_p)->body);
+        kith_meta_scan (ctx, step ? "index/" : "channel/", s_scanned,
+                        (void *) (step + 1));
+        return;
+    }
+    kith_keep (&self->indexes, &kith_proto_kv_rows_table, (*answer_p)->body);
+    s_move (&self->collections, &self->next_collections);
+    s_move (&self->channels, &self->next_channels);
+    self->scanning = false;
+    s_plan (self, ctx);
+    kith_park_t served = self->served;
+    memset (&self->served, 0, sizeof self->served);
+    for (uint32_t i = 0; i < served.count; i++)
+        if (served.items [i]->kind == KITH_KIND_INDEX_DESCRIBE)
+            s_describe (self, ctx, &served.items [i]);
+        else
+            kith_reply_ok (ctx, &served.items [i]);
+    free (served.items);
+    if (self->dirty)
+        s_scan (self, ctx);
+}
+
+static void
+s_scan (coord_t *self, kith_ctx_t *ctx)
+{
+    self->dirty = true;
+    if (self->scanning || !self->lease.held)
+        return;
+    self->dirty = false;
+    self->scanning = true;
+    kith_park_free (&self->served);
+    self->served = self->waiting;
+    memset (&self->waiting, 0, sizeof self->waiting);
+    kith_meta_scan (ctx, "collection/", s_scanned, NULL);
+}
+
+//  Nodes
+
+static void
+s_hello (coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    const kith_msg_t *msg = *msg_p;
+    if (msg->from.role != KITH_ROLE_INDEX_NODE || msg->from.index >= self->node_count) {
+        kith_refuse (ctx, msg_p, KITH_ERR_INVALID,
+                     "%s/%u is no index node of this topology",
+                     kith_role_name (msg->from.role), msg->from.index);
+        return;
+    }
+    node_t *node = &self->nodes [msg->from.index];
+    if (node->incarnation != msg->from.incarnation) {
+        //  What its earlier life was building is lost
+        for (uint32_t i = 0; i < self->job_count; i++)
+            if (self->jobs [i]->running && self->jobs [i]->node == msg->from.index)
+                s_job_failed (self, ctx, self->jobs [i],
+                              "the index node was started again");
+        node->incarnation = msg->from.incarnation;
+        node->busy = false;
+        s_tick (self, ctx);
+    }
+    kith_msg_t *answer = kith_msg_new (KITH_KIND_NODE_WELCOME);
+    ((kith_proto_node_welcome_t *) answer->body)->cluster = kith_ctx_cluster (ctx)->id;
+    kith_ctx_reply (ctx, msg_p, &answer);
+}
+
+static void
+s_progress (coord_t *self, const kith_proto_index_progress_t *progress)
+{
+    for (uint32_t i = 0; i < self->job_count; i++)
+        if (self->jobs [i]->channel == progress->channel
+            && self->jobs [i]->segment == progress->segment && self->jobs [i]->running)
+            self->jobs [i]->done = progress->done;
+}
+
+static void
+s_leased (void *arg_self, kith_ctx_t *ctx)
+{
+    s_scan (arg_self, ctx);
+    kith_ctx_after (ctx, LOOK_US, TAG_LOOK);
+}
+
+static void *
+s_init (kith_ctx_t *ctx, zconfig_t *config)
+{
+    (void) config;
+    coord_t *self = kith_new (sizeof *self);
+    self->node_count = kith_ctx_role_count (ctx, KITH_ROLE_INDEX_NODE);
+    self->nodes = kith_new ((self->node_count + 1) * sizeof *self->nodes);
+    self->lease = (kith_lease_t){.role = KITH_ROLE_INDEX_COORD, .ready = s_leased};
+    kith_lease_take (ctx, &self->lease);
+    return self;
+}
+
+static void
+s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    coord_t *self = arg_self;
+    const kith_kind_t kind = (*msg_p)->kind;
+    if (kind == KITH_KIND_NODE_HELLO)
+        s_hello (self, ctx, msg_p);
+    else if (kind == KITH_KIND_INDEX_PROGRESS) {
+        s_progress (self, (*msg_p)->body);
+        kith_msg_destroy (msg_p);
+    }
+    else if (kind == KITH_KIND_ROWS_CHANGED || kind == KITH_KIND_INDEX_DESCRIBE) {
+        for (uint32_t i = 0; kind == KITH_KIND_ROWS_CHANGED && i < self->job_count; i++)
+            self->jobs [i]->failures = 0;
+        kith_park_add (&self->waiting, msg_p);
+        s_scan (self, ctx);
+    }
+    else
+        kith_refuse (ctx, msg_p, KITH_ERR_UNSUPPORTED, "index_coord does not know '%s'",
+                     kith_kind_name (kind));
+}
+
+static void
+s_timeout (void *arg_self, kith_ctx_t *ctx, int tag)
+{
+    coord_t *self = arg_self;
+    if (tag == KITH_TAG_LEASE)
+        kith_lease_take (ctx, &self->lease);
+    else if (tag == TAG_TICK) {
+        self->ticking = false;
+        if (self->dirty)
+            s_scan (self, ctx);
+        s_assign (self, ctx);
+    }
+    else {
+        s_scan (self, ctx);
+        kith_ctx_after (ctx, LOOK_US, TAG_LOOK);
+    }
+}
+
+static void
+s_stop (void **self_p, kith_ctx_t *ctx)
+{
+    (void) ctx;
+    coord_t *self = *self_p;
+    while (self->job_count)
+        s_job_free (self, self->jobs [0]);
+    free (self->jobs);
+    free (self->nodes);
+    kith_park_free (&self->waiting);
+    kith_park_free (&self->served);
+    kith_kept_free (&self->collections);
+    kith_kept_free (&self->channels);
+    kith_kept_free (&self->indexes);
+    kith_kept_free (&self->next_collections);
+    kith_kept_free (&self->next_channels);
+    free (self);
+    *self_p = NULL;
+}
+
+const kith_behaviour_t kith_index_coord = {
+    .name = "index_coord",
+    .role = KITH_ROLE_INDEX_COORD,
+    .init = s_init,
+    .handle = s_handle,
+    .timeout = s_timeout,
+    .stop = s_stop,
+};
