@@ -14,8 +14,10 @@
 
 enum {
     BLOCK = 256,      //  rows that one bound is applied to
+    LIST = 64,        //  rows of one word of bits
     TILE = 1024,      //  rows of one BLAS tile
     QUERIES = 256,    //  queries of one BLAS tile: 1 MiB of products
+    AHEAD = 8,        //  gathered rows asked for before their turn
     MANY = 8          //  from so many queries on BLAS wins
 };
 
@@ -85,6 +87,15 @@ s_list (const kith_bits_t *live, uint32_t first, uint32_t count, uint32_t *ids)
 //  ---------------------------------------------------------------------
 //  Few queries
 
+//  The first lines of a row that no neighbour brings along; the hardware finds the rest
+static void
+s_prefetch (const kith_rows_t *rows, uint32_t row)
+{
+    const char *vector = s_vector (rows, row);
+    for (size_t at = 0; at < rows->dim * sizeof (float) && at < 512; at += 64)
+        __builtin_prefetch (vector + at);
+}
+
 static void
 s_products (const s_search_t *search, const float *query, const uint32_t *ids,
             uint32_t count, float *products)
@@ -103,12 +114,29 @@ s_products (const s_search_t *search, const float *query, const uint32_t *ids,
     uint32_t index = 0;
     for (; index + 4 <= count; index += 4) {
         const void *gathered [4];
+        for (uint32_t ahead = index + AHEAD; ahead < index + AHEAD + 4 && ahead < count;
+             ahead++)
+            s_prefetch (rows, ids [ahead]);
         for (uint32_t each = 0; each < 4; each++)
             gathered [each] = s_vector (rows, ids [index + each]);
         four (query, gathered, rows->dim, products + index);
     }
     for (; index < count; index++)
         products [index] = pair (query, s_vector (rows, ids [index]), rows->dim);
+}
+
+//  Lists rows from *next_p on until a block is full of them, so that sparse rows too are asked for ahead
+static uint32_t
+s_block_fill (const s_search_t *search, const kith_bits_t *live, uint32_t *next_p,
+              uint32_t *ids)
+{
+    uint32_t rows = search->rows->rows, found = 0;
+    while (found <= BLOCK - LIST && *next_p < rows) {
+        uint32_t count = rows - *next_p < LIST ? rows - *next_p : LIST;
+        found += s_list (live, *next_p, count, ids + found);
+        *next_p += count;
+    }
+    return found;
 }
 
 static uint64_t
@@ -118,9 +146,8 @@ s_search_few (const s_search_t *search, const kith_bits_t *live)
     uint32_t ids [BLOCK];
     float products [BLOCK];
     uint64_t compared = 0;
-    for (uint32_t first = 0; first < rows->rows; first += BLOCK) {
-        uint32_t count = rows->rows - first < BLOCK ? rows->rows - first : BLOCK;
-        count = s_list (live, first, count, ids);
+    for (uint32_t next = 0; next < rows->rows;) {
+        uint32_t count = s_block_fill (search, live, &next, ids);
         for (uint32_t query = 0; query < search->nq && count; query++) {
             s_products (search, search->queries + (size_t) query * rows->dim, ids, count,
                         products);

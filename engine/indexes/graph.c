@@ -133,12 +133,14 @@ kith_graph_depth (const kith_graph_t *self, uint32_t k)
 
 static void
 s_offer (const kith_graph_t *self, uint32_t row, float distance,
-         const kith_graph_query_t *options, kith_topk_t *top)
+         const kith_graph_ask_t *ask, kith_topk_t *top)
 {
+    const kith_graph_query_t *options = ask->options;
+    const uint32_t *twins = ask->apart ? NULL : self->twins;
     //  Twins follow in ascending order, so the first k that may be answered are enough
     uint32_t offered = 0;
     for (; row != KITH_GRAPH_EMPTY && offered < options->k;
-         row = self->twins ? self->twins [row] : KITH_GRAPH_EMPTY) {
+         row = twins ? twins [row] : KITH_GRAPH_EMPTY) {
         if (options->live && !kith_bits_get (options->live, row))
             continue;
         kith_topk_push (top, (kith_hit_t){.distance = distance,
@@ -150,18 +152,17 @@ s_offer (const kith_graph_t *self, uint32_t row, float distance,
 
 void
 kith_graph_refine (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                   const kith_graph_beam_t *beam, const float *query, float query_norm,
-                   const kith_graph_query_t *options, kith_topk_t *top)
+                   const kith_graph_beam_t *beam, const kith_graph_ask_t *ask,
+                   uint32_t depth, kith_topk_t *top)
 {
     const kith_kernels_t *kernels = kith_kernels ();
     const kith_rows_t *rows = &self->rows;
     kith_gather4_fn *four =
         rows->metric == KITH_METRIC_L2 ? kernels->l2_4 : kernels->dot4;
-    uint32_t depth = kith_graph_depth (self, options->k);
     depth = depth < beam->size ? depth : beam->size;
     for (uint32_t index = 0; self->codes && index < depth; index++) {
-        const char *vector = (const char *) kith_graph_vector (
-            self, beam->near [index].id & ~KITH_GRAPH_EXPANDED);
+        uint32_t row = beam->near [index].id & ~KITH_GRAPH_EXPANDED;
+        const char *vector = (const char *) kith_graph_vector (self, row);
         for (uint32_t at = 0; at < rows->dim * sizeof (float) && at < 512; at += 64)
             __builtin_prefetch (vector + at);
     }
@@ -174,12 +175,12 @@ kith_graph_refine (const kith_graph_t *self, kith_graph_scratch_t *scratch,
             ids [each] = beam->near [index].id & ~KITH_GRAPH_EXPANDED;
             vectors [each] = kith_graph_vector (self, ids [each]);
         }
-        four (query, vectors, rows->dim, products);
+        four (ask->query, vectors, rows->dim, products);
         for (uint32_t each = 0; each < 4 && first + each < depth; each++) {
             float score =
-                kith_score_of_product (rows->metric, products [each], query_norm,
+                kith_score_of_product (rows->metric, products [each], ask->norm,
                                        rows->norms ? rows->norms [ids [each]] : 0);
-            s_offer (self, ids [each], kith_score_distance (rows->metric, score), options,
+            s_offer (self, ids [each], kith_score_distance (rows->metric, score), ask,
                      top);
         }
     }
@@ -187,123 +188,18 @@ kith_graph_refine (const kith_graph_t *self, kith_graph_scratch_t *scratch,
         scratch->compared += depth;
 }
 
-//  ---------------------------------------------------------------------
-//  Filtered search
-//
-//  Rows that may not be answered still lead the way; those that may are gathered apart, as many as the effort says (HNSW with a
-//  filter, as hnswlib does it). That costs about effort / share of live rows steps; a scan of the live rows costs their number.
-
-typedef struct {
-    uint32_t effort;
-    uint32_t live;       //  rows that may be answered
-    double row_cost;     //  of an exact distance, in about 5 ns
-    double step_cost;    //  of a distance in the walk
-} s_plan_t;
-
-static s_plan_t
-s_plan (const kith_graph_t *self, uint32_t effort, const kith_bits_t *live)
-{
-    s_plan_t plan = {.effort = effort, .live = self->rows.rows};
-    if (live) {
-        plan.live = kith_bits_popcount (live);
-        if (live->count > self->rows.rows)
-            plan.live = plan.live < self->rows.rows ? plan.live : self->rows.rows;
-    }
-    plan.row_cost = 1 + self->rows.dim / 64.0;
-    plan.step_cost =
-        self->codes ? 2 + self->header.code_bytes / 128.0 : plan.row_cost + 1;
-    return plan;
-}
-
 static bool
-s_scan_is_cheaper (const kith_graph_t *self, const s_plan_t *plan)
+s_search_all (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+              const kith_graph_ask_t *ask, uint32_t effort, kith_topk_t *top)
 {
-    double share = (double) plan->live / self->rows.rows;
-    double steps = plan->effort / share * self->header.degree / 2;
-    return plan->live * plan->row_cost <= steps * plan->step_cost;
-}
-
-static bool
-s_answerable (const kith_graph_t *self, const kith_bits_t *live, uint32_t row)
-{
-    for (; row != KITH_GRAPH_EMPTY;
-         row = self->twins ? self->twins [row] : KITH_GRAPH_EMPTY)
-        if (kith_bits_get (live, row))
-            return true;
-    return false;
-}
-
-static float
-s_found_worst (const kith_graph_beam_t *found)
-{
-    return found->size < found->capacity ? INFINITY
-                                         : found->near [found->size - 1].distance;
-}
-
-//  False: more was compared than a scan would
-static bool
-s_walk_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-             const s_plan_t *plan, const kith_bits_t *live, uint32_t entry)
-{
-    kith_graph_beam_t *beam = &scratch->beam, *found = &scratch->found;
-    kith_graph_distances (self, scratch, &entry, 1, scratch->distances);
-    scratch->marks [entry] = scratch->epoch;
-    kith_graph_beam_put (beam, scratch->distances [0], entry);
-    if (s_answerable (self, live, entry))
-        kith_graph_beam_put (found, scratch->distances [0], entry);
-    double budget = plan->live * plan->row_cost / plan->step_cost;
-    while (beam->next < beam->size
-           && !(beam->near [beam->next].distance > s_found_worst (found))) {
-        if ((double) scratch->compared > budget)
-            return false;
-        uint32_t count = kith_graph_expand (self, scratch, 0);
-        kith_graph_distances (self, scratch, scratch->rows, count, scratch->distances);
-        for (uint32_t index = 0; index < count; index++) {
-            float distance = scratch->distances [index];
-            if (!(distance < s_found_worst (found)))
-                continue;
-            kith_graph_beam_put (beam, distance, scratch->ids [index]);
-            if (s_answerable (self, live, scratch->ids [index]))
-                kith_graph_beam_put (found, distance, scratch->ids [index]);
-        }
-    }
-    return true;
-}
-
-static bool
-s_search_live (const kith_graph_t *self, const float *query, float query_norm,
-               const kith_graph_query_t *options, const s_plan_t *plan,
-               kith_graph_scratch_t *scratch, kith_topk_t *top)
-{
-    double wide = plan->effort * 2.0 * self->rows.rows / plan->live + 64;
-    uint32_t capacity = wide < self->rows.rows ? (uint32_t) wide : self->rows.rows;
-    if (!kith_graph_prepare (self, scratch, query, query_norm)
-        || !kith_graph_beam_reset (&scratch->beam, capacity)
-        || !kith_graph_beam_reset (&scratch->found, plan->effort))
-        return false;
-    uint32_t entry = kith_graph_descend (self, scratch, 0);
-    kith_graph_forget (scratch);
-    if (!s_walk_live (self, scratch, plan, options->live, entry))
-        return false;
-    //  Fewer than asked for although more are there: the walk did not reach them
-    if (scratch->found.size < options->k && scratch->found.size < plan->live)
-        return false;
-    kith_graph_refine (self, scratch, &scratch->found, query, query_norm, options, top);
-    return true;
-}
-
-static bool
-s_search_all (const kith_graph_t *self, const float *query, float query_norm,
-              const kith_graph_query_t *options, uint32_t effort,
-              kith_graph_scratch_t *scratch, kith_topk_t *top)
-{
-    if (!kith_graph_prepare (self, scratch, query, query_norm)
+    if (!kith_graph_prepare (self, scratch, ask->query, ask->norm)
         || !kith_graph_beam_reset (&scratch->beam, effort))
         return false;
     uint32_t entry = kith_graph_descend (self, scratch, 0);
     kith_graph_forget (scratch);
     kith_graph_walk (self, scratch, 0, entry);
-    kith_graph_refine (self, scratch, &scratch->beam, query, query_norm, options, top);
+    kith_graph_refine (self, scratch, &scratch->beam, ask,
+                       kith_graph_depth (self, ask->options->k), top);
     return true;
 }
 
@@ -319,17 +215,18 @@ kith_graph_search (const kith_graph_t *self, const float *query, float query_nor
         options->effort ? options->effort : kith_graph_effort (self, recall, options->k);
     effort = effort < KITH_GRAPH_EFFORT_MAX ? effort : KITH_GRAPH_EFFORT_MAX;
     effort = effort > options->k ? effort : options->k;
-    s_plan_t plan = s_plan (self, effort, options->live);
-    if (plan.live == 0)
-        return 0;
+    kith_graph_ask_t ask = {.query = query, .norm = query_norm, .options = options};
+    kith_graph_plan_t plan = kith_graph_plan (self, effort, options);
     scratch->compared = 0;
-    bool walked = false;
-    if (!s_scan_is_cheaper (self, &plan))
-        walked =
-            plan.live < self->rows.rows
-                ? s_search_live (self, query, query_norm, options, &plan, scratch, top)
-                : s_search_all (self, query, query_norm, options, effort, scratch, top);
-    if (!walked)
+    bool answered = false;
+    if (plan.way == KITH_GRAPH_WALK)
+        answered = plan.live < self->rows.rows
+                       ? kith_graph_search_live (self, scratch, &ask, &plan, top)
+                       : s_search_all (self, scratch, &ask, effort, top);
+    //  A filtered walk that went astray ends as a scan
+    if (!answered && plan.way != KITH_GRAPH_SCAN)
+        answered = kith_graph_scan_codes (self, scratch, &ask, &plan, top);
+    if (!answered)
         scratch->compared +=
             kith_flat_search (&self->rows, query, &query_norm, 1, options->live,
                               options->part, options->first_row, top);

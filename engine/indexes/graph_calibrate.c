@@ -110,8 +110,11 @@ s_share (const s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t ind
     kith_topk_t top;
     kith_topk_init (&top, k + 1);
     kith_graph_query_t options = {.k = k};
-    kith_graph_refine (self, scratch, &scratch->beam, kith_graph_vector (self, row),
-                       self->rows.norms ? self->rows.norms [row] : 0, &options, &top);
+    kith_graph_ask_t ask = {.query = kith_graph_vector (self, row),
+                            .norm = self->rows.norms ? self->rows.norms [row] : 0,
+                            .options = &options};
+    kith_graph_refine (self, scratch, &scratch->beam, &ask, kith_graph_depth (self, k),
+                       &top);
     uint32_t found = 0;
     for (uint32_t hit = 0; hit < top.count; hit++)
         found += top.hits [hit].row != row && top.hits [hit].distance <= limit;

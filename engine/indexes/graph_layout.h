@@ -173,14 +173,50 @@ void kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *sc
 //  Bytes of one row's code.
 uint32_t kith_graph_code_bytes (kith_graph_code_t code, uint32_t dim);
 
-//  How many of a beam a refine looks at for k answers.
+//  How many of a walked beam are worth an exact look for k answers: by codes some more than k.
 uint32_t kith_graph_depth (const kith_graph_t *self, uint32_t k);
 
-//  Offers the best of a walked beam, and their twins, to top with exact scores: by codes some more than k are looked at.
-void
-kith_graph_refine (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                   const kith_graph_beam_t *beam, const float *query, float query_norm,
-                   const kith_graph_query_t *options, kith_topk_t *top);
+//  A query on its way
+typedef struct {
+    const float *query;
+    float norm;
+    const kith_graph_query_t *options;
+    bool apart;    //  twins are in the beam on their own
+} kith_graph_ask_t;
+
+//  Offers the best `depth` of a beam, and their twins, to top with exact scores.
+void kith_graph_refine (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                        const kith_graph_beam_t *beam, const kith_graph_ask_t *ask,
+                        uint32_t depth, kith_topk_t *top);
+
+//  How a search is answered
+typedef enum {
+    KITH_GRAPH_WALK = 1,
+    KITH_GRAPH_SCAN_CODES =
+        2,                 //  all codes that may be answered, the best of them exactly
+    KITH_GRAPH_SCAN = 3    //  all vectors that may be answered
+} kith_graph_way_t;
+
+typedef struct {
+    kith_graph_way_t way;
+    uint32_t effort;
+    uint32_t live;      //  rows that may be answered
+    uint64_t budget;    //  rows that a filtered walk may compare
+} kith_graph_plan_t;
+
+//  Chooses by estimated cost (ENGINE 3.7): see graph_filter.c.
+kith_graph_plan_t kith_graph_plan (const kith_graph_t *self, uint32_t effort,
+                                   const kith_graph_query_t *options);
+
+//  Walks, gathering only rows that may be answered. False: nothing was offered, scan instead.
+bool kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                             const kith_graph_ask_t *ask, const kith_graph_plan_t *plan,
+                             kith_topk_t *top);
+
+//  Compares all codes of rows that may be answered. False: there are no codes, or no memory; nothing was offered.
+bool kith_graph_scan_codes (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                            const kith_graph_ask_t *ask, const kith_graph_plan_t *plan,
+                            kith_topk_t *top);
 
 //  Rows that were drawn to measure the graph with, and how far their 10th and 100th neighbours are
 typedef struct {
