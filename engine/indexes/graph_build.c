@@ -614,8 +614,9 @@ s_build (s_build_t *build, kith_error_t *error)
     if (s_build_level (build, 0, build->ordered, error) != 0)
         return -1;
     build->level = 0;
+    bool mended = kith_graph_mend (self, build->all_links, build->order, build->ordered);
     s_run (build, s_sort_part);
-    if (atomic_load (&build->failed)
+    if (!mended || atomic_load (&build->failed)
         || !kith_graph_calibrate (self, &build->truth, build->params->parallel))
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
     return 0;

@@ -238,6 +238,9 @@ float kith_graph_code_recall (const kith_graph_t *self, const kith_graph_truth_t
 bool kith_graph_calibrate (kith_graph_t *self, const kith_graph_truth_t *truth,
                            kith_parallel_t *parallel);
 
+//  Links what cannot be reached from the entry; order: the nodes of level 0. False: no memory.
+bool kith_graph_mend (kith_graph_t *self, uint32_t *links, const uint32_t *order, uint32_t count);
+
 //  Runs fn for parts 0 .. parts - 1 on self's threads, or here if parallel is null.
 static inline void
 kith_graph_run (kith_parallel_t *parallel, uint32_t parts, kith_part_fn *fn, void *arg)

@@ -471,6 +471,27 @@ Test (graph, filter_against_the_query)
     s_free (&data);
 }
 
+//  Islands farther apart than the beam is wide: every row must still be found by a walk
+Test (graph, islands_stay_connected)
+{
+    data_t data = s_data (KITH_METRIC_L2, 12000, DIM, UNIFORM);
+    for (uint32_t row = 0; row < data.rows.rows; row++)
+        data.vectors [(size_t) row * DIM] += (float) (row % 6) * 1e4f;
+    s_build (&data, 2);
+    kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
+    uint32_t found = 0, asked = 0;
+    for (uint32_t row = 0; row < data.rows.rows; row += 7) {
+        kith_topk_t top = s_ask (&data, data.vectors + (size_t) row * DIM,
+                                 (kith_graph_query_t){.k = 1, .effort = 60}, scratch);
+        found += top.hits [0].row == 100000 + row;
+        asked++;
+        kith_topk_free (&top);
+    }
+    cr_expect (found * 100 >= asked * 97, "%u of %u rows find themselves", found, asked);
+    kith_graph_scratch_destroy (&scratch);
+    s_free (&data);
+}
+
 Test (graph, tiny)
 {
     for (uint32_t rows = 0; rows <= 40; rows = rows < 3 ? rows + 1 : rows * 3)
