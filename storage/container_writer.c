@@ -265,17 +265,16 @@ s_tail (s_writer_t *self)
 
 //  --- the file ------------------------------------------------------------------------------------------
 
-static void
-s_assert_sections (const kith_section_t *sections, size_t count)
+//  True if a section is one that our own code may ask for, after those before it
+static bool
+s_section_fits (const kith_section_t *sections, size_t index)
 {
-    assert (count <= KITH_SECTIONS_MAX);
-    for (size_t index = 0; index < count; index++) {
-        uint32_t align = sections [index].align;
-        assert (align == 0 || align == 64 || align == 4096);
-        assert (sections [index].data || sections [index].size == 0);
-        for (size_t other = 0; other < index; other++)
-            assert (sections [other].id != sections [index].id);
-    }
+    const kith_section_t *section = &sections [index];
+    bool fits = section->align == 0 || section->align == 64 || section->align == 4096;
+    fits = fits && (section->data || section->size == 0);
+    for (size_t other = 0; fits && other < index; other++)
+        fits = sections [other].id != section->id;
+    return fits;
 }
 
 static void
@@ -298,7 +297,9 @@ kith_container_put (kith_objects_t *objects, const char *name,
                     const kith_file_info_t *info, const kith_section_t *sections,
                     size_t count, uint64_t *hash, uint64_t *size, kith_error_t *error)
 {
-    s_assert_sections (sections, count);
+    assert (count <= KITH_SECTIONS_MAX);
+    for (size_t index = 0; index < count; index++)
+        assert (s_section_fits (sections, index));
     uint8_t header [KITH_CONTAINER_HEADER];
     s_header (info, header);
     s_writer_t self = {.info = info, .sections = sections, .count = count};

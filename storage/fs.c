@@ -45,9 +45,9 @@ kith_fs_mkdirs (kith_fs_t *self, const char *path, kith_error_t *error)
     while (size > 1 && copy [size - 1] == '/')
         copy [--size] = 0;
 
-    //  Up to the lowest directory that is there, then down again
+    //  Up to the lowest directory that is there (the root always is), then down again
     size_t there = size;
-    while (there > 0 && !self->exists (self, copy)) {
+    while (there > 0 && !(there == 1 && *copy == '/') && !self->exists (self, copy)) {
         there = s_parent (copy, there);
         copy [there] = 0;
     }

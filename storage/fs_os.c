@@ -203,16 +203,27 @@ s_unmap (kith_fs_t *self, const uint8_t *data, uint64_t size)
     (void) rc;
 }
 
+//  Another process may take a directory away at any time: its own code, so that the caller can tell
+static int
+s_absent (const char *path, kith_error_t *error)
+{
+    return kith_error_set (error, KITH_ERR_NOT_FOUND, "%s is not there", path);
+}
+
 static int
 s_mkdir (kith_fs_t *self, const char *path, kith_error_t *error)
 {
     (void) self;
     if (mkdir (path, 0755) == 0)
         return 0;
+    if (errno == ENOENT)
+        return s_absent (path, error);
     if (errno != EEXIST)
         return kith_error_errno (error, errno, "cannot make directory %s", path);
     struct stat status;
-    if (stat (path, &status) == 0 && S_ISDIR (status.st_mode))
+    if (stat (path, &status) != 0)
+        return s_absent (path, error);
+    if (S_ISDIR (status.st_mode))
         return 0;
     return kith_error_set (error, KITH_ERR_EXISTS, "%s is there and is no directory",
                            path);
@@ -255,6 +266,8 @@ s_sync_dir (kith_fs_t *self, const char *path, kith_error_t *error)
     do
         handle = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     while (handle < 0 && errno == EINTR);
+    if (handle < 0 && errno == ENOENT)
+        return s_absent (path, error);
     if (handle < 0)
         return kith_error_errno (error, errno, "cannot open directory %s", path);
     int rc;
@@ -299,6 +312,8 @@ s_list (kith_fs_t *self, const char *path,
 {
     (void) self;
     int directory = open (path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0 && errno == ENOENT)
+        return s_absent (path, error);
     if (directory < 0)
         return kith_error_errno (error, errno, "cannot open directory %s", path);
     struct dirent **entries = NULL;

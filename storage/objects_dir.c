@@ -57,6 +57,13 @@ s_up (const s_dir_t *self, char *path)
 }
 
 static void
+s_close (const s_dir_t *self, kith_file_t **file_p)
+{
+    if (*file_p)
+        self->fs->close (self->fs, file_p);
+}
+
+static void
 s_ignore_name (void *arg, const char *name, bool is_dir)
 {
     (void) name;
@@ -73,11 +80,14 @@ s_is_dir (const s_dir_t *self, const char *path, size_t *count)
     return self->fs->list (self->fs, path, s_ignore_name, count, NULL) == 0;
 }
 
+//  A directory cannot be opened as a file
 static bool
 s_is_file (const s_dir_t *self, const char *path)
 {
-    size_t count;
-    return self->fs->exists (self->fs, path) && !s_is_dir (self, path, &count);
+    kith_file_t *file = self->fs->open (self->fs, path, false, false, NULL);
+    bool is_file = file != NULL;
+    s_close (self, &file);
+    return is_file;
 }
 
 static int
@@ -101,7 +111,7 @@ s_sync_dir (const s_dir_t *self, const char *path, kith_error_t *error)
 {
     if (self->fs->sync_dir (self->fs, path, error) == 0)
         return 0;
-    if (self->fs->exists (self->fs, path))
+    if (error->code != KITH_ERR_NOT_FOUND && self->fs->exists (self->fs, path))
         return -1;
     kith_error_clear (error);
     return 0;
@@ -171,7 +181,7 @@ s_temp_open (s_dir_t *self, s_put_t *put, kith_error_t *error)
             return 0;
         //  Taken, or a sweep was quicker to lock it and removes it now
         bool taken = error->code == KITH_ERR_EXISTS || error->code == KITH_ERR_LOCKED;
-        self->fs->close (self->fs, &put->file);
+        s_close (self, &put->file);
         if (!taken)
             break;
     }
@@ -186,7 +196,7 @@ s_temp_close (const s_dir_t *self, s_put_t *put)
     //  What cannot be removed now is swept away at the next opening
     if (put->temp)
         (void) self->fs->remove (self->fs, put->temp, NULL);
-    self->fs->close (self->fs, &put->file);
+    s_close (self, &put->file);
     free (put->temp);
     put->temp = NULL;
 }
@@ -231,7 +241,7 @@ s_put_same (const s_dir_t *self, const s_put_t *put, bool *same, kith_error_t *e
     }
     if (data)
         self->fs->unmap (self->fs, data, size);
-    self->fs->close (self->fs, &file);
+    s_close (self, &file);
     return rc;
 }
 
@@ -249,12 +259,15 @@ s_put_taken (const s_dir_t *self, const s_put_t *put, bool *same, bool *again,
     }
     if (s_put_same (self, put, same, error)) {
         //  Removed meanwhile: the name is free
-        *again = error->code == KITH_ERR_NOT_FOUND;
+        *again = s_may_pass (error);
+        *same = false;
         return -1;
     }
     //  The one who put it may not have come to sync its name
-    if (*same && s_sync_up (self, put->directory, error))
+    if (*same && s_sync_up (self, put->directory, error)) {
+        *same = false;
         return -1;
+    }
     return kith_error_set (error, KITH_ERR_EXISTS, "object %s is there already",
                            put->name);
 }
@@ -328,7 +341,9 @@ s_object_open (const s_dir_t *self, const char *name, kith_error_t *error)
     }
     char *path = s_join (self->path, name);
     kith_file_t *file = self->fs->open (self->fs, path, false, false, error);
-    if (!file && (!self->fs->exists (self->fs, path) || s_is_dir (self, path, &count)))
+    if (!file
+        && (error->code == KITH_ERR_NOT_FOUND || s_is_dir (self, path, &count)
+            || !self->fs->exists (self->fs, path)))
         s_missing (name, error);
     free (path);
     return file;
@@ -369,7 +384,7 @@ s_dir_get (kith_objects_t *port, const char *name, uint64_t at, uint64_t size,
     if (!file)
         return -1;
     int rc = s_get_file (self, file, name, range, out, error);
-    self->fs->close (self->fs, &file);
+    s_close (self, &file);
     return rc;
 }
 
@@ -387,7 +402,7 @@ s_dir_map (kith_objects_t *port, const char *name, kith_object_t *object,
         object->data = self->fs->map (self->fs, file, &object->size, error);
         rc = object->data ? 0 : -1;
     }
-    self->fs->close (self->fs, &file);
+    s_close (self, &file);
     return rc;
 }
 
@@ -404,21 +419,25 @@ static int
 s_dir_remove (kith_objects_t *port, const char *name, kith_error_t *error)
 {
     s_dir_t *self = (s_dir_t *) port;
-    size_t count;
+    kith_error_t local;
+    if (!error)
+        error = &local;
     if (!kith_objects_name_valid (name))
         return s_name_refuse (name, error);
     char *path = s_join (self->path, name);
-    int rc = 0;
-    if (self->fs->exists (self->fs, path) && !s_is_dir (self, path, &count)) {
-        rc = self->fs->remove (self->fs, path, error);
+    bool there = s_is_file (self, path);
+    int rc = there ? self->fs->remove (self->fs, path, error) : 0;
+    //  Absent too: whoever removed it, or its directory, may not have come to sync that
+    size_t count;
+    do
         s_up (self, path);
-        if (rc == 0)
-            rc = s_sync_dir (self, path, error);
-        //  Directories that became empty go too, as far as that works
-        while (rc == 0 && strlen (path) > strlen (self->path)
-               && self->fs->remove (self->fs, path, NULL) == 0)
-            s_up (self, path);
-    }
+    while (strlen (path) > strlen (self->path) && !s_is_dir (self, path, &count));
+    if (rc == 0)
+        rc = s_sync_dir (self, path, error);
+    //  Directories that became empty go too, as far as that works
+    while (rc == 0 && there && strlen (path) > strlen (self->path)
+           && self->fs->remove (self->fs, path, NULL) == 0)
+        s_up (self, path);
     free (path);
     return rc;
 }
@@ -478,17 +497,14 @@ s_walk_object (const s_walk_t *walk, const char *name, kith_error_t *error)
 {
     kith_fs_t *fs = walk->dir->fs;
     uint64_t size = 0;
-    kith_error_t local;
     if (strncmp (name, walk->prefix, strlen (walk->prefix)) != 0
         || !kith_objects_name_valid (name))
         return 0;
-    if (!error)
-        error = &local;
     kith_file_t *file = s_object_open (walk->dir, name, error);
     if (!file)
         return error->code == KITH_ERR_NOT_FOUND ? 0 : -1;
     int rc = fs->size (fs, file, &size, error);
-    fs->close (fs, &file);
+    s_close (walk->dir, &file);
     if (rc == 0)
         s_items_add (walk->found, name, size, false);
     return rc;
@@ -512,7 +528,7 @@ s_sweep_file (const s_dir_t *self, const char *name, const char *part)
     kith_file_t *file = self->fs->open (self->fs, path, false, false, NULL);
     if (file && self->fs->lock (self->fs, file, NULL) == 0)
         (void) self->fs->remove (self->fs, path, NULL);
-    self->fs->close (self->fs, &file);
+    s_close (self, &file);
     free (path);
 }
 
@@ -529,31 +545,50 @@ s_walk_enters (const s_walk_t *walk, const char *name)
     return strncmp (name, walk->prefix, length) == 0 && walk->prefix [length] == '/';
 }
 
-//  Visits the directory `name` ("" for the store's own) and those below it. Names are at most 255 bytes, so
-//  this goes at most 128 levels down.
+//  Visits the names in one directory ("" is the store's own); directories to be entered go to pending
 static int
-s_walk (const s_walk_t *walk, const char *name, kith_error_t *error)
+s_walk_directory (const s_walk_t *walk, const char *name, s_items_t *pending,
+                  kith_error_t *error)
 {
     const s_dir_t *self = walk->dir;
     s_items_t names = {0};
     char *path = name [0] ? s_join (self->path, name) : kith_strdup (self->path);
     int rc = self->fs->list (self->fs, path, s_items_name, &names, error);
     //  A removal may take an empty directory away
-    if (rc && name [0] && !self->fs->exists (self->fs, path))
+    if (rc && name [0]
+        && (error->code == KITH_ERR_NOT_FOUND || !self->fs->exists (self->fs, path)))
         rc = 0;
     free (path);
     for (size_t index = 0; rc == 0 && index < names.count; index++) {
         const s_item_t *item = &names.items [index];
         char *full = name [0] ? s_join (name, item->name) : kith_strdup (item->name);
-        if (item->is_dir)
-            rc = s_walk_enters (walk, full) ? s_walk (walk, full, error) : 0;
-        else if (walk->found)
+        if (item->is_dir && s_walk_enters (walk, full))
+            s_items_add (pending, full, 0, true);
+        else if (!item->is_dir && walk->found)
             rc = s_walk_object (walk, full, error);
-        else
+        else if (!item->is_dir)
             s_sweep_file (self, full, item->name);
         free (full);
     }
     s_items_free (&names);
+    return rc;
+}
+
+static int
+s_walk (const s_walk_t *walk, kith_error_t *error)
+{
+    kith_error_t local;
+    if (!error)
+        error = &local;
+    s_items_t pending = {0};
+    s_items_add (&pending, "", 0, true);
+    int rc = 0;
+    for (size_t next = 0; rc == 0 && next < pending.count; next++) {
+        char *name = kith_strdup (pending.items [next].name);
+        rc = s_walk_directory (walk, name, &pending, error);
+        free (name);
+    }
+    s_items_free (&pending);
     return rc;
 }
 
@@ -573,8 +608,8 @@ s_dir_list (kith_objects_t *port, const char *prefix,
     const s_walk_t walk = {self, prefix, &found};
     if (!kith_objects_prefix_valid (prefix))
         return s_name_refuse (prefix, error);
-    int rc = s_walk (&walk, "", error);
-    //  A walk visits a/b before a-b, but '-' is below '/'
+    int rc = s_walk (&walk, error);
+    //  A walk goes directory by directory, not by name
     if (found.count)
         qsort (found.items, found.count, sizeof found.items [0], s_item_compare);
     for (size_t index = 0; rc == 0 && index < found.count; index++)
@@ -607,7 +642,7 @@ kith_objects_dir_open (kith_fs_t *fs, const char *path, kith_error_t *error)
     self->fs = fs;
     self->path = kith_strdup (path);
     const s_walk_t sweep = {self, "", NULL};
-    if (kith_fs_mkdirs (fs, path, error) || s_walk (&sweep, "", error)) {
+    if (kith_fs_mkdirs (fs, path, error) || s_walk (&sweep, error)) {
         kith_objects_t *port = &self->port;
         s_dir_close (&port);
         return NULL;

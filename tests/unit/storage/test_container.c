@@ -75,6 +75,15 @@ s_replace (const s_world_t *self, const char *name, const void *data, uint64_t s
     cr_assert_eq (self->objects->put (self->objects, name, &span, 1, NULL, NULL), 0);
 }
 
+static bool
+s_same_info (const kith_file_info_t *one, const kith_file_info_t *two)
+{
+    return one->kind == two->kind && one->cluster == two->cluster
+           && one->channel == two->channel && one->segment == two->segment
+           && one->from == two->from && one->to == two->to && one->epoch == two->epoch
+           && one->rows == two->rows;
+}
+
 //  --- round trip ----------------------------------------------------------------------------------------
 
 Test (container, round_trip)
@@ -107,8 +116,7 @@ Test (container, round_trip)
         kith_error_t error = {0};
         kith_container_t *container = s_open (&world, name, &error);
         cr_assert (container, "%s", error.message);
-        cr_assert_eq (memcmp (kith_container_info (container), &s_info, sizeof s_info),
-                      0);
+        cr_assert (s_same_info (kith_container_info (container), &s_info));
         cr_assert_eq (kith_container_count (container), count);
         for (size_t index = 0; index < count; index++) {
             uint64_t size = 99;
