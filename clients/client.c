@@ -42,6 +42,7 @@ typedef struct call {
     uint32_t attempts;      //  times sent
     bool out;               //  sent, no answer yet
     bool repeatable;        //  may be sent again after an unknown outcome
+    bool unknown;           //  some attempt may have been carried out
     kith_error_t last;      //  why the last attempt failed
     struct call *next;      //  in its slot
 } call_t;

@@ -106,7 +106,7 @@ kith_json_next_key (kith_json_t *self, bool *first, kith_bytes_t *name)
     s_blanks (self);
     if (self->at >= self->end || *self->at != '"')
         return kith_json_fail (self, "a name in quotes");
-    if (!kith_json_string (self, name))
+    if (!kith_json_text (self, name))
         return false;
     kith_bytes_put_u8 (name, 0);
     name->size--;
@@ -358,7 +358,7 @@ s_escape (kith_json_t *self, kith_bytes_t *out)
 }
 
 bool
-kith_json_string (kith_json_t *self, kith_bytes_t *out)
+kith_json_text (kith_json_t *self, kith_bytes_t *out)
 {
     if (kith_json_peek (self) != KITH_JSON_STRING)
         return kith_json_fail (self, "a text in quotes");
@@ -382,7 +382,7 @@ kith_json_string (kith_json_t *self, kith_bytes_t *out)
         return kith_json_fail (self, "the closing quote of a text");
     self->at++;
     if (out->size > begin
-        && !kith_utf8_valid ((const char *) out->data + begin, out->size - begin))
+        && !kith_text_valid ((const char *) out->data + begin, out->size - begin))
         return kith_json_fail (self, "UTF-8 in the text before");
     return true;
 }
@@ -411,7 +411,7 @@ s_skip (kith_json_t *self)
             }
         }
         else if (kind == KITH_JSON_STRING)
-            kith_json_string (self, &text);
+            kith_json_text (self, &text);
         else if (kind == KITH_JSON_NUMBER)
             kith_json_number (self, &real, &integer, &flag);
         else if (kind == KITH_JSON_BOOL)
@@ -535,7 +535,7 @@ kith_json_put_double (kith_bytes_t *out, double value)
 }
 
 bool
-kith_utf8_valid (const char *text, size_t size)
+kith_text_valid (const char *text, size_t size)
 {
     return kith_utf8_run (text, size) == size;
 }

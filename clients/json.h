@@ -46,7 +46,7 @@ bool
 kith_json_number (kith_json_t *self, double *real, int64_t *integer, bool *is_integer);
 bool kith_json_bool (kith_json_t *self, bool *value);
 bool kith_json_null (kith_json_t *self);
-bool kith_json_string (kith_json_t *self, kith_bytes_t *out);
+bool kith_json_text (kith_json_t *self, kith_bytes_t *out);
 
 //  Any value: its text from *text on, *size bytes.
 bool kith_json_raw (kith_json_t *self, const char **text, size_t *size);
@@ -66,6 +66,6 @@ void kith_json_put_float (kith_bytes_t *out, float value);
 void kith_json_put_double (kith_bytes_t *out, double value);
 
 //  True if the bytes are UTF-8 without a NUL.
-bool kith_utf8_valid (const char *text, size_t size);
+bool kith_text_valid (const char *text, size_t size);
 
 #endif

@@ -176,8 +176,8 @@ kith_rows_put_raw (kith_rows_t *self, uint32_t index, const void *values, size_t
         while (s_finite (bytes + row * column->width, column->field->dim))
             row++;
         return kith_error_set (error, KITH_ERR_NOT_FINITE,
-                               "field '%s', row %zu: NaN or infinity in a vector",
-                               column->field->name, row);
+                               "field '%s': NaN or infinity in vector %zu",
+                               column->field->name, row + 1);
     }
     kith_bytes_put (&column->data, values, count * column->width);
     s_added (column, count);
@@ -281,7 +281,7 @@ kith_rows_put_text (kith_rows_t *self, uint32_t index, const char *text, size_t 
         return kith_error_set (error, KITH_ERR_LIMIT,
                                "field '%s': a text of %zu bytes, at most %zu are allowed",
                                field->name, size, limit);
-    if (!kith_utf8_valid (text, size))
+    if (!kith_text_valid (text, size))
         return kith_error_set (error, KITH_ERR_INVALID,
                                "field '%s': the text is not UTF-8", field->name);
     kith_bytes_put (&column->data, text, size);
@@ -343,7 +343,7 @@ static int
 s_put_string (kith_rows_t *self, uint32_t index, kith_json_t *json, kith_error_t *error)
 {
     kith_bytes_clear (&self->scratch);
-    if (!kith_json_string (json, &self->scratch))
+    if (!kith_json_text (json, &self->scratch))
         return -1;
     const char *text = self->scratch.data ? (const char *) self->scratch.data : "";
     return kith_rows_put_text (self, index, text, self->scratch.size, error);
