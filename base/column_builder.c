@@ -185,32 +185,15 @@ kith_column_builder_null (kith_column_builder_t *self)
 void
 kith_column_builder_int (kith_column_builder_t *self, int64_t value)
 {
-    switch (self->type) {
-        case KITH_TYPE_BOOL:
-            kith_bytes_put_u8 (&self->data, value != 0);
-            break;
-        case KITH_TYPE_INT8:
-            assert (value >= INT8_MIN && value <= INT8_MAX);
-            kith_bytes_put (&self->data, &value, 1);
-            break;
-        case KITH_TYPE_INT16:
-            assert (value >= INT16_MIN && value <= INT16_MAX);
-            kith_bytes_put (&self->data, &value, 2);
-            break;
-        case KITH_TYPE_INT32:
-            assert (value >= INT32_MIN && value <= INT32_MAX);
-            kith_bytes_put (&self->data, &value, 4);
-            break;
-        case KITH_TYPE_INT64:
-            kith_bytes_put (&self->data, &value, 8);
-            break;
-        case KITH_TYPE_FLOAT:
-        case KITH_TYPE_DOUBLE:
-        case KITH_TYPE_VARCHAR:
-        case KITH_TYPE_JSON:
-        case KITH_TYPE_FLOAT_VECTOR:
-            assert (false && "an integer for a column of another type");
-    }
+    assert (self->type >= KITH_TYPE_BOOL && self->type <= KITH_TYPE_INT64);
+    if (self->type == KITH_TYPE_BOOL)
+        value = value != 0;
+    //  Little-endian: the first bytes of a value that fits are the narrow value
+    uint32_t width = kith_type_width (self->type, 0);
+    int64_t above = value >> (width * 8 - 1);
+    assert (above == 0 || above == -1);
+    (void) above;
+    kith_bytes_put (&self->data, &value, width);
     s_row_done (self, true);
 }
 

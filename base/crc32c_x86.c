@@ -10,7 +10,7 @@
 #include <nmmintrin.h>
 #include <wmmintrin.h>
 
-#define LANE_BYTES 512u
+#define LANE_BYTES ((size_t) 512)
 
 //  x^(8 n - 33) modulo the polynomial, bits reversed: times a checksum, then reduced by one more crc32
 //  instruction, it is what n zero bytes make of that checksum

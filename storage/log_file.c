@@ -4,7 +4,6 @@
 //  log_recover.c has the opening; docs/reference/log.md the files byte by byte. PROTOCOL rules L1-L4, W4, Y1.
 #include "storage/log_file.h"
 
-#include "base/fault.h"
 #include "base/limits.h"
 
 #define FILE_BYTES_MAX (64u << 20)
@@ -142,8 +141,6 @@ s_write (kith_log_file_t *self, kith_error_t *error)
         (void) fs->truncate (fs, self->file, at, NULL);
         return -1;
     }
-    if (KITH_BUG (ACK_BEFORE_SYNC))
-        return 0;
     return fs->sync (fs, self->file, error);
 }
 

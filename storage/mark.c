@@ -13,7 +13,7 @@
 #include "base/crc32c.h"
 
 #define SLOT_BYTES 64u
-#define SLOT_APART 4096u
+#define SLOT_APART ((size_t) 4096)
 #define FILE_BYTES (2 * SLOT_APART)
 #define MAGIC 0x4b524d4bu    //  "KMRK"
 #define VERSION 1u
@@ -128,7 +128,7 @@ s_read_slots (kith_mark_file_t *self, const char *path, uint64_t size, kith_mark
     }
     if (damaged == 2)
         return kith_error_set (error, KITH_ERR_CORRUPT,
-                               "%s: both marks fail their check (bytes 0 and %u)", path,
+                               "%s: both marks fail their check (bytes 0 and %zu)", path,
                                SLOT_APART);
     return 0;
 }
