@@ -56,7 +56,7 @@ s_hint_key (kith_section_t section, const char *name, kith_error_t *error)
     size_t count;
     const kith_key_t *keys = kith_config_keys (&count);
     const char *best = NULL;
-    size_t least = strlen (name) / 2 + 2;
+    size_t least = strlen (name) + 4;
     char all [200] = "";
     for (size_t place = 0; place < count; place++) {
         if (keys [place].section != section)
@@ -64,7 +64,9 @@ s_hint_key (kith_section_t section, const char *name, kith_error_t *error)
         size_t used = strlen (all);
         snprintf (all + used, sizeof all - used, "%s%s", used ? ", " : "",
                   keys [place].name);
-        size_t distance = s_distance (name, keys [place].name);
+        //  Of two that are equally far, the one of the same length: letters that changed places
+        size_t distance = 2 * s_distance (name, keys [place].name)
+                          + (strlen (name) != strlen (keys [place].name));
         if (distance < least) {
             least = distance;
             best = keys [place].name;
@@ -493,7 +495,7 @@ s_defaults (kith_config_t *self, kith_error_t *error)
 }
 
 static int
-s_load (kith_config_t *self, char *const *environment, kith_error_t *error)
+s_load (kith_config_t *self, const char *const *environment, kith_error_t *error)
 {
     size_t *lines = NULL;
     int rc = s_scan_lines (self, &lines, error);
@@ -510,7 +512,7 @@ s_load (kith_config_t *self, char *const *environment, kith_error_t *error)
         rc = s_walk (&walk, self->root, SIZE_MAX);
     }
     free (lines);
-    for (char *const *variable = environment; rc == 0 && variable && *variable;
+    for (const char *const *variable = environment; rc == 0 && variable && *variable;
          variable++)
         rc = s_take_variable (self, *variable, error);
     if (rc == 0)
@@ -519,7 +521,7 @@ s_load (kith_config_t *self, char *const *environment, kith_error_t *error)
 }
 
 kith_config_t *
-kith_config_parse (const char *text, const char *name, char *const *environment,
+kith_config_parse (const char *text, const char *name, const char *const *environment,
                    kith_error_t *error)
 {
     assert (text && name);
@@ -575,10 +577,12 @@ kith_config_t *
 kith_config_load (const char *path, kith_error_t *error)
 {
     if (!path)
-        return kith_config_parse (kith_config_standalone (), "standalone.zpl", environ,
-                                  error);
+        return kith_config_parse (kith_config_standalone (), "standalone.zpl",
+                                  (const char *const *) environ, error);
     char *text = s_read_file (path, error);
-    kith_config_t *self = text ? kith_config_parse (text, path, environ, error) : NULL;
+    kith_config_t *self =
+        text ? kith_config_parse (text, path, (const char *const *) environ, error)
+             : NULL;
     free (text);
     return self;
 }

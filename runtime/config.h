@@ -17,7 +17,7 @@ kith_config_t *kith_config_load (const char *path, kith_error_t *error);
 
 //  The same of a text; name stands for the file in errors. environment: null-terminated KEY=value list, or null.
 kith_config_t *kith_config_parse (const char *text, const char *name,
-                                  char *const *environment, kith_error_t *error);
+                                  const char *const *environment, kith_error_t *error);
 void kith_config_destroy (kith_config_t **self_p);
 
 //  What it says. Lives as long as the configuration.

@@ -429,10 +429,20 @@ s_sync (kith_fs_t *port, kith_file_t *file, kith_error_t *error)
             write->doomed = true;
         return -1;
     }
-    for (const s_write_t *write = inode->first; write; write = write->next)
-        if (!write->doomed)
-            s_apply (&inode->durable, write, write->size);
-    s_drop_writes (inode);
+    //  Doomed ones stay: readers see them until the power goes
+    s_write_t **link = &inode->first;
+    inode->last = NULL;
+    while (*link) {
+        s_write_t *write = *link;
+        if (write->doomed) {
+            inode->last = write;
+            link = &write->next;
+            continue;
+        }
+        s_apply (&inode->durable, write, write->size);
+        *link = write->next;
+        free (write);
+    }
     return 0;
 }
 
@@ -707,11 +717,11 @@ s_lose_writes (const s_loss_t *loss, s_inode_t *inode)
     for (const s_write_t *write = inode->first; write; write = write->next) {
         uint64_t fate = kith_random_below (loss->random, 4);
         size_t sectors = write->size / SECTOR;
-        if (fate < 2) {
+        if (fate < 2 && !write->doomed) {
             s_apply (&inode->durable, write, write->size);
             loss->stats->writes_kept++;
         }
-        else if (fate == 2 && sectors > 0) {
+        else if (fate == 2 && sectors > 0 && !write->doomed) {
             size_t part = (size_t) kith_random_below (loss->random, sectors + 1) * SECTOR;
             if (part)
                 s_apply (&inode->durable, write, part);
