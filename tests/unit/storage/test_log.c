@@ -1,6 +1,7 @@
 //  test_log.c - every log engine against the suite
 //  SPDX-License-Identifier: Apache-2.0
 #include "tests/conformance/log.h"
+#include "tests/unit/storage/mem_fs.h"
 #include "tests/unit/storage/scratch.h"
 
 #include <criterion/criterion.h>
@@ -74,5 +75,30 @@ Test (log, small_files_conform)
 {
     const kith_conformance_log_t engine = {s_file_place, s_small_file_handle,
                                            s_file_drop};
+    kith_conformance_log (&engine);
+}
+
+static void *
+s_other_place (void)
+{
+    return mem_fs_new (1);
+}
+
+static kith_log_t *
+s_other_handle (void *place)
+{
+    return kith_log_file_new (mem_fs_port (place), "logs/log-7", 20000);
+}
+
+static void
+s_other_drop (void *place)
+{
+    mem_fs_t *memory = place;
+    mem_fs_destroy (&memory);
+}
+
+Test (log, files_of_another_port_conform)
+{
+    const kith_conformance_log_t engine = {s_other_place, s_other_handle, s_other_drop};
     kith_conformance_log (&engine);
 }
