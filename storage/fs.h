@@ -3,7 +3,8 @@
 //
 //  Everything blocks. Paths are plain text. What was written survives a power loss only after sync (file
 //  contents and length) or sync_dir (names made, renamed or removed in a directory). A failed sync means
-//  that the contents are unknown: the caller stops using the file and never syncs it again.
+//  that the contents are unknown: the caller stops using the file and never syncs it again. What is absent is
+//  NOT_FOUND. Opening a directory, listing a file and removing a directory that is not empty fail.
 #ifndef KITH_FS_H
 #define KITH_FS_H
 

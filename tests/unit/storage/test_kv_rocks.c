@@ -178,7 +178,7 @@ s_damage_file (const char *base, const char *scratch, const char *name,
     kith_bytes_free (&bytes);
 }
 
-Test (kv_rocks, damage, .timeout = 120)
+Test (kv_rocks, damage)
 {
     char *base = scratch_new ();
     char *scratch = scratch_new ();
@@ -241,7 +241,7 @@ Test (kv_rocks, older_copy)
 }
 
 //  Any two files of an older time among the newer ones
-Test (kv_rocks, older_files, .timeout = 120)
+Test (kv_rocks, older_files)
 {
     char *base = scratch_new ();
     char *old = scratch_new ();
@@ -435,7 +435,7 @@ s_child (const char *path, int tell)
     _exit (1);
 }
 
-Test (kv_rocks, killed, .timeout = 60)
+Test (kv_rocks, killed)
 {
     char *path = scratch_new ();
     uint64_t last = 0;
@@ -515,7 +515,7 @@ Test (kv_rocks, failed_write)
 }
 
 //  Enough for many tables and compactions
-Test (kv_rocks, large, .timeout = 60)
+Test (kv_rocks, large)
 {
     char *path = scratch_new ();
     kith_kv_t *kv = kith_kv_rocks_open (path, NULL);

@@ -55,7 +55,7 @@ s_dir_drop (void *place)
     scratch_remove (&path);
 }
 
-Test (objects, directory_conforms, .timeout = 120)
+Test (objects, directory_conforms)
 {
     const kith_conformance_objects_t engine = {s_dir_place, s_dir_open, s_dir_drop};
     kith_conformance_objects (&engine);
@@ -155,7 +155,7 @@ s_process (const char *path, int number)
 }
 
 //  Sweeps and removals of one process never harm the puts of another
-Test (objects, processes, .timeout = 120)
+Test (objects, processes)
 {
     char *path = scratch_new ();
     pid_t children [4];
@@ -308,7 +308,7 @@ s_put_with_fault (int at)
     return reached;
 }
 
-Test (objects, every_call_fails_once, .timeout = 60)
+Test (objects, every_call_fails_once)
 {
     int at = 0;
     while (s_put_with_fault (at))
@@ -483,7 +483,7 @@ s_test_power (uint64_t seed)
     mem_fs_destroy (&fs);
 }
 
-Test (objects, power_losses, .timeout = 60)
+Test (objects, power_losses)
 {
     for (uint64_t seed = 1; seed <= 400; seed++)
         s_test_power (seed);
