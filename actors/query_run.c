@@ -155,15 +155,17 @@ s_view (const kith_read_t *read)
 {
     const kith_proto_search_t *search = s_search (read);
     const kith_proto_query_t *query = s_query (read);
+    const uint32_t *partitions = search ? search->partition_ids : query->partition_ids;
+    const uint32_t count =
+        search ? search->partition_ids_count : query->partition_ids_count;
     return (kith_view_t){
         .schema = read->schema,
         .segments = read->segments,
         .count = read->segment_count,
         .s = read->s,
         .filter = read->filter,
-        .partitions = search ? search->partition_ids : query->partition_ids,
-        .partition_count =
-            search ? search->partition_ids_count : query->partition_ids_count,
+        .partitions = count ? partitions : NULL,
+        .partition_count = count,
         .fields = read->fields,
         .field_count = read->field_count,
     };
