@@ -125,6 +125,29 @@ s_products (const s_search_t *search, const float *query, const uint32_t *ids,
         products [index] = pair (query, s_vector (rows, ids [index]), rows->dim);
 }
 
+//  Offers what is not plainly worse than the worst held. Cosine would divide for each row: a product with a little slack tells as much.
+static void
+s_offer_block (const s_search_t *search, uint32_t query, const uint32_t *ids,
+               const float *products, uint32_t count)
+{
+    const float *norms = search->rows->norms;
+    kith_metric_t metric = search->rows->metric;
+    float query_norm = search->query_norms ? search->query_norms [query] : 0;
+    float worst = kith_topk_worst (&search->tops [query]);
+    for (uint32_t index = 0; index < count; index++) {
+        float distance = metric == KITH_METRIC_L2 ? products [index] : -products [index];
+        float limit = worst;
+        if (metric == KITH_METRIC_COSINE) {
+            limit = worst * (query_norm * norms [ids [index]]);
+            limit += fabsf (limit) * 1e-5f + FLT_MIN;
+        }
+        if (distance > limit)
+            continue;
+        s_offer (search, query, ids [index], products [index]);
+        worst = kith_topk_worst (&search->tops [query]);
+    }
+}
+
 //  Lists rows from *next_p on until a block is full of them, so that sparse rows too are asked for ahead
 static uint32_t
 s_block_fill (const s_search_t *search, const kith_bits_t *live, uint32_t *next_p,
@@ -151,8 +174,7 @@ s_search_few (const s_search_t *search, const kith_bits_t *live)
         for (uint32_t query = 0; query < search->nq && count; query++) {
             s_products (search, search->queries + (size_t) query * rows->dim, ids, count,
                         products);
-            for (uint32_t index = 0; index < count; index++)
-                s_offer (search, query, ids [index], products [index]);
+            s_offer_block (search, query, ids, products, count);
             compared += count;
         }
     }

@@ -75,7 +75,7 @@ s_fit_dimension (void *arg, uint32_t dimension)
     for (uint32_t index = 0; index < fit->sampled; index++)
         widest = fmaxf (widest, fabsf (values [index] - middle));
     float best = widest;
-    double best_error = INFINITY;
+    double best_error = (double) INFINITY;
     for (float share = 1; share > 0.1f && widest > 0; share -= 0.0625f) {
         double error =
             s_error (values, fit->sampled, middle, widest * share, s_levels (fit->self));

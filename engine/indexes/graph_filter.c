@@ -35,7 +35,7 @@ kith_graph_plan (const kith_graph_t *self, uint32_t effort,
     double step =
         self->codes ? 3 + self->header.code_bytes / 64.0 : 2 + self->rows.dim / 24.0;
     double scan = plan.live * row;
-    double scan_codes = INFINITY;
+    double scan_codes = (double) INFINITY;
     //  To keep and re-score the best of the codes costs as much as some thousand vectors
     if (self->codes)
         scan_codes = plan.live * code

@@ -6,6 +6,10 @@
 
 #include "engine/kernels/kernels_isa.h"
 
+enum {
+    SHORT = 1024    //  bytes of a row that the hardware does not prefetch well by itself
+};
+
 //  count: 1 .. 15
 static inline __mmask16
 s_mask (uint32_t count)
@@ -100,6 +104,10 @@ s_rows (const float *query, const char *first, size_t stride, uint32_t count,
         const void *four [4];
         for (uint32_t each = 0; each < 4; each++)
             four [each] = first + (row + each) * stride;
+        //  Rows are too short for the hardware to see a stream in each
+        const char *after = first + (row + 4) * stride;
+        for (size_t at = 0; at < 4 * stride && stride <= SHORT; at += 64)
+            __builtin_prefetch (after + at);
         const float *const rows [4] = {four [0], four [1], four [2], four [3]};
         s_four (query, rows, dim, out + row, l2);
     }

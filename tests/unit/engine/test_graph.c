@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 #include "base/random.h"
 #include "engine/indexes/graph.h"
+#include "engine/indexes/graph_layout.h"
 
 typedef enum {
     UNIFORM,
@@ -489,6 +490,65 @@ Test (graph, islands_stay_connected)
     }
     cr_expect (found * 100 >= asked * 97, "%u of %u rows find themselves", found, asked);
     kith_graph_scratch_destroy (&scratch);
+    s_free (&data);
+}
+
+//  Rows that can be reached from the entry
+static uint32_t
+s_reachable (const kith_graph_t *graph, const uint32_t *links)
+{
+    uint32_t rows = graph->header.rows, degree = graph->header.degree, count = 0,
+             depth = 0;
+    uint8_t *seen = calloc (rows, 1);
+    uint32_t *stack = calloc (rows, sizeof *stack);
+    stack [depth++] = graph->header.entry;
+    seen [graph->header.entry] = 1;
+    while (depth) {
+        const uint32_t *row = links + (size_t) stack [--depth] * degree;
+        count++;
+        for (uint32_t index = 0; index < degree && row [index] != KITH_GRAPH_EMPTY;
+             index++)
+            if (!seen [row [index]]) {
+                seen [row [index]] = 1;
+                stack [depth++] = row [index];
+            }
+    }
+    free (stack);
+    free (seen);
+    return count;
+}
+
+//  Cuts every link into rows of the first tenth, then mends
+Test (graph, mending_reaches_every_row)
+{
+    data_t data = s_data (KITH_METRIC_L2, 4000, DIM, UNIFORM);
+    s_build (&data, 2);
+    kith_graph_t *graph = data.graph;
+    uint32_t degree = graph->header.degree;
+    size_t count = (size_t) graph->header.rows * degree;
+    uint32_t *links = kith_alloc64 (count * sizeof *links);
+    uint32_t *order = kith_alloc64 (graph->header.rows * sizeof *order);
+    for (uint32_t row = 0; row < graph->header.rows; row++) {
+        order [row] = row;
+        uint32_t kept = 0;
+        for (uint32_t index = 0; index < degree; index++) {
+            uint32_t other = graph->links [(size_t) row * degree + index];
+            if (other != KITH_GRAPH_EMPTY
+                && (other >= 400 || other == graph->header.entry))
+                links [(size_t) row * degree + kept++] = other;
+        }
+        for (; kept < degree; kept++)
+            links [(size_t) row * degree + kept] = KITH_GRAPH_EMPTY;
+    }
+    cr_assert_eq (s_reachable (graph, graph->links), 4000);
+    cr_assert_leq (s_reachable (graph, links), 3601);
+    graph->links = links;
+    kith_graph_lay (graph);
+    cr_assert (kith_graph_mend (graph, links, order, graph->header.rows));
+    cr_assert_eq (s_reachable (graph, links), 4000);
+    free (order);
+    kith_graph_destroy (&data.graph);
+    free (links);
     s_free (&data);
 }
 
