@@ -73,7 +73,9 @@ s_shape (text_t *text, kith_npy_t *self)
     self->matrix = false;
     if (!s_take (text, "(") || !s_number (text, &self->rows))
         return false;
-    if (s_take (text, ",") && s_number (text, &self->dim)) {
+    uint64_t second = 0;
+    if (s_take (text, ",") && s_number (text, &second)) {
+        self->dim = second;
         self->matrix = true;
         s_take (text, ",");
     }
