@@ -34,10 +34,11 @@ EXTERNAL = {
     r'czmq\.h': ['codecs/gen', 'runtime', 'actors', 'clients', 'tests'],
     r'zmq\.h': ['runtime', 'clients', 'tests'],
     r'criterion/': ['tests'],
-    r'pthread\.h|threads\.h': ['base', 'storage', 'runtime', 'clients', 'tests'],
+    r'pthread\.h|threads\.h': ['base', 'storage', 'engine', 'runtime', 'clients', 'tests'],    # engine: keys only
     r'immintrin\.h|nmmintrin\.h|wmmintrin\.h|x86intrin\.h|cpuid\.h': ['base', 'engine/kernels'],
     r'time\.h|sys/time\.h': ['runtime', 'clients', 'tests'],
-    r'fcntl\.h|sys/mman\.h|sys/file\.h|dirent\.h': ['storage', 'codecs/gen', 'runtime', 'clients', 'tests'],
+    r'sys/mman\.h': ['storage', 'engine', 'runtime', 'clients', 'tests'],
+    r'fcntl\.h|sys/file\.h|dirent\.h': ['storage', 'codecs/gen', 'runtime', 'clients', 'tests'],
     r'sys/socket\.h|netinet/|arpa/': ['runtime', 'clients', 'tests'],
 }
 #   All that the objects of actors/ may ask for: no clock, no randomness, no thread, no file, no socket
@@ -156,6 +157,9 @@ class Tidy:
                 starts = [re.match(r'(\w+) \(', l) for l in lines[max(0, number - 8):number - 1]]
                 starts = [m.group(1) for m in starts if m]
                 name = starts[-1] if starts else (names[-1] if names else '?')
+                test = re.search(r'Test \((\w+), (\w+)[^(]*\)$', head)
+                if test:
+                    name = '%s-%s' % test.groups()
             elif line.startswith('}') and began:
                 self.size(path, began, '%s:%s' % (path, name), number - began + 1, FUNCTION_MAX, 'function ' + name)
                 began = None
