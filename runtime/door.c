@@ -105,8 +105,8 @@ kith_door_destroy (kith_door_t **self_p)
     kith_door_t *self = *self_p;
     if (!self)
         return;
-    zsock_destroy (&self->sockets [0]);
-    zsock_destroy (&self->sockets [1]);
+    kith_wire_unbind (&self->sockets [0]);
+    kith_wire_unbind (&self->sockets [1]);
     while (self->oldest) {
         s_client_t *client = self->oldest;
         self->oldest = client->newer;

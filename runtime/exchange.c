@@ -91,7 +91,7 @@ kith_exchange_destroy (kith_exchange_t **self_p)
     if (!self)
         return;
     zactor_destroy (&self->thread);
-    zsock_destroy (&self->router);
+    kith_wire_unbind (&self->router);
     free (self->endpoint);
     free (self);
     *self_p = NULL;

@@ -8,6 +8,7 @@
 #define HEARTBEAT_MS 2000
 #define HEARTBEAT_TIMEOUT_MS 8000
 #define HANDSHAKE_MS 3000
+#define UNBIND_MS 1000    //  the I/O thread closes a listener within that
 
 void
 kith_wire_options (zsock_t *socket, int queue_max, int linger_ms)
@@ -32,6 +33,39 @@ kith_wire_is (const char *endpoint, const char *transport)
     size_t size = strlen (transport);
     return strncmp (endpoint, transport, size) == 0
            && strncmp (endpoint + size, "://", 3) == 0;
+}
+
+//  The I/O thread says when it has closed the listener
+static void
+s_await_closed (zsock_t *socket, const char *endpoint)
+{
+    char name [48];
+    snprintf (name, sizeof name, "inproc://kith-unbind-%p", (void *) socket);
+    if (zmq_socket_monitor (zsock_resolve (socket), name, ZMQ_EVENT_CLOSED) != 0)
+        return;
+    zsock_t *events = zsock_new (ZMQ_PAIR);
+    if (events && zsock_connect (events, "%s", name) == 0
+        && zsock_unbind (socket, "%s", endpoint) == 0) {
+        zmq_pollitem_t item = {zsock_resolve (events), 0, ZMQ_POLLIN, 0};
+        zmq_poll (&item, 1, UNBIND_MS);
+    }
+    zmq_socket_monitor (zsock_resolve (socket), NULL, 0);
+    zsock_destroy (&events);
+}
+
+void
+kith_wire_unbind (zsock_t **socket_p)
+{
+    if (!*socket_p)
+        return;
+    char *endpoint =
+        kith_strdup (zsock_endpoint (*socket_p) ? zsock_endpoint (*socket_p) : "");
+    if (kith_wire_is (endpoint, "inproc"))
+        zsock_unbind (*socket_p, "%s", endpoint);
+    else if (*endpoint)
+        s_await_closed (*socket_p, endpoint);
+    free (endpoint);
+    zsock_destroy (socket_p);
 }
 
 //  --------------------------------------------------------------------------

@@ -24,6 +24,9 @@ typedef struct {
 //  Bounds, heartbeats and time-outs of a socket, before it is bound or connected.
 void kith_wire_options (zsock_t *socket, int queue_max, int linger_ms);
 
+//  Closes a bound socket so that its endpoint is free when this returns (ZeroMQ's own close lets go of it later).
+void kith_wire_unbind (zsock_t **socket_p);
+
 //  Next message without waiting; null: there is none (*more false), or it was not one (*more true, dropped). id: of
 //  a ROUTER's sender; null for other sockets.
 kith_parcel_t *kith_wire_recv (zsock_t *socket, kith_wire_id_t *id, bool *more);

@@ -256,7 +256,7 @@ test_send (test_client_t *self, kith_msg_t *msg)
         msg->to.role = KITH_ROLE_PROXY;
     msg->request = ++self->requests;
     if (!msg->deadline_us)
-        msg->deadline_us = 5000000;
+        msg->deadline_us = 2000000;
     cr_assert_eq (kith_wire_send (self->socket, NULL, msg, 0, self->crc), 0);
     kith_msg_destroy (&msg);
     return self->requests;
@@ -266,7 +266,7 @@ kith_msg_t *
 test_recv (test_client_t *self)
 {
     zmq_pollitem_t item = {zsock_resolve (self->socket), 0, ZMQ_POLLIN, 0};
-    if (zmq_poll (&item, 1, 5000) <= 0)
+    if (zmq_poll (&item, 1, 20000) <= 0)
         return NULL;
     bool more;
     kith_parcel_t *parcel = kith_wire_recv (self->socket, NULL, &more);

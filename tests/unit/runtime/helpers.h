@@ -34,7 +34,7 @@ typedef struct {
 test_client_t test_client (const char *endpoint);
 void test_client_close (test_client_t *self);
 
-//  Sends (msg taken) and returns the request's id; the next answer within 5 s, or null.
+//  Sends (msg taken) and returns the request's id; the next answer within 20 s, or null.
 uint64_t test_send (test_client_t *self, kith_msg_t *msg);
 kith_msg_t *test_recv (test_client_t *self);
 
