@@ -61,7 +61,7 @@ s_numbers (s_eval_t *self, const kith_node_t *node, kith_numbers_t *out)
         case KITH_NODE_IS_NULL:
             break;
     }
-    assert (!"a condition stands where a number must");
+    assert (false && "a condition stands where a number must");
 }
 
 //  ---------------------------------------------------------------------
@@ -310,7 +310,7 @@ s_truth (s_eval_t *self, const kith_node_t *node, kith_truth_t *out)
             break;
         case KITH_NODE_NEGATE:
         case KITH_NODE_ARITHMETIC:
-            assert (!"a number stands where a condition must");
+            assert (false && "a number stands where a condition must");
     }
 }
 

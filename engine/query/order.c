@@ -58,7 +58,7 @@ s_compare_values (const kith_column_t *a, uint32_t row_a, const kith_column_t *b
         case KITH_TYPE_FLOAT_VECTOR:
             break;
     }
-    assert (!"values of this type have no order");
+    assert (false && "values of this type have no order");
     return 0;
 }
 

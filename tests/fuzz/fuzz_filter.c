@@ -33,11 +33,12 @@ s_column (const kith_field_t *field, uint32_t rows, kith_bytes_t *out)
     kith_column_builder_t builder;
     kith_column_builder_init (&builder, field->id, field->type, field->dim);
     for (uint32_t row = 0; row < rows; row++) {
+        static const char word [] = "a%b_\303\244";
         float vector = (float) row;
         if (field->nullable && row % 3 == 0)
             kith_column_builder_null (&builder);
         else if (field->type == KITH_TYPE_VARCHAR)
-            kith_column_builder_string (&builder, "a%b_\303\244" + row % 5, 6 - row % 5);
+            kith_column_builder_string (&builder, &word [row % 5], 6 - row % 5);
         else if (field->type == KITH_TYPE_FLOAT || field->type == KITH_TYPE_DOUBLE)
             kith_column_builder_real (&builder, (double) row / 8 - 1);
         else if (field->type == KITH_TYPE_FLOAT_VECTOR)

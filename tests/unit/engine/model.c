@@ -2,12 +2,19 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include "model.h"
 
-#include <criterion/criterion.h>
-
 #include "engine/segments/flush.h"
 
 static const char *const s_words [] = {"",    "prince", "queen", "50% off",
                                        "a_b", "käse",   "qu\"x", "zebra"};
+
+//  Ends the test with the reason
+static void
+s_good (bool good, const kith_error_t *error)
+{
+    if (!good)
+        fprintf (stderr, "model: %s\n", error->message);
+    assert (good);
+}
 
 model_t *
 model_new (uint64_t seed, bool text_keys, kith_metric_t metric)
@@ -40,7 +47,7 @@ model_new (uint64_t seed, bool text_keys, kith_metric_t metric)
     kith_error_t error = {0};
     self->schema =
         kith_schema_new ("things", fields, sizeof fields / sizeof fields [0], 1, &error);
-    cr_assert (self->schema, "%s", error.message);
+    s_good (self->schema != NULL, &error);
     self->image = kith_objects_image_new ();
     self->objects = kith_objects_mem_open (self->image);
     return self;
@@ -129,7 +136,8 @@ model_keys (const model_t *self, const int64_t *keys, uint32_t count, kith_bytes
         s_put_key (self, &builder, keys [index]);
     kith_column_builder_finish (&builder, out);
     kith_column_builder_free (&builder);
-    cr_assert_eq (kith_column_open (column, out->data, out->size, NULL), 0);
+    int status = kith_column_open (column, out->data, out->size, NULL);
+    assert (status == 0);
 }
 
 static model_row_t
@@ -312,8 +320,7 @@ model_flush (model_t *self, uint64_t after, uint64_t to, const char *name)
     kith_error_t error = {0};
     kith_flush_t *flush = kith_flush_new (self->schema, after, to);
     for (uint64_t seq = after + 1; seq <= to; seq++)
-        cr_assert_eq (kith_flush_add (flush, model_record (self, seq), &error), 0, "%s",
-                      error.message);
+        s_good (kith_flush_add (flush, model_record (self, seq), &error) == 0, &error);
     bool any = kith_flush_rows (flush) > 0;
     kith_file_info_t info = {.cluster = 9,
                              .channel = 7,
@@ -323,10 +330,10 @@ model_flush (model_t *self, uint64_t after, uint64_t to, const char *name)
                              .epoch = 1};
     uint64_t hash, size;
     if (any) {
-        cr_assert_eq (
-            kith_flush_put (flush, self->objects, name, &info, &hash, &size, &error), 0,
-            "%s", error.message);
-        cr_assert_eq (info.rows, kith_flush_rows (flush));
+        s_good (kith_flush_put (flush, self->objects, name, &info, &hash, &size, &error)
+                    == 0,
+                &error);
+        assert (info.rows == kith_flush_rows (flush));
     }
     kith_flush_destroy (&flush);
     return any;
@@ -338,15 +345,15 @@ model_open (model_t *self, const char *name, const char *deaths)
     kith_error_t error = {0};
     kith_container_t *snapshot =
         kith_container_open (self->objects, name, KITH_FILE_SNAPSHOT, 9, 0, 0, &error);
-    cr_assert (snapshot, "%s", error.message);
+    s_good (snapshot != NULL, &error);
     kith_container_t *list = NULL;
     if (deaths) {
         list = kith_container_open (self->objects, deaths, KITH_FILE_DEATHS, 9, 0, 0,
                                     &error);
-        cr_assert (list, "%s", error.message);
+        s_good (list != NULL, &error);
     }
     kith_segment_t *segment = kith_segment_open (self->schema, &snapshot, &list, &error);
-    cr_assert (segment, "%s", error.message);
-    cr_assert (!snapshot && !list);
+    s_good (segment != NULL, &error);
+    assert (!snapshot && !list);
     return segment;
 }

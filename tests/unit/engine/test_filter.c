@@ -22,28 +22,30 @@ typedef struct {
     bool truth;
 } value_t;
 
+typedef enum {
+    TREE_NUMBER,
+    TREE_REAL,
+    TREE_NARROW,
+    TREE_SMALL,
+    TREE_FLAG,
+    TREE_TEXT,
+    TREE_ID,
+    TREE_LITERAL,
+    TREE_MINUS,
+    TREE_ARITHMETIC,
+    TREE_COMPARE,
+    TREE_CHAIN,
+    TREE_BETWEEN,
+    TREE_IN,
+    TREE_LIKE,
+    TREE_NULL,
+    TREE_NOT,
+    TREE_AND,
+    TREE_OR
+} what_t;
+
 typedef struct tree {
-    enum {
-        TREE_NUMBER,
-        TREE_REAL,
-        TREE_NARROW,
-        TREE_SMALL,
-        TREE_FLAG,
-        TREE_TEXT,
-        TREE_ID,
-        TREE_LITERAL,
-        TREE_MINUS,
-        TREE_ARITHMETIC,
-        TREE_COMPARE,
-        TREE_CHAIN,
-        TREE_BETWEEN,
-        TREE_IN,
-        TREE_LIKE,
-        TREE_NULL,
-        TREE_NOT,
-        TREE_AND,
-        TREE_OR
-    } what;
+    what_t what;
     kind_t kind;
     const char *op;
     const char *op2;
@@ -62,7 +64,7 @@ static const char *const s_patterns [] = {"%",     "",      "q%",    "%e%", "_ri
                                           "_____", "%a%",   "q%\"_", "%_b%"};
 
 static tree_t *
-s_tree (int what, kind_t kind)
+s_tree (what_t what, kind_t kind)
 {
     tree_t *tree = kith_new (sizeof *tree);
     tree->what = what;
@@ -163,7 +165,7 @@ static tree_t *
 s_random_test (kith_random_t *random, int depth)
 {
     static const char *const ops [] = {"<", "<=", ">", ">=", "==", "!="};
-    static const int nullable [] = {TREE_NUMBER, TREE_REAL, TREE_FLAG, TREE_TEXT};
+    static const what_t nullable [] = {TREE_NUMBER, TREE_REAL, TREE_FLAG, TREE_TEXT};
     static const kind_t nullable_kinds [] = {T_INT, T_REAL, T_BOOL, T_TEXT};
     uint32_t what = s_pick (random, 9);
     kind_t kind = (kind_t) s_pick (random, 3);
@@ -858,9 +860,9 @@ Test (filter, exact_numbers)
     static const double xs [] = {9223372036854775808.0,
                                  -9223372036854775808.0,
                                  9007199254740992.0,
-                                 NAN,
-                                 INFINITY,
-                                 -INFINITY,
+                                 (double) NAN,
+                                 (double) INFINITY,
+                                 -(double) (double) INFINITY,
                                  -0.0,
                                  0.5};
     kith_bytes_t body = {0};
