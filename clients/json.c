@@ -466,6 +466,7 @@ kith_json_floats (kith_json_t *self, kith_bytes_t *out, uint32_t *count)
         double real;
         int64_t integer;
         bool is_integer;
+        kith_json_peek (self);
         const char *place = self->at;
         if (!kith_json_number (self, &real, &integer, &is_integer))
             return false;
