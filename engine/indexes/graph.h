@@ -46,8 +46,8 @@ size_t kith_graph_sections (const kith_graph_t *self, kith_graph_section_t secti
 
 //  Uses sections in place (they must outlive the graph); every id, count and position is checked against rows, so that hostile bytes
 //  end in CORRUPT. rows are the same as at the build.
-kith_graph_t *kith_graph_open (const kith_rows_t *rows, const kith_graph_section_t *sections, size_t count,
-                               kith_error_t *error);
+kith_graph_t *kith_graph_open (const kith_rows_t *rows, const kith_graph_section_t *sections,
+                               size_t count, kith_error_t *error);
 
 //  A search's scratch memory, reused from search to search by one thread at a time; grows as needed.
 typedef struct kith_graph_scratch kith_graph_scratch_t;

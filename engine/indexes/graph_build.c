@@ -470,10 +470,10 @@ s_build_alloc (s_build_t *build)
     uint32_t rows = build->self->rows.rows, degree = build->self->header.degree;
     size_t batch = rows / BATCH_SHARE + CHUNK + 1;
     build->parts = build->params->parallel ? build->params->parallel->threads : 1;
-    build->order = kith_graph_big_new ((size_t) rows * sizeof *build->order);
-    build->backs = kith_graph_big_new (batch * degree * sizeof *build->backs);
-    build->spare = kith_graph_big_new (batch * degree * sizeof *build->spare);
-    build->groups = kith_graph_big_new ((batch * degree + 1) * sizeof *build->groups);
+    build->order = kith_huge_new ((size_t) rows * sizeof *build->order);
+    build->backs = kith_huge_new (batch * degree * sizeof *build->backs);
+    build->spare = kith_huge_new (batch * degree * sizeof *build->spare);
+    build->groups = kith_huge_new ((batch * degree + 1) * sizeof *build->groups);
     build->candidates = kith_alloc64 (build->parts * sizeof *build->candidates);
     build->scratches = kith_new (build->parts * sizeof (kith_graph_scratch_t *));
     for (uint32_t part = 0; part < build->parts; part++)
@@ -488,8 +488,8 @@ s_prepare (s_build_t *build)
 {
     kith_graph_t *self = build->self;
     uint32_t rows = self->rows.rows;
-    uint32_t *twins = kith_graph_big_new ((size_t) rows * sizeof *twins);
-    s_hashed_t *hashed = kith_graph_big_new ((size_t) rows * sizeof *hashed);
+    uint32_t *twins = kith_huge_new ((size_t) rows * sizeof *twins);
+    s_hashed_t *hashed = kith_huge_new ((size_t) rows * sizeof *hashed);
     if (!twins || !hashed) {
         free (twins);
         free (hashed);
@@ -510,10 +510,9 @@ s_prepare (s_build_t *build)
         upper += self->header.counts [level];
     size_t upper_bytes = upper * self->header.upper_degree * sizeof (uint32_t);
     size_t bytes = (size_t) rows * self->header.degree * sizeof (uint32_t);
-    uint32_t *upper_rows =
-        kith_graph_big_new (self->header.counts [0] * sizeof *upper_rows);
-    build->all_links = kith_graph_own (self, kith_graph_big_new (bytes));
-    build->upper_links = kith_graph_own (self, kith_graph_big_new (upper_bytes));
+    uint32_t *upper_rows = kith_huge_new (self->header.counts [0] * sizeof *upper_rows);
+    build->all_links = kith_graph_own (self, kith_huge_new (bytes));
+    build->upper_links = kith_graph_own (self, kith_huge_new (upper_bytes));
     kith_graph_own (self, upper_rows);
     if (!build->all_links || !build->upper_links || !upper_rows)
         return -1;

@@ -102,7 +102,7 @@ s_fit (kith_graph_t *self, float *scale, kith_parallel_t *parallel)
     uint32_t rows = self->rows.rows, dim = self->rows.dim;
     s_fit_t fit = {
         .self = self, .scale = scale, .sampled = rows < SAMPLE ? rows : SAMPLE};
-    fit.values = kith_graph_big_new ((size_t) fit.sampled * dim * sizeof (float));
+    fit.values = kith_huge_new ((size_t) fit.sampled * dim * sizeof (float));
     if (!fit.values)
         return false;
     for (uint32_t index = 0; index < fit.sampled; index++) {
@@ -183,7 +183,7 @@ kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *
     if (code == KITH_GRAPH_FLOATS || self->rows.rows == 0)
         return true;
     float *scale = kith_alloc64 (2 * (size_t) self->rows.dim * sizeof (float));
-    uint8_t *codes = kith_graph_big_new ((size_t) self->rows.rows * bytes);
+    uint8_t *codes = kith_huge_new ((size_t) self->rows.rows * bytes);
     kith_graph_own (self, scale);
     kith_graph_own (self, codes);
     self->scale = scale;

@@ -4,6 +4,7 @@
 #define KITH_GRAPH_LAYOUT_H
 
 #include "engine/indexes/graph.h"
+#include "storage/huge.h"
 
 #define KITH_GRAPH_EMPTY 0xffffffffu    //  no link here, nor after it
 #define KITH_GRAPH_MAGIC 0x31474b48u    //  layout version in the first digit
@@ -106,9 +107,6 @@ struct kith_graph_scratch {
     float distances [KITH_GRAPH_BATCH_MAX];
     uint64_t compared;
 };
-
-//  Big anonymous memory, zeroed, in huge pages if the system grants them; freed with free (). Null: none left.
-void *kith_graph_big_new (size_t bytes);
 
 //  Points layers at the arrays, after header and pointers are set.
 void kith_graph_lay (kith_graph_t *self);
@@ -239,7 +237,8 @@ bool kith_graph_calibrate (kith_graph_t *self, const kith_graph_truth_t *truth,
                            kith_parallel_t *parallel);
 
 //  Links what cannot be reached from the entry; order: the nodes of level 0. False: no memory.
-bool kith_graph_mend (kith_graph_t *self, uint32_t *links, const uint32_t *order, uint32_t count);
+bool kith_graph_mend (kith_graph_t *self, uint32_t *links, const uint32_t *order,
+                      uint32_t count);
 
 //  Runs fn for parts 0 .. parts - 1 on self's threads, or here if parallel is null.
 static inline void

@@ -81,7 +81,7 @@ kith_graph_mend (kith_graph_t *self, uint32_t *links, const uint32_t *order,
                  uint32_t count)
 {
     s_mend_t mend = {.self = self, .links = links};
-    mend.stack = kith_graph_big_new ((size_t) self->rows.rows * sizeof *mend.stack);
+    mend.stack = kith_huge_new ((size_t) self->rows.rows * sizeof *mend.stack);
     kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
     bool done = mend.stack != NULL;
     kith_bits_init (&mend.reached, self->rows.rows, false);

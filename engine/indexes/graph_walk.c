@@ -4,7 +4,6 @@
 //  What costs time is waiting for memory: links of the next node and vectors (or codes) of a whole row are asked for
 //  before they are used. The beam is one sorted array; no heap comes near it at widths below thousands.
 #include <math.h>
-#include <sys/mman.h>
 
 #include "base/bytes.h"
 #include "engine/indexes/graph_layout.h"
@@ -13,23 +12,7 @@ enum {
     LINE = 64,
     EXPAND = 2,         //  nodes expanded at once
     LINES_AHEAD = 8,    //  of a vector; the rest the hardware finds
-    HUGE_PAGE = 2 << 20
 };
-
-void *
-kith_graph_big_new (size_t bytes)
-{
-    if (bytes < 2 * (size_t) HUGE_PAGE)
-        return kith_alloc64 (bytes);
-    void *data = NULL;
-    size_t rounded = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    if (rounded < bytes || posix_memalign (&data, HUGE_PAGE, rounded) != 0)
-        return NULL;
-    //  Refused advice only costs speed
-    (void) madvise (data, rounded, MADV_HUGEPAGE);
-    memset (data, 0, rounded);
-    return data;
-}
 
 kith_graph_scratch_t *
 kith_graph_scratch_new (void)
@@ -141,7 +124,7 @@ s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
     if (scratch->marks_count < self->rows.rows) {
         free (scratch->marks);
         scratch->marks_count = 0;
-        scratch->marks = kith_graph_big_new (self->rows.rows);
+        scratch->marks = kith_huge_new (self->rows.rows);
         if (!scratch->marks)
             return false;
         scratch->marks_count = self->rows.rows;

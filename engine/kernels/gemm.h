@@ -10,7 +10,7 @@
 const char *kith_gemm_init (void);
 
 //  out [q * rows + r] = dot (queries [q], base [r]); row-major, dim floats each, strides in floats.
-void kith_gemm (const float *queries, uint32_t nq, size_t query_stride, const float *base, uint32_t rows,
-                size_t base_stride, uint32_t dim, float *out);
+void kith_gemm (const float *queries, uint32_t nq, size_t query_stride, const float *base,
+                uint32_t rows, size_t base_stride, uint32_t dim, float *out);
 
 #endif

@@ -25,7 +25,8 @@ typedef enum {
 typedef float (kith_pair_fn) (const void *a, const void *b, uint32_t dim);
 
 //  Four rows at once, gathered: out [i] = f (query, rows [i])
-typedef void (kith_gather4_fn) (const void *query, const void *const rows [4], uint32_t dim, float out [4]);
+typedef void (kith_gather4_fn) (const void *query, const void *const rows [4], uint32_t dim,
+                                float out [4]);
 
 //  Rows one after another, `stride` bytes apart: out [i] = f (query, first + i * stride)
 typedef void (kith_rows_fn) (const void *query, const void *first, size_t stride, uint32_t count,
