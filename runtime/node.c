@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -425,6 +426,23 @@ kith_node_wait (kith_node_t *self, int wait_fd)
     }
 }
 
+//  Threads that a library made before main () block nothing, and the kernel may give them the signal: they hand it
+//  to the main thread, which has it blocked and reads it from its descriptor
+static void
+s_hand_over (int number)
+{
+    (void) syscall (SYS_tgkill, getpid (), getpid (), number);
+}
+
+static void
+s_signals_handler (void (*handler) (int))
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    sigemptyset (&action.sa_mask);
+    sigaction (SIGINT, &action, NULL);
+    sigaction (SIGTERM, &action, NULL);
+}
+
 int
 kith_node_signals (void)
 {
@@ -434,6 +452,7 @@ kith_node_signals (void)
     sigaddset (&signals, SIGTERM);
     if (pthread_sigmask (SIG_BLOCK, &signals, NULL) != 0)
         return -1;
+    s_signals_handler (s_hand_over);
     return signalfd (-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
@@ -444,6 +463,7 @@ kith_node_signals_default (int fd)
     //  The signal that was waited for is taken, so that it does not end the process now
     ssize_t got = read (fd, &info, sizeof info);
     (void) got;
+    s_signals_handler (SIG_DFL);
     sigset_t signals;
     sigemptyset (&signals);
     sigaddset (&signals, SIGINT);
