@@ -18,8 +18,8 @@ s_violate (const kith_lane_t *lane, const char *what, const kith_error_t *error)
 {
     static const char *const levels [] = {"strong", "session", "bounded", "eventually"};
     kith_driver_violate (lane->driver, "%s (%s, lane %u): %s: %s [%s]",
-                         kith_op_name (lane->op), levels [lane->level], lane->number, what,
-                         error->message, error->hint);
+                         kith_op_name (lane->op), levels [lane->level], lane->number,
+                         what, error->message, error->hint);
 }
 
 static void
@@ -91,8 +91,8 @@ s_token (kith_lane_t *lane, const kith_proto_position_t *token, uint32_t count,
         answer->seen.at [shard] = token [shard].seq;
         if (token [shard].seq > lane->token [log].seq)
             lane->token [log] = token [shard];
-        if (token [shard].seq > driver->known [lane->client] [log])
-            driver->known [lane->client] [log] = token [shard].seq;
+        if (token [shard].seq > driver->known [lane->client][log])
+            driver->known [lane->client][log] = token [shard].seq;
     }
     return true;
 }
@@ -125,7 +125,8 @@ s_check_rows (kith_lane_t *lane, const answer_t *answer, bool *shown)
 }
 
 static bool
-s_check_absent (kith_lane_t *lane, const answer_t *answer, const bool *shown, uint32_t key)
+s_check_absent (kith_lane_t *lane, const answer_t *answer, const bool *shown,
+                uint32_t key)
 {
     kith_error_t error;
     if (shown [key])
@@ -248,8 +249,8 @@ s_check_nearest (kith_lane_t *lane, const answer_t *answer, const float *scores,
             continue;
         const double score = kith_oracle_score (driver->oracle, version, lane->query);
         const double slack = SCORE_SLACK * (1 + fabs (score));
-        const double near = driver->workload.metric == KITH_METRIC_L2 ? score + slack
-                                                                      : score - slack;
+        const double near =
+            driver->workload.metric == KITH_METRIC_L2 ? score + slack : score - slack;
         if (full && !kith_oracle_better (driver->oracle, near, worst))
             continue;
         if (!missing++)
@@ -324,8 +325,8 @@ s_check_mutated (kith_lane_t *lane, const kith_msg_t *msg)
         seqs [shard] = position->seq;
         if (position->seq > lane->token [position->log].seq)
             lane->token [position->log] = *position;
-        if (position->seq > driver->known [lane->client] [position->log])
-            driver->known [lane->client] [position->log] = position->seq;
+        if (position->seq > driver->known [lane->client][position->log])
+            driver->known [lane->client][position->log] = position->seq;
     }
     for (uint32_t row = 0; row < lane->count; row++) {
         const uint64_t seq = seqs [kith_oracle_shard (driver->oracle, lane->keys [row])];

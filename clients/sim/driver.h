@@ -23,11 +23,11 @@ typedef struct {
     struct kith_driver *driver;
     uint32_t number;
     uint32_t client;
-    kith_op_t op;          //  NONE: idle
-    bool out;              //  a call is under way
-    kith_msg_t *request;   //  sent again as often as needed
+    kith_op_t op;           //  NONE: idle
+    bool out;               //  a call is under way
+    kith_msg_t *request;    //  sent again as often as needed
     uint32_t attempts;
-    bool doubtful;         //  some attempt had no answer
+    bool doubtful;    //  some attempt had no answer
     int64_t began_us;
     //  a write: rows in record order
     uint64_t versions [KITH_DRIVER_ROWS_MAX];
@@ -59,16 +59,16 @@ typedef struct kith_driver {
     //  the collection
     uint32_t generation;
     char name [32];
-    bool tainted;      //  a copy of some request that names it may still be under way
-    bool made;         //  created and opened
+    bool tainted;    //  a copy of some request that names it may still be under way
+    bool made;       //  created and opened
     bool released;
-    bool indexed;      //  a graph may answer
+    bool indexed;    //  a graph may answer
     uint32_t key_field, payload_field, vector_field;
     uint32_t log_of [KITH_ORACLE_SHARDS_MAX];
     kith_lane_t *alone;    //  it waits until the others are idle, then only it acts
     //  request ids and what is known of the logs, by client
     uint64_t writes;
-    uint64_t known [KITH_DRIVER_LANES_MAX] [KITH_DRIVER_LOGS_MAX];
+    uint64_t known [KITH_DRIVER_LANES_MAX][KITH_DRIVER_LOGS_MAX];
     uint64_t opened [KITH_DRIVER_LOGS_MAX];
     //  the audit
     uint32_t audit_step;
@@ -89,7 +89,8 @@ bool kith_driver_idle (void *driver);
 bool kith_driver_audited (void *driver);
 
 //  The first violation is kept, with the virtual time.
-void kith_driver_violate (kith_driver_t *self, const char *format, ...) KITH_PRINTF (2, 3);
+void
+kith_driver_violate (kith_driver_t *self, const char *format, ...) KITH_PRINTF (2, 3);
 
 uint64_t kith_driver_below (kith_driver_t *self, uint64_t limit);
 double kith_driver_unit (kith_driver_t *self);

@@ -22,9 +22,9 @@ struct kith_oracle {
     kith_metric_t metric;
     version_t *versions;    //  version n stands at n - 1
     uint64_t count, capacity;
-    uint64_t first;           //  of the present collection
-    uint64_t *newest;         //  by key: version; 0: none
-    kith_floor_t *floors;     //  by key
+    uint64_t first;          //  of the present collection
+    uint64_t *newest;        //  by key: version; 0: none
+    kith_floor_t *floors;    //  by key
 };
 
 kith_oracle_t *
@@ -196,10 +196,9 @@ s_tell (const kith_oracle_t *self, uint32_t key, kith_error_t *error)
     for (uint64_t version = self->newest [key]; version && used + 48 < sizeof text;) {
         const version_t *what = s_version (self, version);
         static const char *const states [] = {"open", "acked", "unknown", "hidden"};
-        used += (size_t) snprintf (text + used, sizeof text - used,
-                                   " %s%" PRIu64 "@%" PRIu64 " %s;",
-                                   what->remove ? "-" : "+", version, what->seq,
-                                   states [what->state]);
+        used += (size_t) snprintf (
+            text + used, sizeof text - used, " %s%" PRIu64 "@%" PRIu64 " %s;",
+            what->remove ? "-" : "+", version, what->seq, states [what->state]);
         version = what->older;
     }
     kith_error_hint (error, "key %u, newest first:%s", key, text);

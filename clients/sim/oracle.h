@@ -26,8 +26,9 @@ typedef struct {
 
 //  One answer that is checked
 typedef struct {
-    const kith_floor_t *floors;    //  as they were when it began; null: nothing is promised
-    bool at_known;                 //  the answer said what it was read at
+    const kith_floor_t
+        *floors;      //  as they were when it began; null: nothing is promised
+    bool at_known;    //  the answer said what it was read at
     uint64_t at [KITH_ORACLE_SHARDS_MAX];    //  seq, by shard
 } kith_seen_t;
 
@@ -60,7 +61,8 @@ void kith_oracle_unknown (kith_oracle_t *self, uint64_t version);
 //  The floors of all reads that see everything acknowledged; `keys` of them.
 const kith_floor_t *kith_oracle_floors (const kith_oracle_t *self);
 //  Raises floors (of a session, say) by an acknowledged version.
-void kith_oracle_raise (const kith_oracle_t *self, kith_floor_t *floors, uint64_t version);
+void
+kith_oracle_raise (const kith_oracle_t *self, kith_floor_t *floors, uint64_t version);
 
 //  A row may be seen. Else an error that says why not.
 int kith_oracle_row (kith_oracle_t *self, const kith_seen_t *seen,
@@ -77,11 +79,11 @@ void kith_oracle_saw_absent (kith_oracle_t *self, const kith_seen_t *seen,
                              kith_floor_t *session, uint32_t key);
 
 //  The version that an answer must show of a key; 0: none, or it cannot be known which.
-uint64_t kith_oracle_certain (const kith_oracle_t *self, const kith_seen_t *seen,
-                              uint32_t key);
+uint64_t
+kith_oracle_certain (const kith_oracle_t *self, const kith_seen_t *seen, uint32_t key);
 //  A row of the key could be in the answer.
-bool kith_oracle_possible (const kith_oracle_t *self, const kith_seen_t *seen,
-                           uint32_t key);
+bool
+kith_oracle_possible (const kith_oracle_t *self, const kith_seen_t *seen, uint32_t key);
 
 //  The vector of a payload, and its score for a query (in double: a computation of our own).
 void kith_oracle_vector (const kith_oracle_t *self, uint64_t payload, float *out);

@@ -92,7 +92,8 @@ s_mixed (placement_t *self, kith_random_t *random, uint32_t processes)
 {
     for (uint32_t i = 0; i < 5; i++)
         s_add (self, s_coords [i], NULL, 0);
-    static const char *const nodes [] = {"proxy", "data_node", "query_node", "index_node"};
+    static const char *const nodes [] = {"proxy", "data_node", "query_node",
+                                         "index_node"};
     for (uint32_t role = 0; role < 4; role++)
         for (uint32_t i = s_between (random, 1, role == 3 ? 1 : 3); i > 0; i--)
             s_add (self, nodes [role], NULL, 0);
@@ -194,16 +195,17 @@ kith_workload_draw (uint64_t seed, kith_workload_t *self)
         [KITH_OP_DROP] = 0.5};
     kith_random_t random;
     kith_random_seed (&random, kith_mix64 (seed ^ 0x776f726b));
-    *self = (kith_workload_t){.keys = 64u << kith_random_below (&random, 5),
-                              .shards = s_between (&random, 1, 4),
-                              .dim = s_between (&random, 4, 16),
-                              .metric = 1 + (kith_metric_t) kith_random_below (&random, 3),
-                              .clients = s_between (&random, 1, 2),
-                              .lanes = s_between (&random, 1, 4),
-                              .rows_max = 1u << kith_random_below (&random, 6),
-                              .think_us = s_between (&random, 1000, 100000),
-                              .attempt_us = s_between (&random, 200000, 4000000),
-                              .run_us = s_between (&random, 5, 25) * 1000000ll};
+    *self =
+        (kith_workload_t){.keys = 64u << kith_random_below (&random, 5),
+                          .shards = s_between (&random, 1, 4),
+                          .dim = s_between (&random, 4, 16),
+                          .metric = 1 + (kith_metric_t) kith_random_below (&random, 3),
+                          .clients = s_between (&random, 1, 2),
+                          .lanes = s_between (&random, 1, 4),
+                          .rows_max = 1u << kith_random_below (&random, 6),
+                          .think_us = s_between (&random, 1000, 100000),
+                          .attempt_us = s_between (&random, 200000, 4000000),
+                          .run_us = s_between (&random, 5, 25) * 1000000ll};
     if (self->keys > 1000)
         self->keys = 1000;
     self->stale_since = kith_random_below (&random, 4) == 0 ? 0.1 : 0;

@@ -12,8 +12,8 @@ typedef enum {
     KITH_OP_NONE,
     KITH_OP_INSERT,
     KITH_OP_REMOVE,
-    KITH_OP_GET,       //  rows by keys
-    KITH_OP_RANGE,     //  rows by a filter over keys
+    KITH_OP_GET,      //  rows by keys
+    KITH_OP_RANGE,    //  rows by a filter over keys
     KITH_OP_COUNT,
     KITH_OP_SEARCH,
     KITH_OP_FLUSH,
@@ -30,16 +30,16 @@ typedef enum {
 const char *kith_op_name (kith_op_t op);
 
 typedef struct {
-    uint32_t keys;      //  so many different ones, so that they are used again
+    uint32_t keys;    //  so many different ones, so that they are used again
     uint32_t shards;
     uint32_t dim;
     kith_metric_t metric;
     uint32_t clients;
-    uint32_t lanes;       //  requests that a client has under way
-    uint32_t rows_max;    //  of an insert
-    int64_t think_us;     //  mean time between a lane's requests
+    uint32_t lanes;        //  requests that a client has under way
+    uint32_t rows_max;     //  of an insert
+    int64_t think_us;      //  mean time between a lane's requests
     int64_t attempt_us;    //  how long one try may take
-    int64_t run_us;       //  time with faults
+    int64_t run_us;        //  time with faults
     double stale_since;    //  share of writes that name an old `since`
     double weights [KITH_OPS_WEIGHTED];
 } kith_workload_t;

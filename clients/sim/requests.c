@@ -88,7 +88,7 @@ s_request_id (kith_lane_t *lane, kith_msg_t *msg, kith_proto_request_id_t *reque
     for (uint32_t log = 0; log < driver->topology->cluster.logs; log++)
         (*since) [(*since_count)++] = (kith_proto_position_t){
             .log = log,
-            .seq = stale ? driver->opened [log] : driver->known [lane->client] [log]};
+            .seq = stale ? driver->opened [log] : driver->known [lane->client][log]};
 }
 
 static void
