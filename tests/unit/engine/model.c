@@ -1,6 +1,6 @@
 //  model.c - what segments must say, kept as a plain array of row versions; and records to feed both
 //  SPDX-License-Identifier: Apache-2.0
-#include "model.h"
+#include "tests/unit/engine/model.h"
 
 #include "engine/segments/flush.h"
 

@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "engine/query/read.h"
-#include "model.h"
+#include "tests/unit/engine/model.h"
 
 enum { READERS = 2, KEYS = 50, STEPS = 1500 };
 

@@ -4,7 +4,7 @@
 
 #include "engine/segments/flush.h"
 #include "engine/segments/run.h"
-#include "model.h"
+#include "tests/unit/engine/model.h"
 
 //  Every row of the snapshot in log order, each with what the log said
 Test (flush, keeps_what_is_alive_at_its_end)

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "engine/query/read.h"
-#include "model.h"
+#include "tests/unit/engine/model.h"
 
 //  ---------------------------------------------------------------------
 //  A channel as a query node holds it: sealed segments, then a growing one

@@ -58,115 +58,109 @@ Test (schema, access)
 }
 
 //  Each case is a good schema with one thing wrong
+static const struct {
+    const char *what;
+    kith_field_t field;
+    const char *message;
+} s_refusals [] = {
+    {"no name", {.id = 101, .type = KITH_TYPE_BOOL}, "field name ''"},
+    {"bad name", {.id = 101, .name = "a-b", .type = KITH_TYPE_BOOL}, "letters, digits"},
+    {"digit", {.id = 101, .name = "1a", .type = KITH_TYPE_BOOL}, "no digit first"},
+    {"not utf-8", {.id = 101, .name = "\303\244", .type = KITH_TYPE_BOOL}, "letters"},
+    {"word", {.id = 101, .name = "Not", .type = KITH_TYPE_BOOL}, "word of the filter"},
+    {"same name",
+     {.id = 101, .name = "id", .type = KITH_TYPE_BOOL},
+     "two fields are named id"},
+    {"same id",
+     {.id = 100, .name = "x", .type = KITH_TYPE_BOOL},
+     "two fields have the id 100"},
+    {"small id", {.id = 99, .name = "x", .type = KITH_TYPE_BOOL}, "id 99"},
+    {"type", {.id = 101, .name = "x", .type = 77}, "unknown type"},
+    {"dim",
+     {.id = 101, .name = "x", .type = KITH_TYPE_FLOAT_VECTOR, .metric = KITH_METRIC_L2},
+     "dimension 0"},
+    {"large dim",
+     {.id = 101,
+      .name = "x",
+      .type = KITH_TYPE_FLOAT_VECTOR,
+      .dim = 40000,
+      .metric = KITH_METRIC_L2},
+     "dimension 40000"},
+    {"metric",
+     {.id = 101, .name = "x", .type = KITH_TYPE_FLOAT_VECTOR, .dim = 4},
+     "needs a metric"},
+    {"null vector",
+     {.id = 101,
+      .name = "x",
+      .type = KITH_TYPE_FLOAT_VECTOR,
+      .dim = 4,
+      .metric = KITH_METRIC_L2,
+      .nullable = true},
+     "neither null"},
+    {"scalar dim",
+     {.id = 101, .name = "x", .type = KITH_TYPE_BOOL, .dim = 4},
+     "only a vector"},
+    {"length", {.id = 101, .name = "x", .type = KITH_TYPE_VARCHAR}, "varchar(0)"},
+    {"large length",
+     {.id = 101, .name = "x", .type = KITH_TYPE_VARCHAR, .max_length = 65536},
+     "varchar(65536)"},
+    {"two keys",
+     {.id = 101, .name = "x", .type = KITH_TYPE_INT64, .key = true},
+     "2 key fields"},
+    {"key type",
+     {.id = 101, .name = "x", .type = KITH_TYPE_INT32, .key = true},
+     "int64 or varchar"},
+    {"null key",
+     {.id = 101, .name = "x", .type = KITH_TYPE_INT64, .key = true, .nullable = true},
+     "neither null"},
+    {"default",
+     {.id = 101, .name = "x", .type = KITH_TYPE_INT8, .default_value = "128"},
+     "the default 128"},
+    {"default",
+     {.id = 101, .name = "x", .type = KITH_TYPE_INT64, .default_value = "1.5"},
+     "is no int64"},
+    {"default",
+     {.id = 101, .name = "x", .type = KITH_TYPE_FLOAT, .default_value = "1e99"},
+     "is no float"},
+    {"default",
+     {.id = 101, .name = "x", .type = KITH_TYPE_BOOL, .default_value = "1"},
+     "is no bool"},
+    {"default",
+     {.id = 101,
+      .name = "x",
+      .type = KITH_TYPE_VARCHAR,
+      .max_length = 2,
+      .default_value = "\"abc\""},
+     "is no varchar"},
+    {"default",
+     {.id = 101,
+      .name = "x",
+      .type = KITH_TYPE_VARCHAR,
+      .max_length = 9,
+      .default_value = "abc"},
+     "is no varchar"},
+    {"default",
+     {.id = 101, .name = "x", .type = KITH_TYPE_JSON, .default_value = "{"},
+     "is no json"},
+    {"default",
+     {.id = 101, .name = "x", .type = KITH_TYPE_INT64, .default_value = "null"},
+     "is no int64"},
+    {"default",
+     {.id = 101, .name = "x", .type = KITH_TYPE_INT64, .default_value = ""},
+     "is no int64"},
+};
+
 Test (schema, refusals)
 {
-    static const struct {
-        const char *what;
-        kith_field_t field;
-        const char *message;
-    } cases [] = {
-        {"no name", {.id = 101, .type = KITH_TYPE_BOOL}, "field name ''"},
-        {"bad name",
-         {.id = 101, .name = "a-b", .type = KITH_TYPE_BOOL},
-         "letters, digits"},
-        {"digit", {.id = 101, .name = "1a", .type = KITH_TYPE_BOOL}, "no digit first"},
-        {"not utf-8", {.id = 101, .name = "\303\244", .type = KITH_TYPE_BOOL}, "letters"},
-        {"word",
-         {.id = 101, .name = "Not", .type = KITH_TYPE_BOOL},
-         "word of the filter"},
-        {"same name",
-         {.id = 101, .name = "id", .type = KITH_TYPE_BOOL},
-         "two fields are named id"},
-        {"same id",
-         {.id = 100, .name = "x", .type = KITH_TYPE_BOOL},
-         "two fields have the id 100"},
-        {"small id", {.id = 99, .name = "x", .type = KITH_TYPE_BOOL}, "id 99"},
-        {"type", {.id = 101, .name = "x", .type = 77}, "unknown type"},
-        {"dim",
-         {.id = 101,
-          .name = "x",
-          .type = KITH_TYPE_FLOAT_VECTOR,
-          .metric = KITH_METRIC_L2},
-         "dimension 0"},
-        {"large dim",
-         {.id = 101,
-          .name = "x",
-          .type = KITH_TYPE_FLOAT_VECTOR,
-          .dim = 40000,
-          .metric = KITH_METRIC_L2},
-         "dimension 40000"},
-        {"metric",
-         {.id = 101, .name = "x", .type = KITH_TYPE_FLOAT_VECTOR, .dim = 4},
-         "needs a metric"},
-        {"null vector",
-         {.id = 101,
-          .name = "x",
-          .type = KITH_TYPE_FLOAT_VECTOR,
-          .dim = 4,
-          .metric = KITH_METRIC_L2,
-          .nullable = true},
-         "neither null"},
-        {"scalar dim",
-         {.id = 101, .name = "x", .type = KITH_TYPE_BOOL, .dim = 4},
-         "only a vector"},
-        {"length", {.id = 101, .name = "x", .type = KITH_TYPE_VARCHAR}, "varchar(0)"},
-        {"large length",
-         {.id = 101, .name = "x", .type = KITH_TYPE_VARCHAR, .max_length = 65536},
-         "varchar(65536)"},
-        {"two keys",
-         {.id = 101, .name = "x", .type = KITH_TYPE_INT64, .key = true},
-         "2 key fields"},
-        {"key type",
-         {.id = 101, .name = "x", .type = KITH_TYPE_INT32, .key = true},
-         "int64 or varchar"},
-        {"null key",
-         {.id = 101, .name = "x", .type = KITH_TYPE_INT64, .key = true, .nullable = true},
-         "neither null"},
-        {"default",
-         {.id = 101, .name = "x", .type = KITH_TYPE_INT8, .default_value = "128"},
-         "the default 128"},
-        {"default",
-         {.id = 101, .name = "x", .type = KITH_TYPE_INT64, .default_value = "1.5"},
-         "is no int64"},
-        {"default",
-         {.id = 101, .name = "x", .type = KITH_TYPE_FLOAT, .default_value = "1e99"},
-         "is no float"},
-        {"default",
-         {.id = 101, .name = "x", .type = KITH_TYPE_BOOL, .default_value = "1"},
-         "is no bool"},
-        {"default",
-         {.id = 101,
-          .name = "x",
-          .type = KITH_TYPE_VARCHAR,
-          .max_length = 2,
-          .default_value = "\"abc\""},
-         "is no varchar"},
-        {"default",
-         {.id = 101,
-          .name = "x",
-          .type = KITH_TYPE_VARCHAR,
-          .max_length = 9,
-          .default_value = "abc"},
-         "is no varchar"},
-        {"default",
-         {.id = 101, .name = "x", .type = KITH_TYPE_JSON, .default_value = "{"},
-         "is no json"},
-        {"default",
-         {.id = 101, .name = "x", .type = KITH_TYPE_INT64, .default_value = "null"},
-         "is no int64"},
-        {"default",
-         {.id = 101, .name = "x", .type = KITH_TYPE_INT64, .default_value = ""},
-         "is no int64"},
-    };
-    for (size_t index = 0; index < sizeof cases / sizeof cases [0]; index++) {
+    for (size_t index = 0; index < sizeof s_refusals / sizeof s_refusals [0]; index++) {
         kith_field_t fields [2] = {
             {.id = 100, .name = "id", .type = KITH_TYPE_INT64, .key = true},
-            cases [index].field};
+            s_refusals [index].field};
         kith_error_t error = {0};
         kith_schema_t *schema = kith_schema_new ("c", fields, 2, 1, &error);
-        cr_assert (!schema, "%s", cases [index].what);
-        cr_expect (strstr (error.message, cases [index].message), "%s: %s",
-                   cases [index].what, error.message);
+        cr_assert (!schema, "%s", s_refusals [index].what);
+        cr_expect (strstr (error.message, s_refusals [index].message), "%s: %s",
+                   s_refusals [index].what, error.message);
     }
     kith_field_t key = {.id = 100, .name = "id", .type = KITH_TYPE_INT64, .key = true};
     kith_field_t none = {.id = 100, .name = "id", .type = KITH_TYPE_INT64};
@@ -232,58 +226,54 @@ s_insert (const insert_t *insert, kith_bytes_t *out)
     kith_batch_end (out, place);
 }
 
+static const struct {
+    insert_t insert;
+    kith_code_t code;
+    const char *message;
+} s_inserts [] = {
+    {{.word = "fine", .note = " {\"a\": [1, -2.5e3, true, null, \"\\u00e4\"]} "},
+     KITH_OK,
+     ""},
+    {{.word = "k\303\244se"}, KITH_OK, ""},
+    {{.word = "", .leave_out = 102}, KITH_OK, ""},
+    {{.word = NULL}, KITH_ERR_INVALID, "field word, row 1: no value"},
+    {{.word = "far too long"},
+     KITH_ERR_INVALID,
+     "field word, row 1: 12 bytes, at most 8"},
+    {{.word = "a\xff"}, KITH_ERR_INVALID, "field word, row 1: the text is not UTF-8"},
+    {{.word = "a", .rank_null = true}, KITH_ERR_INVALID, "field rank, row 1: no value"},
+    {{.word = "a", .rank_type = KITH_TYPE_INT32},
+     KITH_ERR_TYPE_MISMATCH,
+     "field rank is int64, not int32"},
+    {{.word = "a", .dim = 3},
+     KITH_ERR_DIMENSION_MISMATCH,
+     "field vector: vectors of 3 numbers, the field has 2"},
+    {{.word = "a", .x = NAN}, KITH_ERR_NOT_FINITE, "field vector, row 1"},
+    {{.word = "a", .y = -INFINITY}, KITH_ERR_NOT_FINITE, "field vector, row 1"},
+    {{.word = "a", .note = "{a}"},
+     KITH_ERR_INVALID,
+     "field note, row 1: the text is not JSON"},
+    {{.word = "a", .leave_out = 100}, KITH_ERR_INVALID, "field word of words is missing"},
+    {{.word = "a", .leave_out = 101}, KITH_ERR_INVALID, "field rank of words is missing"},
+};
+
 Test (schema, inserts)
 {
-    static const struct {
-        insert_t insert;
-        kith_code_t code;
-        const char *message;
-    } cases [] = {
-        {{.word = "fine", .note = " {\"a\": [1, -2.5e3, true, null, \"\\u00e4\"]} "},
-         KITH_OK,
-         ""},
-        {{.word = "k\303\244se"}, KITH_OK, ""},
-        {{.word = "", .leave_out = 102}, KITH_OK, ""},
-        {{.word = NULL}, KITH_ERR_INVALID, "field word, row 1: no value"},
-        {{.word = "far too long"},
-         KITH_ERR_INVALID,
-         "field word, row 1: 12 bytes, at most 8"},
-        {{.word = "a\xff"}, KITH_ERR_INVALID, "field word, row 1: the text is not UTF-8"},
-        {{.word = "a", .rank_null = true},
-         KITH_ERR_INVALID,
-         "field rank, row 1: no value"},
-        {{.word = "a", .rank_type = KITH_TYPE_INT32},
-         KITH_ERR_TYPE_MISMATCH,
-         "field rank is int64, not int32"},
-        {{.word = "a", .dim = 3},
-         KITH_ERR_DIMENSION_MISMATCH,
-         "field vector: vectors of 3 numbers, the field has 2"},
-        {{.word = "a", .x = NAN}, KITH_ERR_NOT_FINITE, "field vector, row 1"},
-        {{.word = "a", .y = -INFINITY}, KITH_ERR_NOT_FINITE, "field vector, row 1"},
-        {{.word = "a", .note = "{a}"},
-         KITH_ERR_INVALID,
-         "field note, row 1: the text is not JSON"},
-        {{.word = "a", .leave_out = 100},
-         KITH_ERR_INVALID,
-         "field word of words is missing"},
-        {{.word = "a", .leave_out = 101},
-         KITH_ERR_INVALID,
-         "field rank of words is missing"},
-    };
     kith_schema_t *schema = s_words ();
-    for (size_t index = 0; index < sizeof cases / sizeof cases [0]; index++) {
+    for (size_t index = 0; index < sizeof s_inserts / sizeof s_inserts [0]; index++) {
         kith_bytes_t bytes = {0};
-        s_insert (&cases [index].insert, &bytes);
+        s_insert (&s_inserts [index].insert, &bytes);
         kith_batch_t batch;
         cr_assert_eq (kith_batch_open (&batch, bytes.data, bytes.size, NULL), 0);
         kith_error_t error = {0};
         int status = kith_schema_check (schema, &batch, false, &error);
-        cr_expect_eq (status, cases [index].code ? -1 : 0, "%zu: %s", index,
+        cr_expect_eq (status, s_inserts [index].code ? -1 : 0, "%zu: %s", index,
                       error.message);
-        cr_expect_eq (error.code, cases [index].code, "%zu: %s", index, error.message);
-        cr_expect (strstr (error.message, cases [index].message), "%zu: %s", index,
+        cr_expect_eq (error.code, s_inserts [index].code, "%zu: %s", index,
+                      error.message);
+        cr_expect (strstr (error.message, s_inserts [index].message), "%zu: %s", index,
                    error.message);
-        bool whole = !cases [index].insert.leave_out;
+        bool whole = !s_inserts [index].insert.leave_out;
         cr_expect_eq (kith_schema_check (schema, &batch, true, &error), -1,
                       "only the key was wanted");
 

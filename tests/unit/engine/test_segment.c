@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "engine/segments/run.h"
 #include "engine/segments/sealed.h"
-#include "model.h"
+#include "tests/unit/engine/model.h"
 
 static int
 s_compare_pairs (const void *a, const void *b)
