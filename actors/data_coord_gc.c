@@ -58,6 +58,7 @@ s_rows_gone (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
         return;
     if (kith_txn_committed (end, *answer_p)) {
         kith_dropped_t *dropped = s_find (self, channel);
+        assert (dropped);
         *dropped = self->dropped [--self->dropped_count];
         kith_ctx_log (ctx, 'i', "channel %" PRIu64 ": dropped, its objects are gone",
                       channel);

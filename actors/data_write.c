@@ -221,6 +221,7 @@ s_append_gather (kith_ctx_t *ctx, kith_data_log_t *log)
         append->count++;
         end = pending;
     }
+    assert (end);
     log->first = end->next;
     if (!log->first)
         log->newest = NULL;

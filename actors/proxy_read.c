@@ -41,16 +41,25 @@ typedef struct kith_proxied {
 
 static void s_go (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read);
 
+static bool
+s_is_search (const proxied_t *read)
+{
+    return read->request->kind == KITH_KIND_SEARCH;
+}
+
+//  The request of a read of that kind
 static const kith_proto_search_t *
 s_search (const proxied_t *read)
 {
-    return read->request->kind == KITH_KIND_SEARCH ? read->request->body : NULL;
+    assert (read->request->kind == KITH_KIND_SEARCH);
+    return read->request->body;
 }
 
 static const kith_proto_query_t *
 s_query (const proxied_t *read)
 {
-    return read->request->kind == KITH_KIND_QUERY ? read->request->body : NULL;
+    assert (read->request->kind == KITH_KIND_QUERY);
+    return read->request->body;
 }
 
 static void
@@ -218,9 +227,9 @@ s_merge (void *arg)
     for (uint32_t i = 0; i < read->shards; i++)
         if (read->parts [i].answer)
             parts [count++] = s_part (read->parts [i].answer);
-    const kith_proto_search_t *search = s_search (read);
     read->merged = true;
-    if (search) {
+    if (s_is_search (read)) {
+        const kith_proto_search_t *search = s_search (read);
         const kith_field_t *field =
             kith_schema_vector (read->schema, search->field, &read->error);
         read->failed = !field
@@ -248,7 +257,7 @@ s_merged (void *arg_self, kith_ctx_t *ctx, void *arg)
     read->out--;
     if (read->failed)
         s_fail (self, ctx, read);
-    else if (s_search (read))
+    else if (s_is_search (read))
         s_answer_search (self, ctx, read);
     else
         s_answer_query (self, ctx, read);
@@ -344,7 +353,7 @@ s_complete (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
         s_keys_found (self, ctx, read);
         return;
     }
-    const kith_proto_query_t *query = s_query (read);
+    const kith_proto_query_t *query = s_is_search (read) ? NULL : s_query (read);
     const bool alone = read->shards == 1 || (query && query->count);
     read->phase = PHASE_MERGE;
     if (alone && !(query && query->offset && !query->count)) {
@@ -424,9 +433,9 @@ s_part_query (const proxied_t *read, uint64_t channel)
 {
     kith_msg_t *msg = kith_msg_new (KITH_KIND_QUERY);
     kith_proto_query_t *part = msg->body;
-    const kith_proto_search_t *search = s_search (read);
-    if (search) {
+    if (s_is_search (read)) {
         //  PHASE_KEYS: the vectors of the asked rows
+        const kith_proto_search_t *search = s_search (read);
         part->keys = s_share (msg, read->request, search->keys);
         const kith_field_t *field =
             kith_schema_vector (read->schema, search->field, NULL);
@@ -478,11 +487,10 @@ s_over (kith_ctx_t *ctx, proxied_t *read)
 {
     if (!read->request->deadline_us || kith_ctx_now_us (ctx) < read->request->deadline_us)
         return false;
-    const kith_proto_search_t *search = s_search (read);
     uint32_t there = 0;
     for (uint32_t i = 0; i < read->shards; i++)
         there += read->parts [i].answer != NULL;
-    if (search && search->partial && there && read->phase == PHASE_SEARCH) {
+    if (read->phase == PHASE_SEARCH && s_search (read)->partial && there) {
         read->partial = true;
         for (uint32_t i = 0; i < read->shards; i++)
             read->parts [i].done = true;
@@ -555,8 +563,8 @@ kith_proxy_reads_go (kith_proxy_t *self, kith_ctx_t *ctx)
 static int
 s_check (const proxied_t *read, kith_error_t *error)
 {
-    const kith_proto_query_t *query = s_query (read);
-    if (query) {
+    if (!s_is_search (read)) {
+        const kith_proto_query_t *query = s_query (read);
         if (query->limit > KITH_K_MAX)
             return kith_error_set (error, KITH_ERR_LIMIT, "limit %" PRIu64 ", at most %u",
                                    query->limit, KITH_K_MAX);
@@ -602,10 +610,10 @@ s_check (const proxied_t *read, kith_error_t *error)
 static bool
 s_take (kith_ctx_t *ctx, proxied_t *read)
 {
-    const kith_proto_search_t *search = s_search (read);
-    const kith_proto_query_t *query = s_query (read);
-    const char **names = search ? search->partitions : query->partitions;
-    const uint32_t count = search ? search->partitions_count : query->partitions_count;
+    const kith_proto_search_t *search = s_is_search (read) ? s_search (read) : NULL;
+    const char **names = search ? search->partitions : s_query (read)->partitions;
+    const uint32_t count =
+        search ? search->partitions_count : s_query (read)->partitions_count;
     kith_error_t error;
     if (s_check (read, &error)) {
         kith_ctx_fail (ctx, &read->request, &error);
@@ -617,7 +625,7 @@ s_take (kith_ctx_t *ctx, proxied_t *read)
     if (!kith_proxy_partitions (ctx, read->known, &read->request, names, count,
                                 read->partitions))
         return false;
-    read->phase = query ? PHASE_QUERY : search->keys ? PHASE_KEYS : PHASE_SEARCH;
+    read->phase = !search ? PHASE_QUERY : search->keys ? PHASE_KEYS : PHASE_SEARCH;
     if (search && !search->keys) {
         read->queries =
             kith_frame_share (kith_msg_frame (read->request, search->queries));

@@ -9,27 +9,32 @@ typedef struct {
 
 static void s_back (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read);
 
-//  The plan of a read, wherever it stands
+static bool
+s_is_search (const kith_read_t *read)
+{
+    return read->request->kind == KITH_KIND_SEARCH
+           || read->request->kind == KITH_KIND_SEARCH_SEGMENTS;
+}
+
+//  The plan of a read of that kind, wherever it stands
 static const kith_proto_search_t *
 s_search (const kith_read_t *read)
 {
     const kith_msg_t *msg = read->request;
+    assert (s_is_search (read));
     if (msg->kind == KITH_KIND_SEARCH)
         return msg->body;
-    if (msg->kind == KITH_KIND_SEARCH_SEGMENTS)
-        return &((const kith_proto_search_segments_t *) msg->body)->plan;
-    return NULL;
+    return &((const kith_proto_search_segments_t *) msg->body)->plan;
 }
 
 static const kith_proto_query_t *
 s_query (const kith_read_t *read)
 {
     const kith_msg_t *msg = read->request;
+    assert (!s_is_search (read));
     if (msg->kind == KITH_KIND_QUERY)
         return msg->body;
-    if (msg->kind == KITH_KIND_QUERY_SEGMENTS)
-        return &((const kith_proto_query_segments_t *) msg->body)->plan;
-    return NULL;
+    return &((const kith_proto_query_segments_t *) msg->body)->plan;
 }
 
 //  Frames travel beside the plan: a part names them itself
@@ -153,11 +158,11 @@ s_column_of (const kith_frame_t *frame, const kith_schema_t *schema, kith_batch_
 static kith_view_t
 s_view (const kith_read_t *read)
 {
-    const kith_proto_search_t *search = s_search (read);
-    const kith_proto_query_t *query = s_query (read);
-    const uint32_t *partitions = search ? search->partition_ids : query->partition_ids;
-    const uint32_t count =
-        search ? search->partition_ids_count : query->partition_ids_count;
+    const bool search = s_is_search (read);
+    const uint32_t *partitions =
+        search ? s_search (read)->partition_ids : s_query (read)->partition_ids;
+    const uint32_t count = search ? s_search (read)->partition_ids_count
+                                  : s_query (read)->partition_ids_count;
     return (kith_view_t){
         .schema = read->schema,
         .segments = read->segments,
@@ -236,7 +241,7 @@ static void
 s_run (void *arg)
 {
     kith_read_t *read = arg;
-    if (s_search (read))
+    if (s_is_search (read))
         s_run_search (read);
     else
         s_run_query (read);
@@ -379,7 +384,7 @@ s_merge (void *arg)
     kith_read_t *read = arg;
     kith_part_t *parts = kith_new ((read->answer_count + 1) * sizeof *parts);
     uint32_t count = 0;
-    const kith_proto_search_t *search = s_search (read);
+    const kith_proto_search_t *search = s_is_search (read) ? s_search (read) : NULL;
     for (uint32_t i = 0; i < read->answer_count; i++) {
         const kith_msg_t *answer = read->answers [i];
         if (search) {
@@ -434,7 +439,7 @@ s_end (kith_ctx_t *ctx, kith_read_t *read)
     kith_query_channel_t *channel = read->channel;
     if (read->failed)
         kith_ctx_fail (ctx, &read->request, &read->error);
-    else if (s_search (read))
+    else if (s_is_search (read))
         s_answer_search (ctx, read);
     else
         s_answer_query (ctx, read);
@@ -498,7 +503,7 @@ static void
 s_ask_holder (kith_ctx_t *ctx, kith_read_t *read, kith_address_t holder)
 {
     const kith_query_view_t *view = &read->channel->view;
-    const kith_proto_search_t *search = s_search (read);
+    const kith_proto_search_t *search = s_is_search (read) ? s_search (read) : NULL;
     kith_msg_t *msg =
         kith_msg_new (search ? KITH_KIND_SEARCH_SEGMENTS : KITH_KIND_QUERY_SEGMENTS);
     uint64_t *segments = kith_arena_alloc (&msg->arena, view->count * sizeof *segments);
@@ -592,8 +597,8 @@ s_ask_holders (kith_ctx_t *ctx, kith_read_t *read)
 void
 kith_query_run (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read)
 {
-    const kith_proto_search_t *search = s_search (read);
-    const kith_proto_query_t *query = s_query (read);
+    const kith_proto_search_t *search = s_is_search (read) ? s_search (read) : NULL;
+    const kith_proto_query_t *query = search ? NULL : s_query (read);
     read->next = NULL;
     read->ran_us = kith_ctx_now_us (ctx);
     read->schema = kith_schema_share (read->channel->schema);
