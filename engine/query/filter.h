@@ -1,9 +1,10 @@
 //  filter.h - the filter language: text -> checked tree -> a bit per row
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  comparisons (== != < <= > >=, = as ==; number on either side, chained 1 < x <= 5), between A and B, in [..] and not in [..] ((..) too), like with % and _, is null, is not null,
-//  and && or || not ! with Milvus's precedence, arithmetic on numbers (+ - * / % **), true false, "text" and 'text' with escapes,
-//  $1 .. parameters are not in yet. Three-valued: a comparison with null is not true.
+//  Comparisons (== != < <= > >=, = as ==; a number on either side, chained 1 < x <= 5), between A and B, in [..] and not in [..]
+//  ((..) too), like with % and _, is null, is not null, and && or || not ! with Milvus's precedence, arithmetic on numbers
+//  (+ - * / % **), true false, "text" and 'text' with escapes; $1 .. parameters are not in yet. Three-valued: a comparison with null is
+//  not true. docs/reference/filter.md has it for users.
 #ifndef KITH_FILTER_H
 #define KITH_FILTER_H
 

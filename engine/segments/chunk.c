@@ -135,6 +135,20 @@ kith_chunk_destroy (kith_chunk_t **self_p)
         munmap (self, self->bytes);
 }
 
+uint64_t
+kith_chunk_resident (const kith_chunk_t *self, const kith_schema_t *schema)
+{
+    uint64_t reserved = 0;
+    uint64_t text = 0;
+    for (uint32_t index = 0; index < kith_schema_count (schema); index++) {
+        const kith_chunk_column_t *column = &self->columns [index];
+        reserved += column->data_capacity;
+        if (column->offsets)
+            text += kith_get_u32 (column->offsets + (size_t) self->used * 4);
+    }
+    return (self->bytes - reserved) * self->used / self->capacity + text;
+}
+
 //  ---------------------------------------------------------------------
 //  Append
 

@@ -53,6 +53,9 @@ void kith_chunk_destroy (kith_chunk_t **self_p);
 uint32_t kith_chunk_append (kith_chunk_t *self, const kith_schema_t *schema,
                             const kith_chunk_input_t *input);
 
+//  About as many bytes of the mapping as rows have touched; the writer's.
+uint64_t kith_chunk_resident (const kith_chunk_t *self, const kith_schema_t *schema);
+
 //  The first `rows` rows of a field, index as in the schema, as a column. Validity bits are copied into arena, because
 //  the writer shares their bytes.
 void

@@ -28,7 +28,7 @@ struct kith_growing {
     atomic_uint_fast32_t ended;
     atomic_uint_fast64_t bytes;    //  of chunks and map
     uint32_t appended;             //  rows, published or about to be
-    uint64_t chunk_bytes;
+    uint64_t full_bytes;           //  of all chunks but the last
 };
 
 static s_directory_t *
@@ -234,10 +234,10 @@ kith_growing_end (kith_growing_t *self, const kith_column_t *keys, uint64_t seq)
 }
 
 static void
-s_count_bytes (kith_growing_t *self)
+s_count_bytes (kith_growing_t *self, const kith_chunk_t *last)
 {
-    atomic_store_explicit (&self->bytes,
-                           self->chunk_bytes + kith_keymap_bytes (&self->keys),
+    uint64_t bytes = self->full_bytes + kith_chunk_resident (last, self->schema);
+    atomic_store_explicit (&self->bytes, bytes + kith_keymap_bytes (&self->keys),
                            memory_order_relaxed);
 }
 
@@ -249,6 +249,8 @@ s_add_chunk (kith_growing_t *self, const kith_chunk_input_t *input, kith_error_t
                                           count ? CHUNK_ROWS : FIRST_ROWS, input, error);
     if (!chunk)
         return NULL;
+    if (count)
+        self->full_bytes += kith_chunk_resident (s_chunk (self, count - 1), self->schema);
     s_directory_t *directory = s_directory (self);
     if (!directory || count == directory->capacity) {
         uint32_t capacity = directory ? directory->capacity * 2 : DIRECTORY_MIN;
@@ -264,7 +266,6 @@ s_add_chunk (kith_growing_t *self, const kith_chunk_input_t *input, kith_error_t
     }
     atomic_store_explicit (&directory->chunks [count], chunk, memory_order_relaxed);
     atomic_store_explicit (&self->chunks, count + 1, memory_order_release);
-    self->chunk_bytes += chunk->bytes;
     return chunk;
 }
 
@@ -321,7 +322,8 @@ kith_growing_insert (kith_growing_t *self, const kith_record_t *record,
         s_put_keys (self, chunk, from, count, &input);
         input.first += count;
     }
-    s_count_bytes (self);
+    if (chunk)
+        s_count_bytes (self, chunk);
     atomic_store_explicit (&self->rows, self->appended, memory_order_release);
     return 0;
 }

@@ -55,7 +55,8 @@ uint64_t kith_segment_memory (
 uint32_t kith_segment_alive (
     const kith_segment_t *self);    //  rows without a death: exact at `applied`
 
-//  Merges a death list (smaller seq wins).
+//  Merges a death list (smaller seq wins) and covers up to its info's `to`: that is how far such a list is complete. CORRUPT, and nothing
+//  changed, if it is of another segment or names rows that are not there.
 int kith_segment_merge_deaths (kith_segment_t *self, const kith_container_t *deaths,
                                kith_error_t *error);
 
@@ -73,11 +74,11 @@ kith_segment_graph (const kith_segment_t *self, uint32_t field);    //  null: no
 int kith_segment_vectors (kith_segment_t *self, uint32_t field, kith_rows_t *rows,
                           kith_error_t *error);
 
-//  Newest row with that key visible at s; -1: none. Actor's thread for a growing segment, any for a sealed one.
+//  Newest row with that key visible at s; -1: none. From any thread, for an s that was applied before the caller's work began.
 int64_t kith_segment_find (const kith_segment_t *self, const kith_column_t *keys,
                            uint32_t row, uint64_t s);
 
-//  Death list as a container object.
+//  Death list as a container object: info says of which segment, and in `to` how far the list is complete; kind and rows are filled in.
 int kith_deaths_put (kith_objects_t *objects, const char *name,
                      const kith_file_info_t *info, const kith_death_t *deaths,
                      uint32_t count, uint64_t *hash, uint64_t *size, kith_error_t *error);

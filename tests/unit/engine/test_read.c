@@ -366,6 +366,119 @@ Test (read, refused_searches)
 }
 
 //  ---------------------------------------------------------------------
+//  With a graph
+
+static void
+s_put_graph (const channel_t *self, kith_segment_t *segment, uint64_t of,
+             const char *name)
+{
+    kith_error_t error = {0};
+    kith_rows_t rows;
+    cr_assert_eq (kith_segment_vectors (segment, MODEL_VECTOR, &rows, &error), 0);
+    kith_graph_params_t params = {.seed = 1};
+    kith_graph_t *graph = kith_graph_build (&rows, &params, &error);
+    cr_assert (graph, "%s", error.message);
+    kith_graph_section_t parts [16];
+    kith_section_t sections [16] = {0};
+    size_t count = kith_graph_sections (graph, parts);
+    for (size_t index = 0; index < count; index++) {
+        sections [index].id = parts [index].id;
+        sections [index].data = parts [index].data;
+        sections [index].size = parts [index].size;
+    }
+    kith_file_info_t info = {
+        .kind = KITH_FILE_GRAPH, .cluster = 9, .segment = of, .rows = rows.rows};
+    cr_assert_eq (kith_container_put (self->model->objects, name, &info, sections, count,
+                                      NULL, NULL, &error),
+                  0, "%s", error.message);
+    kith_graph_destroy (&graph);
+}
+
+static int
+s_set_graph (const channel_t *self, kith_segment_t *segment, const char *name,
+             uint32_t field, kith_error_t *error)
+{
+    kith_container_t *container =
+        kith_container_open (self->model->objects, name, KITH_FILE_GRAPH, 9, 0, 0, error);
+    cr_assert (container, "%s", error->message);
+    int status = kith_segment_set_graph (segment, field, &container, error);
+    cr_assert (!container);
+    return status;
+}
+
+//  Each answer is right in itself; how many of the nearest are among them is the graph's own test
+static void
+s_check_graph_search (channel_t *self, const kith_filter_t *filter)
+{
+    kith_view_t view = s_view (self, self->model->seq);
+    view.filter = filter;
+    enum { NQ = 40, K = 10 };
+    float queries [NQ * MODEL_DIM];
+    s_random_queries (&self->model->random, queries, NQ);
+    kith_search_t search = {.field = kith_schema_by_id (view.schema, MODEL_VECTOR),
+                            .queries = queries,
+                            .nq = NQ,
+                            .k = K,
+                            .explain = true};
+    answer_t answer;
+    cr_assert_eq (kith_view_search (&view, &search, &answer.found, NULL), 0);
+    s_open_answer (&answer);
+    cr_assert_eq (answer.batch.rows, NQ * K);
+    cr_assert_str_eq (answer.found.stages [0].index, "graph");
+    cr_assert_gt (answer.found.stages [0].effort, 0);
+    cr_assert_str_eq (answer.found.stages [1].index, "");
+    hit_t *hits = kith_new (model_count (self->model) * sizeof *hits);
+    uint32_t nearest = 0;
+    for (uint32_t query = 0; query < NQ; query++) {
+        uint32_t total = s_expect (self, view.s, filter ? s_small_number : s_any,
+                                   UINT32_MAX, queries + query * MODEL_DIM, hits);
+        for (uint32_t index = 0; index < K; index++) {
+            uint32_t at = query * K + index;
+            uint32_t rank = 0;
+            while (rank < total
+                   && hits [rank].row->key
+                          != model_key_of (&answer.batch.columns [0], at))
+                rank++;
+            cr_assert_lt (rank, total, "a row that may not be answered");
+            cr_assert_eq (s_score (&answer, at), hits [rank].score);
+            s_check_row (&answer.batch, at, hits [rank].row);
+            nearest += rank < K;
+        }
+    }
+    cr_assert_gt (nearest, NQ * K * 9 / 10);
+    kith_found_free (&answer.found);
+    free (hits);
+}
+
+Test (read, search_with_a_graph)
+{
+    channel_t channel = s_channel (12, KITH_METRIC_COSINE, 1, 300, 4000);
+    kith_segment_t *sealed = channel.segments [0];
+    kith_error_t error = {0};
+    s_put_graph (&channel, sealed, kith_segment_to (sealed), "g/1");
+    s_put_graph (&channel, sealed, kith_segment_to (sealed) + 1, "g/2");
+    cr_assert_null (kith_segment_graph (sealed, MODEL_VECTOR));
+    cr_assert_eq (s_set_graph (&channel, sealed, "g/2", MODEL_VECTOR, &error), -1);
+    cr_assert_eq (error.code, KITH_ERR_CORRUPT);
+    cr_assert_eq (s_set_graph (&channel, sealed, "g/1", MODEL_NUMBER, &error), -1);
+    uint64_t memory = kith_segment_memory (sealed);
+    cr_assert_eq (s_set_graph (&channel, sealed, "g/1", MODEL_VECTOR, &error), 0, "%s",
+                  error.message);
+    cr_assert_gt (kith_segment_memory (sealed), memory);
+    const kith_graph_t *graph = kith_segment_graph (sealed, MODEL_VECTOR);
+    cr_assert (graph);
+    s_check_graph_search (&channel, NULL);
+    kith_filter_t *filter = kith_filter_new ("number < 3", channel.model->schema, NULL);
+    s_check_graph_search (&channel, filter);
+    kith_filter_destroy (&filter);
+    //  A second one takes the place of the first
+    cr_assert_eq (s_set_graph (&channel, sealed, "g/1", MODEL_VECTOR, &error), 0);
+    cr_assert_neq (kith_segment_graph (sealed, MODEL_VECTOR), graph);
+    s_check_graph_search (&channel, NULL);
+    s_channel_free (&channel);
+}
+
+//  ---------------------------------------------------------------------
 //  Queries
 
 typedef struct {
