@@ -208,10 +208,16 @@ void
 kith_query_fetch (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
 {
     kith_address_t owner;
-    if (!channel->following || channel->fetching || channel->applying
-        || channel->refreshing || channel->gone
+    if (!channel->following || channel->applying || channel->refreshing || channel->gone
         || !kith_query_owner (self, ctx, channel->log, &owner))
         return;
+    if (channel->fetching) {
+        //  An owner that died answers nothing: as soon as another is known, it is asked instead
+        if (kith_address_same (owner, channel->fetch_from))
+            return;
+        channel->life++;
+    }
+    channel->fetch_from = owner;
     kith_msg_t *msg = kith_msg_new (KITH_KIND_FETCH);
     kith_proto_fetch_t *fetch = msg->body;
     fetch->channel = channel->id;

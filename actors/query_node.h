@@ -102,6 +102,7 @@ typedef struct kith_query_channel {
     bool following;
     bool full;    //  rows too, not keys only
     bool fetching;
+    kith_address_t fetch_from;    //  owner that the FETCH under way asks
     bool applying;
     bool refreshing;    //  channel_refresh is under way
     uint64_t applied;

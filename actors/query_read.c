@@ -4,6 +4,7 @@
 #include "base/fault.h"
 
 #define BOUNDED_DEFAULT_MS 5000u
+#define ASK_US 1000000    //  one question; an owner that died answers nothing
 
 //  What search and query share
 typedef struct {
@@ -70,6 +71,9 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
         return;
     }
     const kith_proto_last_t *last = (*answer_p)->body;
+    kith_query_fetch (
+        self, ctx,
+        channel);    //  the owner may be another than the one that is asked for records
     channel->confirmed = last->seq;
     channel->confirmed_us = was.sent_us;
     for (kith_read_t *read = channel->reads; read; read = read->next)
@@ -100,7 +104,7 @@ s_ask (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
     ask->log = channel->log;
     channel->asking = true;
     channel->uses++;
-    kith_ctx_call (ctx, owner, &msg, KITH_CALL_US, s_told, asked);
+    kith_ctx_call (ctx, owner, &msg, ASK_US, s_told, asked);
 }
 
 //  What the read must see
