@@ -18,6 +18,7 @@ typedef struct s_client {
 
 struct kith_door {
     zsock_t *sockets [2];    //  endpoint (may be null), inproc
+    bool readable [2];       //  there may be something to receive
     bool tcp;                //  the endpoint is
     kith_address_t owner;
     char *endpoint;
@@ -88,6 +89,8 @@ kith_door_new (const char *endpoint, const char *inproc, kith_address_t owner,
         self->sockets [1] = s_bind (inproc, error);
         bound = self->sockets [1] != NULL;
     }
+    self->readable [0] = self->sockets [0] != NULL;
+    self->readable [1] = true;
     if (!bound) {
         kith_door_destroy (&self);
         return NULL;
@@ -283,10 +286,12 @@ kith_door_recv (kith_door_t *self, int64_t now_us, bool *more)
     bool any = false;
     for (size_t socket = 0; socket < 2; socket++) {
         *more = false;
-        kith_msg_t *msg =
-            self->sockets [socket] ? s_recv (self, socket, now_us, more) : NULL;
+        if (!self->sockets [socket] || !self->readable [socket])
+            continue;
+        kith_msg_t *msg = s_recv (self, socket, now_us, more);
         if (msg)
             return msg;
+        self->readable [socket] = *more;
         any = any || *more;
     }
     *more = any;
@@ -303,6 +308,7 @@ kith_door_send (kith_door_t *self, kith_msg_t **msg_p, int64_t now_us)
         return KITH_END_UNREACHABLE;
     int why = kith_wire_send (self->sockets [client->socket], &client->id, msg, now_us,
                               self->tcp && client->socket == 0);
+    self->readable [client->socket] = true;
     if (why == EAGAIN)
         return KITH_END_BUSY;
     if (why) {
@@ -323,13 +329,17 @@ kith_door_fds (const kith_door_t *self, int fds [2])
     return count;
 }
 
-bool
-kith_door_ready (kith_door_t *self)
+void
+kith_door_heard (kith_door_t *self, size_t place)
 {
-    for (size_t socket = 0; socket < 2; socket++)
-        if (self->sockets [socket] && zsock_events (self->sockets [socket]) & ZMQ_POLLIN)
-            return true;
-    return false;
+    //  Without an endpoint the inproc socket is the only one
+    self->readable [self->sockets [0] ? place : 1] = true;
+}
+
+bool
+kith_door_ready (const kith_door_t *self)
+{
+    return self->readable [0] || self->readable [1];
 }
 
 uint64_t

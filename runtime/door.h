@@ -29,11 +29,14 @@ kith_msg_t *kith_door_recv (kith_door_t *self, int64_t now_us, bool *more);
 //  Sends to a client: OK (taken), BUSY, or UNREACHABLE: no such client came through here.
 kith_end_t kith_door_send (kith_door_t *self, kith_msg_t **msg_p, int64_t now_us);
 
-//  Descriptors to wait for, after recv said that there is no more: fds [0 .. 1]. Returns how many.
+//  Descriptors to wait for: fds [0 .. count - 1]; the place of one that became readable is told by kith_door_heard, and only then
+//  recv looks there again.
 size_t kith_door_fds (const kith_door_t *self, int fds [2]);
+void kith_door_heard (kith_door_t *self, size_t place);
 
-//  True if a message may have come while the sockets were used, so that waiting would miss it.
-bool kith_door_ready (kith_door_t *self);
+//  True if recv is to be called before waiting: the descriptor tells of changes only, and one may have passed unseen
+//  while the socket was used to send.
+bool kith_door_ready (const kith_door_t *self);
 
 //  Messages that were refused.
 uint64_t kith_door_refused (const kith_door_t *self);

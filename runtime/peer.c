@@ -23,6 +23,7 @@ struct kith_peer {
     size_t first;
     size_t count;
     int64_t sent_us;    //  the last time that a message went out
+    bool blocked;       //  the last one did not
 };
 
 kith_peer_t *
@@ -38,6 +39,7 @@ kith_peer_new (const char *endpoint, kith_peer_refuse_fn *refuse, void *arg)
     self->tcp = kith_wire_is (endpoint, "tcp");
     self->refuse = refuse;
     self->arg = arg;
+    self->blocked = true;
     return self;
 }
 
@@ -82,9 +84,10 @@ static bool
 s_send (kith_peer_t *self, kith_msg_t **msg_p, int64_t now_us)
 {
     //  Asked first, so that a message is not encoded in vain
-    if (!(zsock_events (self->socket) & ZMQ_POLLOUT))
+    if (self->blocked && !(zsock_events (self->socket) & ZMQ_POLLOUT))
         return false;
-    if (kith_wire_send (self->socket, NULL, *msg_p, now_us, self->tcp) != 0)
+    self->blocked = kith_wire_send (self->socket, NULL, *msg_p, now_us, self->tcp) != 0;
+    if (self->blocked)
         return false;
     kith_msg_destroy (msg_p);
     self->sent_us = now_us;

@@ -20,6 +20,7 @@ struct kith_pool {
     uint32_t thread_max;
     uint32_t thread_count;
     uint32_t idle;    //  threads that wait
+    bool waking;      //  one of them was woken and has not looked yet
     bool ending;
 };
 
@@ -61,6 +62,17 @@ kith_pool_destroy (kith_pool_t **self_p)
     *self_p = NULL;
 }
 
+//  True if a thread is to be woken (after the lock is given back). One at a time, which wakes the next one if there
+//  is more: a burst of small jobs does not cost a wake each, and long ones soon have every thread.
+static bool
+s_wake (kith_pool_t *self)
+{
+    if (self->count == 0 || self->idle == 0 || self->waking)
+        return false;
+    self->waking = true;
+    return true;
+}
+
 static void *
 s_worker (void *arg)
 {
@@ -72,13 +84,17 @@ s_worker (void *arg)
             self->idle++;
             pthread_cond_wait (&self->some, &self->lock);
             self->idle--;
+            self->waking = false;
         }
         if (self->count == 0)
             break;
         void *job = self->jobs [self->first];
         self->first = (self->first + 1) % self->queue_max;
         self->count--;
+        bool wake = s_wake (self);
         pthread_mutex_unlock (&self->lock);
+        if (wake)
+            pthread_cond_signal (&self->some);
         self->fn (job);
         pthread_mutex_lock (&self->lock);
     }
@@ -118,10 +134,11 @@ kith_pool_submit (kith_pool_t *self, void *job)
     if (room) {
         self->jobs [(self->first + self->count) % self->queue_max] = job;
         self->count++;
-        if (self->idle > 0)
-            pthread_cond_signal (&self->some);
     }
+    bool wake = room && s_wake (self);
     pthread_mutex_unlock (&self->lock);
+    if (wake)
+        pthread_cond_signal (&self->some);
     return room ? 0 : -1;
 }
 

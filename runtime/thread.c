@@ -423,33 +423,56 @@ s_publish (kith_thread_t *self)
     pthread_mutex_unlock (&self->lock);
 }
 
-//  Sleeps until there is something to do, next_us at the latest
+//  Asks which doors have something, and waits for it if timeout is not zero (null: for ever)
 static void
-s_sleep (kith_thread_t *self, int64_t next_us)
+s_poll (kith_thread_t *self, const struct timespec *timeout)
 {
     struct pollfd fds [1 + 2 * DOORS_MAX] = {{kith_inbox_fd (self->inbox), POLLIN, 0}};
+    size_t doors [1 + 2 * DOORS_MAX] = {0};
+    size_t places [1 + 2 * DOORS_MAX] = {0};
     nfds_t count = 1;
     for (size_t door = 0; door < self->door_count; door++) {
         int door_fds [2];
         if (!kith_loop_up (self->loop, self->door_actors [door]))
             continue;
         size_t more = kith_door_fds (self->doors [door], door_fds);
-        for (size_t place = 0; place < more; place++)
+        for (size_t place = 0; place < more; place++) {
+            doors [count] = door;
+            places [count] = place;
             fds [count++] = (struct pollfd){door_fds [place], POLLIN, 0};
-        //  The descriptor tells of changes only; one may have been seen while we sent
-        if (kith_door_ready (self->doors [door]))
-            return;
+        }
     }
-    s_publish (self);
-    if (!kith_inbox_sleep (self->inbox))
+    if (ppoll (fds, count, timeout, NULL) <= 0)
         return;
-    struct timespec wait;
+    for (nfds_t place = 1; place < count; place++)
+        if (fds [place].revents)
+            kith_door_heard (self->doors [doors [place]], places [place]);
+}
+
+static bool
+s_any_door_ready (const kith_thread_t *self)
+{
+    for (size_t door = 0; door < self->door_count; door++)
+        if (kith_loop_up (self->loop, self->door_actors [door])
+            && kith_door_ready (self->doors [door]))
+            return true;
+    return false;
+}
+
+//  Sleeps until there is something to do, next_us at the latest
+static void
+s_sleep (kith_thread_t *self, int64_t next_us)
+{
+    s_publish (self);
+    if (s_any_door_ready (self) || !kith_inbox_sleep (self->inbox))
+        return;
+    struct timespec wait = {0, 0};
     if (next_us != INT64_MAX) {
         int64_t left_us = next_us - s_now_us (NULL);
         left_us = left_us > 0 ? left_us : 0;
         wait = (struct timespec){left_us / 1000000, left_us % 1000000 * 1000};
     }
-    ppoll (fds, count, next_us == INT64_MAX ? NULL : &wait, NULL);
+    s_poll (self, next_us == INT64_MAX ? NULL : &wait);
     kith_inbox_wake (self->inbox);
 }
 
@@ -463,8 +486,14 @@ s_turn (kith_thread_t *self)
     int64_t next_us = s_flush_peers (self);
     if (self->stops)
         s_tell_stops (self);
-    if (busy || self->ending)
+    if (self->ending)
         return;
+    if (busy) {
+        static const struct timespec now = {0, 0};
+        if (self->door_count)
+            s_poll (self, &now);
+        return;
+    }
     int64_t timer_us = kith_loop_next_us (self->loop);
     s_sleep (self, timer_us < next_us ? timer_us : next_us);
 }
