@@ -37,6 +37,7 @@ struct kith_thread {
     zactor_t *actor;    //  the thread; null before it runs
     s_order_t *stops;
     bool ending;
+    s_order_t *end;             //  told so by the last act of the thread
     pthread_mutex_t lock;       //  of orders' ends and of stats
     pthread_cond_t done;        //  an order is
     kith_loop_stats_t stats;    //  as of the last turn
@@ -319,7 +320,7 @@ s_obey (kith_thread_t *self, s_order_t *order)
             break;
         case ORDER_END:
             self->ending = true;
-            s_tell (self, order);
+            self->end = order;
             break;
     }
 }
@@ -508,6 +509,7 @@ s_run (zsock_t *pipe, void *arg)
     zsock_signal (pipe, 0);
     while (!self->ending)
         s_turn (self);
+    s_tell (self, self->end);
 }
 
 void
