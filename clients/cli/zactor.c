@@ -54,6 +54,7 @@ kith_cli_commands (void)
         &kith_cmd_dump_snapshot,
         &kith_cmd_dump_message,
         &kith_cmd_dump_metadata,
+        &kith_cmd_sim,
         &kith_cmd_completion,
         &kith_cmd_man,
         &kith_cmd_help,
