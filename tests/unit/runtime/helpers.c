@@ -1,6 +1,6 @@
 //  helpers.c - actors and clients for the tests of the runtime
 //  SPDX-License-Identifier: Apache-2.0
-#include "helpers.h"
+#include "tests/unit/runtime/helpers.h"
 #include <criterion/criterion.h>
 #include <ftw.h>
 #include <time.h>

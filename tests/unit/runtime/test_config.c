@@ -1,6 +1,6 @@
 //  test_config.c - the configuration: what is read, what is refused and how, what is printed
 //  SPDX-License-Identifier: Apache-2.0
-#include "helpers.h"
+#include "tests/unit/runtime/helpers.h"
 #include <criterion/criterion.h>
 
 #define ACTORS                                                                           \

@@ -1,7 +1,7 @@
 //  test_loop.c - the loop core over a host of this file: calls end once, timers, work, restart, stop
 //  SPDX-License-Identifier: Apache-2.0
-#include "helpers.h"
 #include "runtime/loop.h"
+#include "tests/unit/runtime/helpers.h"
 #include <criterion/criterion.h>
 
 #define PEERS 4

@@ -1,6 +1,6 @@
 //  test_node.c - processes: actors in threads, doors, two processes by ipc and tcp, restart and stop
 //  SPDX-License-Identifier: Apache-2.0
-#include "helpers.h"
+#include "tests/unit/runtime/helpers.h"
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <pthread.h>

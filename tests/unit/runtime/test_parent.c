@@ -1,7 +1,7 @@
 //  test_parent.c - children: ready, restart of one that dies, one that never starts, orderly stop
 //  SPDX-License-Identifier: Apache-2.0
-#include "helpers.h"
 #include "runtime/parent.h"
+#include "tests/unit/runtime/helpers.h"
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <sys/wait.h>

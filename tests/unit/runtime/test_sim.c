@@ -1,7 +1,7 @@
 //  test_sim.c - the simulator: replay, faults that happen and are counted, crash, heal, orderly restart
 //  SPDX-License-Identifier: Apache-2.0
-#include "helpers.h"
 #include "runtime/sim.h"
+#include "tests/unit/runtime/helpers.h"
 #include <criterion/criterion.h>
 
 static const char *const s_text =
