@@ -12,6 +12,7 @@
 #include "storage/fs.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -186,9 +187,20 @@ s_serve (run_t *self, kith_node_t *node, int signals_fd)
                 self->topology->processes [self->ordinal].data);
 }
 
+//  Big buffers (rows on their way, parts of a log being flushed) go back to the system when they are freed: the allocator
+//  would raise its threshold with the first of them, and keep the rest for good.
+static void
+s_tune_memory (void)
+{
+    mallopt (M_MMAP_THRESHOLD, 256 << 10);
+    mallopt (M_TRIM_THRESHOLD, 1 << 20);
+    mallopt (M_ARENA_MAX, 4);
+}
+
 static int
 s_run_node (run_t *self, int log_fd, kith_error_t *error)
 {
+    s_tune_memory ();
     if (kith_kernels_choose (self->topology->cluster.kernels) != 0)
         return kith_error_set (error, KITH_ERR_CONFIG,
                                "cluster/kernels: '%s' is not known or not in this CPU",
