@@ -250,11 +250,30 @@ s_replay_log (replay_t *replay)
     return rc;
 }
 
+//  Records after a checkpoint that are not there any more: files were taken away by hand
+static int
+s_check_whole (replay_t *replay)
+{
+    const kith_data_log_t *log = replay->log;
+    const uint64_t first = log->handle->first (log->handle);
+    for (uint32_t i = 0; i < log->channel_count; i++) {
+        const kith_proto_channel_row_t *row = log->channels [i].row.row;
+        if (!row->dropped && row->checkpoint && row->checkpoint + 1 < first)
+            return kith_error_set (&replay->error, KITH_ERR_LOST,
+                                   "log %u begins at %" PRIu64 ", channel %" PRIu64
+                                   " is flushed to %" PRIu64 " only: records are missing",
+                                   log->number, first, row->channel, row->checkpoint);
+    }
+    return 0;
+}
+
 static void
 s_replay (void *arg)
 {
     replay_t *replay = arg;
-    replay->rc = s_replay_windows (replay);
+    replay->rc = s_check_whole (replay);
+    if (!replay->rc)
+        replay->rc = s_replay_windows (replay);
     if (!replay->rc)
         replay->rc = s_replay_log (replay);
 }
