@@ -10,6 +10,7 @@ typedef struct {
     kith_log_t *handle;
     kith_msg_t *request;
     uint32_t key_field;    //  keys only: its field id, else 0
+    bool young;            //  nothing of the channel can have been trimmed
     uint64_t covered;
     kith_bytes_t bytes;
     kith_error_t error;
@@ -66,8 +67,12 @@ s_read (void *arg)
     const kith_proto_fetch_t *fetch = read->request->body;
     const uint64_t credit = fetch->credit ? fetch->credit : CREDIT_DEFAULT;
     kith_bytes_t raw = {0};
-    read->rc = read->handle->read (read->handle, fetch->after, fetch->channel, credit,
-                                   &raw, &read->covered, &read->error);
+    uint64_t after = fetch->after;
+    const uint64_t first = read->handle->first (read->handle);
+    if (read->young && after + 1 < first)
+        after = first - 1;
+    read->rc = read->handle->read (read->handle, after, fetch->channel, credit, &raw,
+                                   &read->covered, &read->error);
     if (read->rc || !read->key_field) {
         read->bytes = raw;
         return;
@@ -107,6 +112,15 @@ s_key_field (kith_data_log_t *log, const kith_proto_fetch_t *fetch)
     return fetch->keys_only && channel ? kith_schema_key (channel->schema)->id : 0;
 }
 
+//  A channel without a checkpoint was made when the log may have been trimmed already; since then its checkpoint
+//  of 0 holds every trim back (F6), so what is missing was never its own
+static bool
+s_young (kith_data_log_t *log, const kith_proto_fetch_t *fetch)
+{
+    const kith_data_channel_t *channel = kith_data_channel (log, fetch->channel);
+    return !channel || !((const kith_proto_channel_row_t *) channel->row.row)->checkpoint;
+}
+
 static void
 s_from_log (kith_ctx_t *ctx, kith_data_log_t *log, kith_msg_t **msg_p)
 {
@@ -114,6 +128,7 @@ s_from_log (kith_ctx_t *ctx, kith_data_log_t *log, kith_msg_t **msg_p)
     read->log = log;
     read->handle = log->handle;
     read->key_field = s_key_field (log, (*msg_p)->body);
+    read->young = s_young (log, (*msg_p)->body);
     read->request = *msg_p;
     *msg_p = NULL;
     log->work++;
