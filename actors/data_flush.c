@@ -80,7 +80,9 @@ static int
 s_read_range (flush_t *self)
 {
     const kith_proto_channel_row_t *row = self->row.row;
-    uint64_t after = row->checkpoint;
+    //  A channel without a checkpoint may be younger than the log's oldest record
+    const uint64_t first = self->handle->first (self->handle);
+    uint64_t after = row->checkpoint || first == 0 ? row->checkpoint : first - 1;
     const uint64_t last = self->handle->last (self->handle);
     while (!self->to && after < last) {
         self->parts = kith_grow (self->parts, self->part_count, &self->part_capacity,
