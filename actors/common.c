@@ -1,6 +1,7 @@
 //  common.c - what several roles share: addresses, keys of metadata rows, transactions, the lease of a coordinator
 //  SPDX-License-Identifier: Apache-2.0
 #include "actors/common.h"
+#include "base/random.h"
 
 kith_address_t
 kith_actor (kith_role_t role, uint32_t index)
@@ -77,21 +78,38 @@ kith_key_collection (uint64_t id)
     return s_key ("collection/%012" PRIu64, id);
 }
 
+//  Names have capitals, keys have not: '.', which no name has, escapes one. False: no room.
+static bool
+s_key_add (kith_key_t *key, size_t room, const char *name)
+{
+    size_t at = strlen (key->text);
+    for (; *name && at + 2 <= room; name++) {
+        const bool capital = *name >= 'A' && *name <= 'Z';
+        if (capital)
+            key->text [at++] = '.';
+        key->text [at++] = (char) (capital ? *name - 'A' + 'a' : *name);
+    }
+    key->text [at] = 0;
+    return !*name;
+}
+
 kith_key_t
 kith_key_name (const char *db, const char *name)
 {
-    //  Names have capitals, keys have not: '.' escapes one, and never begins a name
-    kith_key_t key = s_key ("name/%s/", *db ? db : "default");
-    size_t at = strlen (key.text);
-    for (; *name && at + 3 < sizeof key.text; name++) {
-        if (*name >= 'A' && *name <= 'Z') {
-            key.text [at++] = '.';
-            key.text [at++] = (char) (*name - 'A' + 'a');
-        }
-        else
-            key.text [at++] = *name;
+    //  Each name takes at most so much of a key: of a longer one the beginning and a hash, after a '-' that no name has
+    const size_t part = 110;
+    const char *names [] = {*db ? db : "default", name};
+    kith_key_t key = s_key ("name");
+    for (size_t i = 0; i < 2; i++) {
+        size_t at = strlen (key.text);
+        key.text [at++] = '/';
+        key.text [at] = 0;
+        if (s_key_add (&key, at + part, names [i]))
+            continue;
+        at += part - 17;
+        snprintf (key.text + at, sizeof key.text - at, "-%016" PRIx64,
+                  kith_hash64 (names [i], strlen (names [i])));
     }
-    key.text [at] = 0;
     return key;
 }
 

@@ -19,7 +19,8 @@ kith_address_t kith_address_from (const kith_proto_address_t *address);
 kith_schema_t *
 kith_schema_of (const kith_proto_collection_t *definition, kith_error_t *error);
 
-//  Keys of metadata rows.
+//  Keys of metadata rows: valid in every kv, and different for different arguments (names: valid ones; two of 110
+//  letters or more, a capital counting double, may share a key if their hashes are the same: the second is then refused).
 typedef struct {
     char text [KITH_KEY_MAX];
 } kith_key_t;
