@@ -434,15 +434,55 @@ s_read_answered (void *arg, kith_msg_t **answer_p, const kith_error_t *error)
     s_read_end (read, answer, error ? error : &own);
 }
 
+//  The vector field of a name, or the only one; null: the server will say what is wrong
+static const kith_proto_field_t *
+s_vector_field (const kith_opened_t *opened, const char *name)
+{
+    const kith_proto_collection_t *definition = opened->definition;
+    const kith_proto_field_t *found = NULL;
+    for (uint32_t index = 0; index < definition->fields_count; index++) {
+        const kith_proto_field_t *field = &definition->fields [index];
+        if (field->type != KITH_TYPE_FLOAT_VECTOR
+            || (*name && strcmp (name, field->name) != 0))
+            continue;
+        if (found)
+            return NULL;
+        found = field;
+    }
+    return found;
+}
+
+//  Queries must be as long as the field's vectors
+static int
+s_check_dim (const read_t *read, const kith_opened_t *opened, kith_error_t *error)
+{
+    if (read->request->kind != KITH_KIND_SEARCH)
+        return 0;
+    const kith_proto_search_t *body = read->request->body;
+    const kith_frame_t *frame = kith_msg_frame (read->request, body->queries);
+    const kith_proto_field_t *field = s_vector_field (opened, body->field);
+    if (!frame || !field || kith_frame_size (frame) == (size_t) body->nq * field->dim * 4)
+        return 0;
+    return kith_error_set (error, KITH_ERR_DIMENSION_MISMATCH,
+                           "a query of %zu numbers; field '%s' of %s has %" PRIu32,
+                           kith_frame_size (frame) / body->nq / 4, field->name,
+                           opened->definition->name, field->dim);
+}
+
 static void
 s_read_opened (void *arg, kith_opened_t *opened, const kith_error_t *error)
 {
     read_t *read = arg;
+    kith_error_t own = {0};
     if (!opened) {
         s_read_end (read, NULL, error);
         return;
     }
     read->opened = kith_opened_share (opened);
+    if (s_check_dim (read, opened, &own) != 0) {
+        kith_client_refuse (read->client, &own, s_read_answered, read);
+        return;
+    }
     kith_msg_t *request = kith_msg_copy (read->request);
     request->schema = opened->definition->version;
     const kith_token_t *session = kith_client_session (read->client);

@@ -203,9 +203,8 @@ s_end_late (kith_client_t *self, call_t *call)
         if (call->last.code != KITH_OK)
             why = call->last.message;
         kith_error_set (&error, KITH_ERR_TIMEOUT,
-                        "%s: no answer in %.1f s, sent %" PRIu32
-                        " times%s%.200s%s; the outcome is unknown",
-                        kith_kind_name (call->request->kind), seconds, call->attempts,
+                        "%s: no answer in %.1f s%s%.200s%s; the outcome is unknown",
+                        kith_kind_name (call->request->kind), seconds,
                         why [0] ? " (" : "", why, why [0] ? ")" : "");
     }
     s_end (self, call, NULL, &error);

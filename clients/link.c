@@ -285,7 +285,7 @@ kith_link_watch (kith_link_t *self)
         }
         else if (kind == ZMQ_EVENT_CLOSED || kind == ZMQ_EVENT_CONNECT_RETRIED) {
             if (!self->trouble [0])
-                snprintf (self->trouble, sizeof self->trouble, "nothing listens there");
+                snprintf (self->trouble, sizeof self->trouble, "connection refused");
         }
         else if (kind == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL
                  || kind == ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL

@@ -28,6 +28,7 @@ typedef struct {
     const kith_topology_t *topology;
     const char *file;    //  configuration; null: the one compiled in
     uint32_t ordinal;    //  the process that runs here
+    bool child;          //  of a parent, which does the talking
     bool several;        //  children run it
     bool detach;
     int told_fd;    //  --detach: a byte when ready; -1: none
@@ -49,11 +50,34 @@ s_file (const kith_cli_t *cli)
 
 //  --- What a person is told
 
+//  Directory that all data directories of this run lie in, as long as it goes; without the slash at its end
+static void
+s_data (const run_t *self, char *text, size_t size)
+{
+    const kith_topology_t *topology = self->topology;
+    snprintf (text, size, "%s", topology->processes [self->ordinal].data);
+    for (uint32_t index = 0; self->several && index < topology->process_count; index++) {
+        const char *data = topology->processes [index].data;
+        size_t same = strlen (text);
+        while (
+            same
+            && (strncmp (text, data, same) != 0 || (data [same] && data [same] != '/'))) {
+            text [same] = 0;
+            char *slash = strrchr (text, '/');
+            same = slash ? (size_t) (slash - text) : 0;
+        }
+        text [same] = 0;
+    }
+    if (!text [0])
+        snprintf (text, size, ".");
+}
+
 static void
 s_tell_json (const run_t *self, const char *listen)
 {
     kith_bytes_t out = {0};
-    const char *data = self->topology->processes [self->ordinal].data;
+    char data [PATH_BYTES];
+    s_data (self, data, sizeof data);
     kith_bytes_printf (&out,
                        "{\"ready\": true, \"version\": \"%s\", \"pid\": %d, \"listen\": ",
                        KITH_VERSION, (int) getpid ());
@@ -77,11 +101,12 @@ s_tell_ready (const run_t *self, const char *listen)
         return;
     for (uint32_t index = 0; index < topology->actor_count; index++)
         actors += self->several || topology->actors [index].process == self->ordinal;
+    char data [PATH_BYTES];
+    s_data (self, data, sizeof data);
     printf ("Kith %s: %" PRIu32 " process%s, %" PRIu32
             " actors, ready in %.2f s (data in %s/)\n",
             KITH_VERSION, processes, processes == 1 ? "" : "es", actors,
-            (double) s_since_start_ms (self) / 1000,
-            topology->processes [self->ordinal].data);
+            (double) s_since_start_ms (self) / 1000, data);
     if (listen [0])
         printf ("clients connect to %s; ", listen);
     if (self->detach)
@@ -181,7 +206,7 @@ s_serve (run_t *self, kith_node_t *node, int signals_fd)
         kith_node_signals_default (signals_fd);
     int64_t began_us = kith_client_now_us ();
     kith_node_stop (node);
-    if (!self->cli->json && !self->cli->quiet && !self->detach)
+    if (!self->cli->json && !self->cli->quiet && !self->detach && !self->child)
         printf ("stopped in %.2f s; every acknowledged row is in %s/\n",
                 (double) (kith_client_now_us () - began_us) / 1e6,
                 self->topology->processes [self->ordinal].data);
@@ -223,7 +248,7 @@ s_run_node (run_t *self, int log_fd, kith_error_t *error)
     int result = node ? kith_node_start (node, error) : -1;
     if (result == 0) {
         //  A child of several tells its parent, which tells the person
-        if (getenv ("KITH_READY_FD"))
+        if (self->child)
             kith_parent_tell_ready (kith_node_listen (node));
         else
             s_tell_ready (self, kith_node_listen (node));
@@ -348,6 +373,7 @@ s_run (kith_cli_t *cli)
     kith_error_t error = {0};
     run_t self = {.cli = cli, .told_fd = -1, .file = s_file (cli)};
     self.detach = kith_cli_flag (cli, "detach");
+    self.child = getenv ("KITH_READY_FD") != NULL;
     //  What runs on must not die of a client that is gone
     signal (SIGPIPE, SIG_IGN);
     self.config = kith_config_load (self.file, &error);

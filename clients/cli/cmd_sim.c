@@ -106,11 +106,10 @@ s_work (const sim_t *self, uint64_t first, int fd)
 }
 
 static int
-s_start_job (sim_t *self, uint32_t index, kith_error_t *error)
+s_start_job (sim_t *self, job_t *job, uint64_t seed, kith_error_t *error)
 {
     int pipes [2];
-    job_t *job = &self->jobs [index];
-    job->seed = self->from + index;
+    job->seed = seed;
     if (pipe (pipes) != 0)
         return kith_error_errno (error, errno, "no pipe");
     fflush (NULL);
@@ -162,6 +161,11 @@ s_end_job (sim_t *self, job_t *job)
     self->total.seeds++;
     self->total.violations++;
     s_tell_violation (self, job->seed, text);
+    //  The seeds after it have their turn all the same
+    kith_error_t error;
+    if (self->to - job->seed >= self->job_count
+        && s_start_job (self, job, job->seed + self->job_count, &error) != 0)
+        s_tell_violation (self, job->seed, error.message);
 }
 
 static void
@@ -203,7 +207,7 @@ s_run_jobs (sim_t *self, kith_error_t *error)
     for (uint32_t index = 0; index < self->job_count; index++)
         self->jobs [index].fd = -1;
     for (uint32_t index = 0; index < self->job_count && result == 0; index++)
-        result = s_start_job (self, index, error);
+        result = s_start_job (self, &self->jobs [index], self->from + index, error);
     s_collect (self);
     kith_progress_destroy (&self->progress);
     return result;

@@ -163,7 +163,11 @@ s_show_stage (const kith_proto_stage_t *stage, const char *shard, char *line, si
     bool growing = strcmp (stage->what, "growing") == 0;
     bool sealed = strcmp (stage->what, "sealed") == 0;
     if (!growing && !sealed) {
-        snprintf (line, size, "  %-21s %8.2f ms", stage->what, (double) stage->us / 1000);
+        const char *what = stage->what;
+        what = strcmp (what, "wait") == 0    ? "wait for writes"
+               : strcmp (what, "merge") == 0 ? "merge, output fields"
+                                             : what;
+        snprintf (line, size, "  %-21s %8.2f ms", what, (double) stage->us / 1000);
         return;
     }
     if (sealed)
