@@ -633,6 +633,40 @@ Test (segment, hostile_sections)
     }
 }
 
+//  A slot of the key index that names the row after the last one, or none at all
+Test (segment, key_index_out_of_range)
+{
+    model_t *model = model_new (11, false, KITH_METRIC_L2);
+    for (uint32_t index = 0; index < 20; index++)
+        model_insert (model, 20, 60, 2);
+    cr_assert (model_flush (model, 0, model->seq, "a"));
+    parts_t parts = {0};
+    s_take_parts (model, &parts);
+    uint32_t index = 0;
+    while (parts.sections [index].id != KITH_SECTION_KEYS)
+        index++;
+    uint8_t *section = parts.bytes [index].data;
+    uint32_t rows = kith_get_u32 (section + 8);
+    uint32_t mask = (1u << kith_get_u32 (section + 12)) - 1;
+    cr_assert_lt (rows, mask);
+    uint32_t at = 64;
+    while (kith_get_u32 (section + at) == 0)
+        at += 4;
+    uint32_t slot = kith_get_u32 (section + at);
+    uint32_t wrong [] = {(slot & ~mask) | (rows + 1), (slot & ~mask) | mask, 1u << 31, 0};
+    for (uint32_t each = 0; each < 4; each++) {
+        kith_put_u32 (section + at, wrong [each]);
+        cr_assert (!s_reopen (model, &parts), "slot %08x", wrong [each]);
+    }
+    kith_put_u32 (section + at, slot);
+    kith_segment_t *segment = s_reopen (model, &parts);
+    cr_assert (segment);
+    kith_segment_destroy (&segment);
+    for (uint32_t each = 0; each < parts.count; each++)
+        kith_bytes_free (&parts.bytes [each]);
+    model_destroy (&model);
+}
+
 //  A log's record may be sound in its bytes and still be no row of this collection
 Test (segment, wrong_records)
 {
