@@ -175,16 +175,18 @@ s_commands (s_run_t *run, const word_set_t *set)
     s_ask_all (run, set);
 }
 
-//  A number of the status behind a name
+//  The last number of the status behind a name: that of the whole cluster
 static unsigned long long
 s_number (const char *text, const char *name)
 {
     char wanted [64];
+    unsigned long long number = 0;
     snprintf (wanted, sizeof wanted, "\"%s\":", name);
-    const char *at = strstr (text, wanted);
-    return at ? strtoull (at + strlen (wanted) + strspn (at + strlen (wanted), " "), NULL,
-                          10)
-              : 0;
+    for (const char *at = strstr (text, wanted); at; at = strstr (at, wanted)) {
+        at += strlen (wanted);
+        number = strtoull (at, NULL, 10);
+    }
+    return number;
 }
 
 static void
