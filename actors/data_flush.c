@@ -278,6 +278,7 @@ typedef struct {
     kith_arena_t arena;
     const char *gone [GONE_MAX];
     uint32_t gone_count;
+    uint64_t last;    //  of the log when the rows were asked for
     uint64_t trim;
     kith_error_t error;
 } tidy_t;
@@ -309,6 +310,18 @@ s_tidied (void *arg_self, kith_ctx_t *ctx, void *arg)
     }
 }
 
+//  What is trimmed is known to be flushed: a FETCH below it is answered by the row that allowed it
+static void
+s_trim_row (kith_data_log_t *log, const kith_proto_channel_row_t *row, uint64_t *trim)
+{
+    kith_data_channel_t *channel = kith_data_channel (log, row->channel);
+    const kith_proto_channel_row_t *known = channel ? channel->row.row : NULL;
+    if (known && known->checkpoint < row->checkpoint)
+        kith_keep (&channel->row, &kith_proto_channel_row_table, row);
+    if (!row->dropped && row->checkpoint < *trim)
+        *trim = row->checkpoint;
+}
+
 //  F6: the lowest checkpoint as read from metadata
 static void
 s_trim_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
@@ -324,10 +337,10 @@ s_trim_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     }
     if (end == KITH_END_OK) {
         const kith_proto_channels_t *channels = (*answer_p)->body;
-        tidy->trim = log->last;
+        //  A channel that is not among the rows has no record up to here
+        tidy->trim = tidy->last;
         for (uint32_t i = 0; i < channels->rows_count; i++)
-            if (!channels->rows [i].dropped && channels->rows [i].checkpoint < tidy->trim)
-                tidy->trim = channels->rows [i].checkpoint;
+            s_trim_row (log, &channels->rows [i], &tidy->trim);
     }
     log->work++;
     if (kith_ctx_work (ctx, KITH_POOL_IO, s_tidy_work, s_tidied, tidy)) {
@@ -345,6 +358,7 @@ s_tidy (kith_data_node_t *self, kith_ctx_t *ctx, const flush_t *flush)
     tidy->log = flush->log;
     tidy->handle = flush->handle;
     tidy->objects = self->objects;
+    tidy->last = flush->log->last;
     for (uint32_t i = 0; i < flush->gone_count; i++)
         tidy->gone [tidy->gone_count++] =
             kith_arena_strdup (&tidy->arena, flush->gone [i]);
