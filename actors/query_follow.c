@@ -109,7 +109,7 @@ s_applied (void *arg_self, kith_ctx_t *ctx, void *arg)
         //  Some records may be applied: begin again from the row
         kith_ctx_log (ctx, 'e', "channel %" PRIu64 ": %s", channel->id,
                       apply->error.message);
-        kith_query_refresh (self, ctx, channel);
+        kith_query_refresh (self, ctx, channel, true);
     }
     else if (!stale) {
         const kith_proto_records_t *records = apply->answer->body;
@@ -197,7 +197,7 @@ s_fetched (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
     if (end != KITH_END_OK)
         kith_end_error (end, *answer_p, &error);
     if (end == KITH_END_OK || error.code == KITH_ERR_DIVERGED) {
-        kith_query_refresh (self, ctx, channel);    //  Y3, Y4
+        kith_query_refresh (self, ctx, channel, true);    //  Y3, Y4
         return;
     }
     kith_query_owner_wrong (self, channel->log);
@@ -208,7 +208,7 @@ void
 kith_query_fetch (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
 {
     kith_address_t owner;
-    if (!channel->following || channel->applying || channel->refreshing || channel->gone
+    if (!channel->following || channel->applying || channel->restarting || channel->gone
         || !kith_query_owner (self, ctx, channel->log, &owner))
         return;
     if (channel->fetching) {
@@ -248,6 +248,15 @@ kith_query_follow_start (kith_query_node_t *self, kith_ctx_t *ctx,
     channel->full = full;
     channel->applied = after;
     channel->applied_epoch = 0;
+    //  A segment that is behind the new beginning would miss the deaths in between: it catches up by itself
+    for (uint32_t i = 0; i < channel->held_count; i++) {
+        kith_held_t *held = channel->held [i];
+        if (held->state == KITH_HELD_ATTACHED
+            && kith_segment_applied (held->rows) < after) {
+            held->state = KITH_HELD_CATCHING;
+            held->told = false;
+        }
+    }
     if (full) {
         channel->growing = kith_grow (channel->growing, 0, &channel->growing_capacity,
                                       sizeof (kith_segment_t *));
@@ -265,7 +274,8 @@ s_refreshed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
 {
     kith_query_node_t *self = arg_self;
     kith_query_channel_t *channel = arg;
-    channel->refreshing = false;
+    const bool restart = channel->restarting;
+    channel->refreshing = channel->restarting = false;
     if (kith_query_back (channel) || end == KITH_END_STOPPED)
         return;
     if (end != KITH_END_OK || (*answer_p)->kind != KITH_KIND_FOLLOW) {
@@ -279,16 +289,17 @@ s_refreshed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
         return;
     }
     if (channel->delegator)
-        kith_query_take_follow (self, ctx, follow, true);
-    else
+        kith_query_take_follow (self, ctx, follow, restart);
+    else if (restart)
         kith_query_follow_start (self, ctx, channel, follow->row.checkpoint, false);
 }
 
 void
 kith_query_refresh (kith_query_node_t *self, kith_ctx_t *ctx,
-                    kith_query_channel_t *channel)
+                    kith_query_channel_t *channel, bool restart)
 {
     (void) self;
+    channel->restarting = channel->restarting || restart;
     if (channel->refreshing || channel->gone)
         return;
     channel->refreshing = true;

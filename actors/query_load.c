@@ -28,6 +28,14 @@ kith_query_held (const kith_query_channel_t *channel, uint64_t segment)
     return NULL;
 }
 
+bool
+kith_query_attached (const kith_query_channel_t *channel, uint64_t segment)
+{
+    const kith_held_t *held = kith_query_held (channel, segment);
+    return held && held->state == KITH_HELD_ATTACHED
+           && kith_segment_applied (held->rows) >= channel->applied;
+}
+
 void
 kith_query_held_free (kith_held_t **self_p)
 {
@@ -175,7 +183,7 @@ s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
     if (load->rc) {
         //  Told again by query_coord's next look: the row may have a newer death list by then
         held->failed = true;
-        kith_query_refresh (self, ctx, channel);
+        kith_query_refresh (self, ctx, channel, false);
     }
     else {
         if (!held->rows) {
@@ -269,7 +277,7 @@ s_caught (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
         held->failed = true;
         held->index_object [0] = 0;
         held->index_field = 0;
-        kith_query_refresh (self, ctx, channel);
+        kith_query_refresh (self, ctx, channel, false);
         return;
     }
     else {
@@ -384,6 +392,7 @@ kith_query_hold (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         }
         channel = kith_new (sizeof *channel);
         channel->id = hold->channel;
+        channel->me = kith_ctx_self (ctx).index;
         channel->schema = schema;
         self->channels =
             kith_grow (self->channels, self->channel_count, &self->channel_capacity,

@@ -90,6 +90,7 @@ typedef struct kith_read {
 typedef struct kith_query_channel {
     uint64_t id;
     uint32_t log;
+    uint32_t me;    //  index of this node
     kith_kept_t definition;
     kith_schema_t *schema;
     uint64_t follow_plan, hold_plan;
@@ -105,6 +106,7 @@ typedef struct kith_query_channel {
     kith_address_t fetch_from;    //  owner that the FETCH under way asks
     bool applying;
     bool refreshing;    //  channel_refresh is under way
+    bool restarting;    //  and the follower begins again with its answer
     uint64_t applied;
     uint64_t applied_epoch;
     uint64_t
@@ -162,8 +164,9 @@ void kith_query_follow_start (kith_query_node_t *self, kith_ctx_t *ctx,
                               kith_query_channel_t *channel, uint64_t after, bool full);
 void kith_query_fetch (kith_query_node_t *self, kith_ctx_t *ctx,
                        kith_query_channel_t *channel);
+//  Asks for the row again: `restart`: the follower begins again at its checkpoint (Y4); else only the plan is told anew.
 void kith_query_refresh (kith_query_node_t *self, kith_ctx_t *ctx,
-                         kith_query_channel_t *channel);
+                         kith_query_channel_t *channel, bool restart);
 
 //  query_load.c: segments held (H1-H5), READY
 void kith_query_hold (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
@@ -173,6 +176,8 @@ void kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx,
                         kith_query_channel_t *channel);
 void kith_query_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held);
 kith_held_t *kith_query_held (const kith_query_channel_t *channel, uint64_t segment);
+//  A segment may be read with the follower: it is loaded and has every death up to `applied`.
+bool kith_query_attached (const kith_query_channel_t *channel, uint64_t segment);
 void kith_query_held_free (kith_held_t **self_p);
 
 //  query_view.c: follow, READY, the swap (D1)

@@ -160,14 +160,25 @@ s_holder_may (const kith_read_t *read, kith_error_t *error)
     return true;
 }
 
+//  Every segment of the view that is held here has its deaths up to `applied`
+static bool
+s_view_whole (const kith_query_channel_t *channel)
+{
+    for (uint32_t i = 0; i < channel->view.count; i++)
+        if (channel->view.items [i].holder.index == channel->me
+            && !kith_query_attached (channel, channel->view.items [i].segment))
+            return false;
+    return channel->view_ready;
+}
+
 static bool
 s_may_run (const kith_read_t *read, kith_error_t *error)
 {
     const kith_query_channel_t *channel = read->channel;
     if (read->holder)
         return s_holder_may (read, error);
-    return read->required_known && channel->view_ready
-           && channel->applied >= read->required;
+    return read->required_known && channel->applied >= read->required
+           && s_view_whole (channel);
 }
 
 void

@@ -52,6 +52,7 @@ kith_query_take_follow (kith_query_node_t *self, kith_ctx_t *ctx,
             return;
         channel = kith_new (sizeof *channel);
         channel->id = follow->row.channel;
+        channel->me = kith_ctx_self (ctx).index;
         channel->schema = schema;
         self->channels =
             kith_grow (self->channels, self->channel_count, &self->channel_capacity,
