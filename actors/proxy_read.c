@@ -474,7 +474,7 @@ s_send (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read, uint32_t shard)
     msg->hops = read->request->hops;
     msg->trace = read->request->trace;
     const int64_t left = kith_ctx_left_us (ctx, read->request);
-    int64_t attempt = left / 2 > ATTEMPT_MIN_US ? left / 2 : ATTEMPT_MIN_US;
+    int64_t attempt = left / 6 > ATTEMPT_MIN_US ? left / 6 : ATTEMPT_MIN_US;
     attempt = attempt < left ? attempt : left;
     read->parts [shard].out = true;
     read->out++;
