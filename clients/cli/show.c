@@ -156,17 +156,40 @@ s_level (uint32_t level)
     return level < 4 ? names [level] : "unknown";
 }
 
+static bool
+s_has_rows (const kith_proto_stage_t *stage)
+{
+    return strcmp (stage->what, "growing") == 0 || strcmp (stage->what, "sealed") == 0;
+}
+
+//  Shards wait beside one another: the longest counts
+static void
+s_show_wait (const kith_proto_found_t *found)
+{
+    uint64_t us = 0;
+    for (uint32_t index = 0; index < found->stages_count; index++) {
+        const kith_proto_stage_t *stage = &found->stages [index];
+        if (strcmp (stage->what, "wait") == 0 && stage->us > us)
+            us = stage->us;
+    }
+    printf ("  %-21s %8.2f ms  ", "wait for writes", (double) us / 1000);
+    for (uint32_t index = 0; index < found->token_count; index++) {
+        const kith_proto_position_t *position = &found->token [index];
+        char seq [32];
+        printf ("%s%" PRIu32 ":(%" PRIu64 ", %s)", index ? " " : " token ", position->log,
+                position->epoch, kith_show_count (position->seq, seq));
+    }
+    printf ("\n");
+}
+
 static void
 s_show_stage (const kith_proto_stage_t *stage, const char *shard, char *line, size_t size)
 {
     char rows [32], compared [32], name [48];
-    bool growing = strcmp (stage->what, "growing") == 0;
     bool sealed = strcmp (stage->what, "sealed") == 0;
-    if (!growing && !sealed) {
+    if (!s_has_rows (stage)) {
         const char *what = stage->what;
-        what = strcmp (what, "wait") == 0    ? "wait for writes"
-               : strcmp (what, "merge") == 0 ? "merge, output fields"
-                                             : what;
+        what = strcmp (what, "merge") == 0 ? "merge, output fields" : what;
         snprintf (line, size, "  %-21s %8.2f ms", what, (double) stage->us / 1000);
         return;
     }
@@ -200,18 +223,21 @@ kith_show_stages (const kith_cli_t *cli, const kith_proto_search_t *search,
     else if (search->recall > 0)
         printf ("recall %.4g, ", (double) search->recall);
     printf ("%s\n", s_level (search->level));
+    s_show_wait (found);
+    //  Rows by shard, then what came after them
     uint32_t shard = UINT32_MAX;
-    for (uint32_t index = 0; index < found->stages_count; index++) {
-        const kith_proto_stage_t *stage = &found->stages [index];
-        char name [24] = "", line [240] = "";
-        if (stage->shard != shard)
-            snprintf (name, sizeof name, "shard %" PRIu32, stage->shard);
-        bool rows =
-            strcmp (stage->what, "growing") == 0 || strcmp (stage->what, "sealed") == 0;
-        if (rows)
+    for (int turn = 0; turn < 2; turn++) {
+        for (uint32_t index = 0; index < found->stages_count; index++) {
+            const kith_proto_stage_t *stage = &found->stages [index];
+            char name [24] = "", line [240] = "";
+            if (strcmp (stage->what, "wait") == 0 || s_has_rows (stage) != (turn == 0))
+                continue;
+            if (stage->shard != shard)
+                snprintf (name, sizeof name, "shard %" PRIu32, stage->shard);
             shard = stage->shard;
-        s_show_stage (stage, name, line, sizeof line);
-        printf ("%s\n", line);
+            s_show_stage (stage, name, line, sizeof line);
+            printf ("%s\n", line);
+        }
     }
     printf ("  %-21s %8.2f ms\n\n", "total", (double) found->us / 1000);
 }
