@@ -3,6 +3,7 @@
 #ifndef KITH_DRIVER_H
 #define KITH_DRIVER_H
 
+#include "base/column.h"
 #include "clients/sim/oracle.h"
 #include "clients/sim/placement.h"
 #include "clients/sim/scenario.h"
