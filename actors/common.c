@@ -281,11 +281,29 @@ s_lease_got (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
     kith_meta_call (ctx, &txn, s_lease_put, lease);
 }
 
+//  A coordinator that lives apart from meta learns the cluster's id here: nodes write it into every file
+static void
+s_cluster_got (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+               void *arg)
+{
+    (void) self;
+    kith_lease_t *lease = arg;
+    if (end == KITH_END_STOPPED)
+        return;
+    const kith_proto_kv_value_t *value = end == KITH_END_OK ? (*answer_p)->body : NULL;
+    if (!value || value->value.size != sizeof (uint64_t)) {
+        s_lease_again (ctx);
+        return;
+    }
+    kith_ctx_set_cluster_id (ctx, kith_get_u64 (value->value.data));
+    const kith_key_t key = kith_key_role (lease->role);
+    kith_meta_get (ctx, key.text, s_lease_got, lease);
+}
+
 void
 kith_lease_take (kith_ctx_t *ctx, kith_lease_t *lease)
 {
-    const kith_key_t key = kith_key_role (lease->role);
-    kith_meta_get (ctx, key.text, s_lease_got, lease);
+    kith_meta_get (ctx, "cluster/id", s_cluster_got, lease);
 }
 
 void

@@ -379,8 +379,9 @@ s_channel_got (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **ans
         const kith_proto_channels_t *channels = (*answer_p)->body;
         for (uint32_t i = 0; i < channels->rows_count && i < channels->collections_count;
              i++)
-            if (kith_data_channel_take (log, &channels->rows [i],
-                                        &channels->collections [i], &error))
+            if (!channels->rows [i].dropped
+                && kith_data_channel_take (log, &channels->rows [i],
+                                           &channels->collections [i], &error))
                 known = channels->rows [i].channel;
     }
     else
