@@ -85,6 +85,9 @@ typedef struct kith_read {
     uint32_t hops;
     kith_error_t error;
     bool failed;
+    //  of the local segments: the worker's alone
+    kith_error_t own_error;
+    bool own_failed;
 } kith_read_t;
 
 typedef struct kith_query_channel {

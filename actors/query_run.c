@@ -181,16 +181,17 @@ s_run_search (kith_read_t *read)
 {
     const kith_proto_search_t *plan = s_search (read);
     const kith_field_t *field =
-        kith_schema_vector (read->schema, plan->field, &read->error);
+        kith_schema_vector (read->schema, plan->field, &read->own_error);
     const kith_frame_t *queries = s_queries (read);
     kith_batch_t batch;
     const kith_column_t *skip = NULL;
-    read->failed = true;
-    if (!field || s_column_of (s_keys (read), read->schema, &batch, &skip, &read->error))
+    read->own_failed = true;
+    if (!field
+        || s_column_of (s_keys (read), read->schema, &batch, &skip, &read->own_error))
         return;
     const uint64_t wanted = (uint64_t) plan->nq * field->dim * 4;
     if (!queries || kith_frame_size (queries) != wanted) {
-        kith_error_set (&read->error, KITH_ERR_DIMENSION_MISMATCH,
+        kith_error_set (&read->own_error, KITH_ERR_DIMENSION_MISMATCH,
                         "%u queries for '%s' of %u dimensions are %" PRIu64
                         " bytes, not %zu",
                         plan->nq, field->name, field->dim, wanted,
@@ -198,8 +199,8 @@ s_run_search (kith_read_t *read)
         return;
     }
     if (skip && skip->rows != plan->nq) {
-        kith_error_set (&read->error, KITH_ERR_INVALID, "%u rows to skip for %u queries",
-                        skip->rows, plan->nq);
+        kith_error_set (&read->own_error, KITH_ERR_INVALID,
+                        "%u rows to skip for %u queries", skip->rows, plan->nq);
         return;
     }
     kith_search_t search = {.field = field,
@@ -211,7 +212,8 @@ s_run_search (kith_read_t *read)
                             .explain = plan->explain};
     search.queries = (const float *) (const void *) kith_frame_data (queries);
     const kith_view_t view = s_view (read);
-    read->failed = kith_view_search (&view, &search, &read->found, &read->error) != 0;
+    read->own_failed =
+        kith_view_search (&view, &search, &read->found, &read->own_error) != 0;
 }
 
 static void
@@ -220,11 +222,11 @@ s_run_query (kith_read_t *read)
     const kith_proto_query_t *plan = s_query (read);
     kith_batch_t batch;
     const kith_column_t *keys = NULL;
-    read->failed = true;
+    read->own_failed = true;
     const kith_field_t *order = NULL;
-    if (s_column_of (s_keys (read), read->schema, &batch, &keys, &read->error)
+    if (s_column_of (s_keys (read), read->schema, &batch, &keys, &read->own_error)
         || (*plan->order
-            && !(order = kith_schema_find (read->schema, plan->order, &read->error))))
+            && !(order = kith_schema_find (read->schema, plan->order, &read->own_error))))
         return;
     //  Every part gives its first offset + limit; the merge cuts
     const kith_query_t query = {.keys = keys,
@@ -234,7 +236,8 @@ s_run_query (kith_read_t *read)
                                 .order = order,
                                 .descending = plan->descending};
     const kith_view_t view = s_view (read);
-    read->failed = kith_view_query (&view, &query, &read->rows_found, &read->error) != 0;
+    read->own_failed =
+        kith_view_query (&view, &query, &read->rows_found, &read->own_error) != 0;
 }
 
 static void
@@ -251,6 +254,11 @@ static void
 s_ran (void *arg_self, kith_ctx_t *ctx, void *arg)
 {
     kith_read_t *read = arg;
+    //  A part of another holder may have failed already
+    if (read->own_failed && !read->failed) {
+        read->failed = true;
+        read->error = read->own_error;
+    }
     s_back (arg_self, ctx, read);
 }
 
