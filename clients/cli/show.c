@@ -173,12 +173,15 @@ s_show_wait (const kith_proto_found_t *found)
             us = stage->us;
     }
     printf ("  %-21s %8.2f ms  ", "wait for writes", (double) us / 1000);
-    for (uint32_t index = 0; index < found->token_count; index++) {
-        const kith_proto_position_t *position = &found->token [index];
+    kith_token_t token = {0};
+    kith_token_merge (&token, found->token, found->token_count);
+    for (uint32_t index = 0; index < token.count; index++) {
+        const kith_proto_position_t *position = &token.items [index];
         char seq [32];
         printf ("%s%" PRIu32 ":(%" PRIu64 ", %s)", index ? " " : " token ", position->log,
                 position->epoch, kith_show_count (position->seq, seq));
     }
+    kith_token_free (&token);
     printf ("\n");
 }
 
