@@ -191,6 +191,7 @@ s_lease_keep (meta_t *self, kith_ctx_t *ctx, const char *key, kith_blob_t value,
         self->leases = kith_grow (self->leases, self->lease_count, &self->lease_capacity,
                                   sizeof *self->leases);
         lease = &self->leases [self->lease_count++];
+        *lease = (lease_t){0};    //  the place may have held one that is gone
         snprintf (lease->key, sizeof lease->key, "%s", key);
     }
     free ((void *) (uintptr_t) lease->value.data);
