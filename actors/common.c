@@ -316,15 +316,18 @@ kith_lease_compare (const kith_lease_t *lease, kith_msg_t *txn)
 void *
 kith_grow (void *items, uint32_t count, uint32_t *capacity, size_t item_bytes)
 {
-    if (count < *capacity)
-        return items;
-    const uint32_t more = *capacity ? *capacity * 2 : 8;
-    char *moved = kith_new (more * item_bytes);
-    if (items)
-        memcpy (moved, items, count * item_bytes);
-    free (items);
-    *capacity = more;
-    return moved;
+    char *grown = items;
+    if (count >= *capacity) {
+        const uint32_t more = *capacity ? *capacity * 2 : 8;
+        grown = kith_new (more * item_bytes);
+        if (items)
+            memcpy (grown, items, count * item_bytes);
+        free (items);
+        *capacity = more;
+    }
+    //  The place may have held one that was taken out
+    memset (grown + count * item_bytes, 0, item_bytes);
+    return grown;
 }
 
 void
