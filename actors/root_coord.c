@@ -246,7 +246,9 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
         kith_end_error (end, *answer_p, &error);
     //  Whether it was made is not known, or another root_coord lives: the next life reads it all again
     s_task_fail (self, ctx, &error);
-    if (end != KITH_END_UNREACHABLE && end != KITH_END_BUSY)
+    const bool refused = end == KITH_END_UNREACHABLE || end == KITH_END_BUSY
+                         || (end == KITH_END_FAILED && error.code == KITH_ERR_LIMIT);
+    if (!refused)
         kith_ctx_exit (ctx, &error);
 }
 
