@@ -9,7 +9,7 @@ typedef struct kith_arena_block kith_arena_block_t;
 
 //  A zeroed one is empty and valid.
 typedef struct {
-    kith_arena_block_t *blocks;         //  newest first
+    kith_arena_block_t *blocks;    //  newest first
 } kith_arena_t;
 
 //  Begins an arena in zeroed memory of the caller's (16-byte aligned, at least 64 bytes), which free leaves to the caller.

@@ -14,12 +14,13 @@
 #include <string.h>
 
 #ifdef NDEBUG
-#error "Kith keeps its assertions in every build (b_ndebug=false)"
+#    error "Kith keeps its assertions in every build (b_ndebug=false)"
 #endif
 
 //  Warn when the result is ignored; check the arguments of a printf-like function
 #define KITH_MUST __attribute__ ((warn_unused_result))
-#define KITH_PRINTF(format, first) __attribute__ ((__format__ (__printf__, format, first)))
+#define KITH_PRINTF(format, first)                                                       \
+    __attribute__ ((__format__ (__printf__, format, first)))
 
 //  Rounds up to a multiple of 64, the alignment of every stored block
 static inline uint64_t

@@ -7,9 +7,9 @@
 
 //  Plain struct: a zeroed one is empty and valid. Data are 64-byte aligned.
 typedef struct {
-    uint8_t *data;                      //  null while empty
-    size_t size;                        //  bytes in use
-    size_t capacity;                    //  bytes allocated
+    uint8_t *data;      //  null while empty
+    size_t size;        //  bytes in use
+    size_t capacity;    //  bytes allocated
 } kith_bytes_t;
 
 void kith_bytes_free (kith_bytes_t *self);
@@ -80,6 +80,7 @@ kith_put_u64 (void *at, uint64_t value)
     memcpy (at, &value, sizeof value);
 }
 
-_Static_assert (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "stored and sent bytes are little-endian");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "stored and sent bytes are little-endian");
 
 #endif

@@ -38,31 +38,31 @@ typedef enum {
 
 //  Fields that Kith adds to stored rows; user fields count from KITH_FIELD_USER.
 enum {
-    KITH_FIELD_SEQ = 1,                 //  int64: seq of the record that wrote the row
-    KITH_FIELD_ROW = 2,                 //  int32: place of the row in its record
-    KITH_FIELD_TIMESTAMP = 3,           //  int64: hybrid timestamp
-    KITH_FIELD_PARTITION = 4,           //  int32: partition id
+    KITH_FIELD_SEQ = 1,          //  int64: seq of the record that wrote the row
+    KITH_FIELD_ROW = 2,          //  int32: place of the row in its record
+    KITH_FIELD_TIMESTAMP = 3,    //  int64: hybrid timestamp
+    KITH_FIELD_PARTITION = 4,    //  int32: partition id
     KITH_FIELD_USER = 100
 };
 
 typedef struct {
     kith_type_t type;
-    uint32_t field;                     //  field id
+    uint32_t field;    //  field id
     uint32_t rows;
-    uint32_t dim;                       //  vectors, else 0
-    uint64_t bytes;                     //  of the whole block
-    const uint8_t *block;               //  start of the block
-    const uint8_t *validity;            //  null: every row has a value
-    const uint8_t *offsets;             //  u32, null for fixed width
+    uint32_t dim;               //  vectors, else 0
+    uint64_t bytes;             //  of the whole block
+    const uint8_t *block;       //  start of the block
+    const uint8_t *validity;    //  null: every row has a value
+    const uint8_t *offsets;     //  u32, null for fixed width
     const uint8_t *data;
     uint64_t data_bytes;
 } kith_column_t;
 
 typedef struct {
     uint32_t rows;
-    uint32_t count;                     //  columns
-    uint64_t bytes;                     //  of the whole batch
-    const uint8_t *start;               //  batch header
+    uint32_t count;          //  columns
+    uint64_t bytes;          //  of the whole batch
+    const uint8_t *start;    //  batch header
     kith_column_t columns [KITH_FIELDS_MAX + 8];
 } kith_batch_t;
 
@@ -72,18 +72,22 @@ uint32_t kith_type_width (kith_type_t type, uint32_t dim);
 kith_type_t kith_type_of_name (const char *name);
 
 //  Opens a block; size is how many bytes there are at least.
-int kith_column_open (kith_column_t *self, const void *block, uint64_t size, kith_error_t *error);
+int kith_column_open (kith_column_t *self, const void *block, uint64_t size,
+                      kith_error_t *error);
 
 //  Values of an opened column; row < rows.
 bool kith_column_valid (const kith_column_t *self, uint32_t row);
-int64_t kith_column_int (const kith_column_t *self, uint32_t row);        //  bool and int types
-double kith_column_real (const kith_column_t *self, uint32_t row);        //  any numeric type
-const char *kith_column_string (const kith_column_t *self, uint32_t row, uint32_t *length);
-const void *kith_column_fixed (const kith_column_t *self, uint32_t row);  //  fixed width, unaligned
+int64_t
+kith_column_int (const kith_column_t *self, uint32_t row);    //  bool and int types
+double kith_column_real (const kith_column_t *self, uint32_t row);    //  any numeric type
+const char *
+kith_column_string (const kith_column_t *self, uint32_t row, uint32_t *length);
+const void *
+kith_column_fixed (const kith_column_t *self, uint32_t row);    //  fixed width, unaligned
 
 //  Appends a block of the chosen rows of a column to out, in that order (rows null: all, count ignored).
-void kith_column_gather (kith_bytes_t *out, const kith_column_t *column, const uint32_t *rows,
-                         uint32_t count);
+void kith_column_gather (kith_bytes_t *out, const kith_column_t *column,
+                         const uint32_t *rows, uint32_t count);
 
 //  Builds a block row by row. A builder is used for one block, then freed.
 typedef struct {
@@ -91,25 +95,32 @@ typedef struct {
     uint32_t field;
     uint32_t dim;
     uint32_t rows;
-    bool nulls;                         //  some row has no value
-    kith_bytes_t validity;              //  a byte a row
+    bool nulls;               //  some row has no value
+    kith_bytes_t validity;    //  a byte a row
     kith_bytes_t offsets;
     kith_bytes_t data;
 } kith_column_builder_t;
 
-void kith_column_builder_init (kith_column_builder_t *self, uint32_t field, kith_type_t type,
-                               uint32_t dim);
+void kith_column_builder_init (kith_column_builder_t *self, uint32_t field,
+                               kith_type_t type, uint32_t dim);
 void kith_column_builder_free (kith_column_builder_t *self);
 void kith_column_builder_null (kith_column_builder_t *self);
-void kith_column_builder_int (kith_column_builder_t *self, int64_t value);    //  bool and int types
-void kith_column_builder_real (kith_column_builder_t *self, double value);    //  float and double
-void kith_column_builder_string (kith_column_builder_t *self, const char *text, uint32_t length);
-void kith_column_builder_fixed (kith_column_builder_t *self, const void *value);    //  any fixed width
-void kith_column_builder_copy (kith_column_builder_t *self, const kith_column_t *column, uint32_t row);
-void kith_column_builder_finish (kith_column_builder_t *self, kith_bytes_t *out);    //  appends the block
+void kith_column_builder_int (kith_column_builder_t *self,
+                              int64_t value);    //  bool and int types
+void kith_column_builder_real (kith_column_builder_t *self,
+                               double value);    //  float and double
+void kith_column_builder_string (kith_column_builder_t *self, const char *text,
+                                 uint32_t length);
+void kith_column_builder_fixed (kith_column_builder_t *self,
+                                const void *value);    //  any fixed width
+void kith_column_builder_copy (kith_column_builder_t *self, const kith_column_t *column,
+                               uint32_t row);
+void kith_column_builder_finish (kith_column_builder_t *self,
+                                 kith_bytes_t *out);    //  appends the block
 
 //  Opens a batch: all its blocks, the same number of rows in each, no field twice.
-int kith_batch_open (kith_batch_t *self, const void *bytes, uint64_t size, kith_error_t *error);
+int kith_batch_open (kith_batch_t *self, const void *bytes, uint64_t size,
+                     kith_error_t *error);
 
 //  Column of a field id; null if the batch has none.
 const kith_column_t *kith_batch_field (const kith_batch_t *self, uint32_t field);
@@ -120,7 +131,7 @@ size_t kith_batch_begin (kith_bytes_t *out, uint32_t rows, uint32_t columns);
 void kith_batch_end (kith_bytes_t *out, size_t place);
 
 //  Appends a batch of the chosen rows of a batch to out.
-void kith_batch_gather (kith_bytes_t *out, const kith_batch_t *batch, const uint32_t *rows,
-                        uint32_t count);
+void kith_batch_gather (kith_bytes_t *out, const kith_batch_t *batch,
+                        const uint32_t *rows, uint32_t count);
 
 #endif

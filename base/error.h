@@ -11,9 +11,9 @@
 
 typedef enum {
     KITH_OK = 0,
-    KITH_ERR_INVALID = 1,               //  an argument is outside what is allowed
-    KITH_ERR_PROTOCOL = 2,              //  bytes on the wire that mean nothing
-    KITH_ERR_LIMIT = 3,                 //  over a limit of base/limits.h
+    KITH_ERR_INVALID = 1,     //  an argument is outside what is allowed
+    KITH_ERR_PROTOCOL = 2,    //  bytes on the wire that mean nothing
+    KITH_ERR_LIMIT = 3,       //  over a limit of base/limits.h
     KITH_ERR_COLLECTION_NOT_FOUND = 4,
     KITH_ERR_COLLECTION_EXISTS = 5,
     KITH_ERR_PARTITION_NOT_FOUND = 6,
@@ -21,8 +21,8 @@ typedef enum {
     KITH_ERR_INDEX_NOT_FOUND = 8,
     KITH_ERR_TYPE_MISMATCH = 9,
     KITH_ERR_DIMENSION_MISMATCH = 10,
-    KITH_ERR_NOT_FINITE = 11,           //  NaN or infinity in a vector
-    KITH_ERR_FILTER = 12,               //  filter text that does not parse or check
+    KITH_ERR_NOT_FINITE = 11,    //  NaN or infinity in a vector
+    KITH_ERR_FILTER = 12,        //  filter text that does not parse or check
     KITH_ERR_KEY_NOT_FOUND = 13,
     KITH_ERR_SCHEMA_CHANGED = 14,
     KITH_ERR_NOT_OWNER = 15,
@@ -30,19 +30,19 @@ typedef enum {
     KITH_ERR_BELOW_BASE = 17,
     KITH_ERR_TRIMMED = 18,
     KITH_ERR_DIVERGED = 19,
-    KITH_ERR_CONFLICT = 20,             //  a compare of a transaction failed
-    KITH_ERR_BUSY = 21,                 //  no effect; try again
-    KITH_ERR_TIMEOUT = 22,              //  effect unknown
-    KITH_ERR_UNREACHABLE = 23,          //  no effect
-    KITH_ERR_OUTCOME_UNKNOWN = 24,      //  older than the dedup window
-    KITH_ERR_PARTIAL = 25,              //  a shard cannot answer
-    KITH_ERR_CORRUPT = 26,              //  stored bytes fail their check
+    KITH_ERR_CONFLICT = 20,           //  a compare of a transaction failed
+    KITH_ERR_BUSY = 21,               //  no effect; try again
+    KITH_ERR_TIMEOUT = 22,            //  effect unknown
+    KITH_ERR_UNREACHABLE = 23,        //  no effect
+    KITH_ERR_OUTCOME_UNKNOWN = 24,    //  older than the dedup window
+    KITH_ERR_PARTIAL = 25,            //  a shard cannot answer
+    KITH_ERR_CORRUPT = 26,            //  stored bytes fail their check
     KITH_ERR_IO = 27,
     KITH_ERR_NO_SPACE = 28,
     KITH_ERR_NO_MEMORY = 29,
-    KITH_ERR_LOCKED = 30,               //  in use by another process
-    KITH_ERR_VERSION = 31,              //  made by another version
-    KITH_ERR_CLUSTER = 32,              //  belongs to another cluster
+    KITH_ERR_LOCKED = 30,     //  in use by another process
+    KITH_ERR_VERSION = 31,    //  made by another version
+    KITH_ERR_CLUSTER = 32,    //  belongs to another cluster
     KITH_ERR_CONFIG = 33,
     KITH_ERR_NOT_FOUND = 34,
     KITH_ERR_EXISTS = 35,
@@ -50,23 +50,24 @@ typedef enum {
     KITH_ERR_UNAUTHORIZED = 37,
     KITH_ERR_UNSUPPORTED = 38,
     KITH_ERR_INTERNAL = 39,
-    KITH_ERR_LOST = 40,                 //  acknowledged data are gone (mark above what is there)
+    KITH_ERR_LOST = 40,    //  acknowledged data are gone (mark above what is there)
     KITH_ERR_COUNT
 } kith_code_t;
 
 typedef struct {
     kith_code_t code;
-    int at;                             //  position in the input, or -1
+    int at;    //  position in the input, or -1
     char message [512];
-    char hint [256];                    //  empty: none
+    char hint [256];    //  empty: none
 } kith_error_t;
 
 //  Fills error (may be null) and returns -1, so that a caller writes: return kith_error_set (...);
 int kith_error_set (kith_error_t *error, kith_code_t code, const char *format, ...)
-  KITH_PRINTF (3, 4);
+    KITH_PRINTF (3, 4);
 
 //  As kith_error_set, with errno's text appended; chooses NO_SPACE, NO_MEMORY or IO from errnum.
-int kith_error_errno (kith_error_t *error, int errnum, const char *format, ...) KITH_PRINTF (3, 4);
+int kith_error_errno (kith_error_t *error, int errnum, const char *format, ...)
+    KITH_PRINTF (3, 4);
 
 //  Adds the line that begins "hint:" to a reported error (may be null).
 void kith_error_hint (kith_error_t *error, const char *format, ...) KITH_PRINTF (2, 3);

@@ -22,16 +22,16 @@ typedef enum {
     KITH_BUG_NO_MARK_CHECK,             //  L2 left out
     KITH_BUG_STRONG_WITHOUT_ASK,        //  S1 left out
     KITH_BUG_NO_DEDUP,                  //  W2 left out
-    KITH_BUG_STALE_INCARNATION,         //  receiver takes what is meant for another incarnation
+    KITH_BUG_STALE_INCARNATION,    //  receiver takes what is meant for another incarnation
     KITH_BUG_COUNT
 } kith_bug_t;
 
 #ifdef KITH_BUGS
 void kith_bug_set (kith_bug_t bug);
 bool kith_bug_is (kith_bug_t bug);
-#define KITH_BUG(name) kith_bug_is (KITH_BUG_##name)
+#    define KITH_BUG(name) kith_bug_is (KITH_BUG_##name)
 #else
-#define KITH_BUG(name) false
+#    define KITH_BUG(name) false
 #endif
 
 const char *kith_bug_name (kith_bug_t bug);

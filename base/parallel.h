@@ -10,7 +10,7 @@ typedef void (kith_part_fn) (void *arg, uint32_t part);
 //  run calls fn (arg, 0 .. parts - 1), in any order and on any thread, and returns when all are done.
 typedef struct kith_parallel {
     void (*run) (struct kith_parallel *self, uint32_t parts, kith_part_fn *fn, void *arg);
-    uint32_t threads;                   //  how many run at once at best
+    uint32_t threads;    //  how many run at once at best
 } kith_parallel_t;
 
 //  One after another in the calling thread: what the simulator and tests use. Never freed.

@@ -11,8 +11,9 @@ typedef struct {
 
 void kith_random_seed (kith_random_t *self, uint64_t seed);    //  by splitmix64
 uint64_t kith_random_next (kith_random_t *self);
-uint64_t kith_random_below (kith_random_t *self, uint64_t limit);    //  0 .. limit - 1, unbiased
-double kith_random_unit (kith_random_t *self);                 //  [0, 1)
+uint64_t
+kith_random_below (kith_random_t *self, uint64_t limit);    //  0 .. limit - 1, unbiased
+double kith_random_unit (kith_random_t *self);              //  [0, 1)
 double kith_random_exponential (kith_random_t *self, double mean);
 double kith_random_normal (kith_random_t *self);
 

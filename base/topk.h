@@ -10,12 +10,12 @@
 
 typedef struct {
     float distance;
-    uint32_t part;                      //  caller's: segment of the row
+    uint32_t part;    //  caller's: segment of the row
     uint64_t row;
 } kith_hit_t;
 
 typedef struct {
-    kith_hit_t *hits;                   //  a max-heap while open, ascending when sorted
+    kith_hit_t *hits;    //  a max-heap while open, ascending when sorted
     uint32_t count;
     uint32_t k;
 } kith_topk_t;

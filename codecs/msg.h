@@ -13,34 +13,36 @@
 
 //  What a read must see (`level` of search and query)
 typedef enum {
-    KITH_CONSISTENCY_STRONG = 0,        //  every write acknowledged before the read began
-    KITH_CONSISTENCY_SESSION = 1,       //  every write of the token
-    KITH_CONSISTENCY_BOUNDED = 2,       //  every write older than bounded_ms
-    KITH_CONSISTENCY_EVENTUALLY = 3     //  whatever is there
+    KITH_CONSISTENCY_STRONG = 0,       //  every write acknowledged before the read began
+    KITH_CONSISTENCY_SESSION = 1,      //  every write of the token
+    KITH_CONSISTENCY_BOUNDED = 2,      //  every write older than bounded_ms
+    KITH_CONSISTENCY_EVENTUALLY = 3    //  whatever is there
 } kith_consistency_t;
 
 typedef struct {
     kith_role_t role;
     uint32_t index;
-    uint64_t incarnation;               //  0: whichever lives now
+    uint64_t incarnation;    //  0: whichever lives now
 } kith_address_t;
 
 typedef struct {
-    kith_kind_t kind;                   //  which message: protocol.zpl's number
+    kith_kind_t kind;    //  which message: protocol.zpl's number
     kith_address_t from;
     kith_address_t to;
-    uint64_t request;                   //  id of a call; the same in its answer; 0: a plain send
-    bool answer;                        //  this is the answer to `request`
-    int64_t deadline_us;                //  receiver's monotonic clock; 0: none. On the wire: milliseconds left
-    uint64_t trace;                     //  0: not traced
-    uint64_t clock;                     //  sender's hybrid clock
-    uint64_t schema;                    //  collection schema version, 0: none
-    uint32_t hops;                      //  threads crossed so far, by this message and those it follows from
-    kith_arena_t arena;                 //  memory of the body
-    void *body;                         //  kith_proto_NAME_t of the kind
+    uint64_t request;    //  id of a call; the same in its answer; 0: a plain send
+    bool answer;         //  this is the answer to `request`
+    int64_t
+        deadline_us;    //  receiver's monotonic clock; 0: none. On the wire: milliseconds left
+    uint64_t trace;     //  0: not traced
+    uint64_t clock;     //  sender's hybrid clock
+    uint64_t schema;    //  collection schema version, 0: none
+    uint32_t
+        hops;    //  threads crossed so far, by this message and those it follows from
+    kith_arena_t arena;    //  memory of the body
+    void *body;            //  kith_proto_NAME_t of the kind
     kith_frame_t *frames [KITH_FRAMES_MAX];
     uint32_t frame_count;
-    void *link;                         //  for the queue that holds it
+    void *link;    //  for the queue that holds it
 } kith_msg_t;
 
 //  New message with a zeroed body (its strings are "") in its arena.
@@ -64,7 +66,8 @@ void kith_msg_encode (const kith_msg_t *self, int64_t now_us, bool with_crc,
                       kith_frame_t *parts [KITH_FRAMES_MAX + 2], uint32_t *count);
 
 //  0 if parts are within the limits of a message: what decode asks first, and what a sender of much may ask before it sends.
-int kith_msg_check_parts (kith_frame_t *const *parts, uint32_t count, kith_error_t *error);
+int
+kith_msg_check_parts (kith_frame_t *const *parts, uint32_t count, kith_error_t *error);
 
 //  Makes null strings of the body "": to be called when a message is handed over inside a process, where it is never decoded.
 void kith_msg_settle (kith_msg_t *self);

@@ -30,8 +30,8 @@ typedef enum {
     KITH_RECORD_INSERT = 1,
     KITH_RECORD_DELETE = 2,
     KITH_RECORD_SEAL = 3,
-    KITH_RECORD_EPOCH = 4,              //  Kafka: no seq, outside the chain
-    KITH_RECORD_BARRIER = 5             //  likewise
+    KITH_RECORD_EPOCH = 4,     //  Kafka: no seq, outside the chain
+    KITH_RECORD_BARRIER = 5    //  likewise
 } kith_record_kind_t;
 
 typedef struct {
@@ -51,8 +51,8 @@ typedef struct {
     uint64_t timestamp;
     kith_request_t request;
     uint32_t rows;
-    uint32_t behind;                    //  set by a log's append
-    const uint8_t *body;                //  in the opened bytes, or the caller's
+    uint32_t behind;        //  set by a log's append
+    const uint8_t *body;    //  in the opened bytes, or the caller's
     uint64_t body_bytes;
 } kith_record_t;
 
@@ -60,20 +60,22 @@ typedef struct {
 uint64_t kith_record_bytes (uint64_t body_bytes);
 
 //  Appends a record; previous_crc as in the header. Returns this record's header CRC.
-uint32_t kith_record_put (kith_bytes_t *out, const kith_record_t *record, uint32_t previous_crc);
+uint32_t
+kith_record_put (kith_bytes_t *out, const kith_record_t *record, uint32_t previous_crc);
 
 //  Opens the record at `bytes`, all checks made; *used = its length, *header_crc (may be null) its CRC,
 //  *previous_crc (may be null) the one it names. PROTOCOL/CORRUPT with the reason otherwise.
-int kith_record_open (kith_record_t *self, const void *bytes, uint64_t size, uint64_t *used,
-                      uint32_t *header_crc, uint32_t *previous_crc, kith_error_t *error);
+int
+kith_record_open (kith_record_t *self, const void *bytes, uint64_t size, uint64_t *used,
+                  uint32_t *header_crc, uint32_t *previous_crc, kith_error_t *error);
 
 //  What an opening is told by metadata (PROTOCOL L1-L4)
 typedef struct {
     uint64_t cluster;
     uint32_t log;
-    uint64_t epoch;                     //  just taken by T1
-    uint64_t base;                      //  seq before this home's first record
-    bool home_new;                      //  the directory may be made
+    uint64_t epoch;    //  just taken by T1
+    uint64_t base;     //  seq before this home's first record
+    bool home_new;     //  the directory may be made
 } kith_log_open_t;
 
 typedef void (kith_record_fn) (void *arg, const kith_record_t *record);
@@ -82,7 +84,8 @@ typedef struct kith_log {
     //  L1 lock, L2 mark, L3 directory (not T6), L4 (1)-(3): read, cut a torn tail above the mark, sync what was
     //  read, write the mark. LOCKED, NOT_OWNER (mark's epoch is greater), LOST (end below the mark), CORRUPT (file, offset, reason).
     //  May be called again on the same handle, at a greater epoch.
-    int (*open) (struct kith_log *self, const kith_log_open_t *options, kith_error_t *error);
+    int (*open) (struct kith_log *self, const kith_log_open_t *options,
+                 kith_error_t *error);
     //  Appends records with seq = last + 1, last + 2 ... and the opening's epoch, in one write and one sync. After an
     //  error nothing more can be appended until the next open; what happened to these records is unknown.
     int (*append) (struct kith_log *self, const kith_record_t *records, size_t count,
@@ -90,10 +93,11 @@ typedef struct kith_log {
     //  Appends to out the synced records with seq > after, of one channel (0: all), until about `bytes_max` (at
     //  least one). *covered = seq up to which nothing of the channel is missing. TRIMMED if after < first - 1.
     //  May run beside append and trim.
-    int (*read) (struct kith_log *self, uint64_t after, uint64_t channel, uint64_t bytes_max,
-                 kith_bytes_t *out, uint64_t *covered, kith_error_t *error);
-    uint64_t (*last) (struct kith_log *self);          //  newest synced seq
-    uint64_t (*first) (struct kith_log *self);         //  oldest seq kept; last + 1 when empty
+    int (*read) (struct kith_log *self, uint64_t after, uint64_t channel,
+                 uint64_t bytes_max, kith_bytes_t *out, uint64_t *covered,
+                 kith_error_t *error);
+    uint64_t (*last) (struct kith_log *self);     //  newest synced seq
+    uint64_t (*first) (struct kith_log *self);    //  oldest seq kept; last + 1 when empty
     uint64_t (*last_timestamp) (struct kith_log *self);
     //  Syncs the mark {epoch, last}: called 1 s after new records and at stop.
     int (*mark) (struct kith_log *self, kith_error_t *error);
@@ -114,7 +118,7 @@ kith_log_t *kith_log_mem_new (kith_log_image_t *image);
 
 //  Reads every record of one log file, for zactor dump log; fn also gets the position by `at`.
 int kith_log_file_dump (kith_fs_t *fs, const char *path,
-                        void (*fn) (void *arg, uint64_t at, const kith_record_t *record), void *arg,
-                        kith_error_t *error);
+                        void (*fn) (void *arg, uint64_t at, const kith_record_t *record),
+                        void *arg, kith_error_t *error);
 
 #endif

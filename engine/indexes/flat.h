@@ -9,8 +9,8 @@
 
 //  Rows of one block, as a segment or a growing chunk holds them.
 typedef struct {
-    const void *vectors;                //  rows x dim float32, contiguous
-    const float *norms;                 //  rows; null unless cosine
+    const void *vectors;    //  rows x dim float32, contiguous
+    const float *norms;     //  rows; null unless cosine
     uint32_t rows;
     uint32_t dim;
     kith_metric_t metric;
@@ -19,8 +19,8 @@ typedef struct {
 //  Pushes the rows allowed by `live` (null: all) into tops [0 .. nq), each hit with part and row + first_row. Distances pushed are
 //  exact scores by kith_score (as kith_score_distance), whatever nq: BLAS tiles (nq >= 8 or so) only choose candidates, with a margin that covers their
 //  rounding. queries: nq x dim, 64-byte aligned; query_norms: nq, by kith_norm. Returns rows compared (summed over queries).
-uint64_t kith_flat_search (const kith_rows_t *rows, const float *queries, const float *query_norms,
-                           uint32_t nq, const kith_bits_t *live, uint32_t part, uint64_t first_row,
-                           kith_topk_t *tops);
+uint64_t kith_flat_search (const kith_rows_t *rows, const float *queries,
+                           const float *query_norms, uint32_t nq, const kith_bits_t *live,
+                           uint32_t part, uint64_t first_row, kith_topk_t *tops);
 
 #endif

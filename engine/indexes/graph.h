@@ -15,11 +15,11 @@
 #include "engine/indexes/flat.h"
 
 typedef struct {
-    uint32_t degree;                    //  R of level 0; 0: by dimension (32, 48, 64)
-    uint32_t build_effort;              //  beam width of the build; 0: 200
+    uint32_t degree;          //  R of level 0; 0: by dimension (32, 48, 64)
+    uint32_t build_effort;    //  beam width of the build; 0: 200
     uint64_t seed;
-    float recall;                       //  what calibration aims at; 0: 0.95
-    kith_parallel_t *parallel;          //  null: serial
+    float recall;                 //  what calibration aims at; 0: 0.95
+    kith_parallel_t *parallel;    //  null: serial
     //  Called now and then with rows done; returning false cancels the build.
     bool (*progress) (void *arg, uint64_t done, uint64_t of);
     void *progress_arg;
@@ -28,12 +28,13 @@ typedef struct {
 typedef struct kith_graph kith_graph_t;
 
 //  Bytes that a build needs beside the vectors, before it starts.
-uint64_t kith_graph_build_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *params);
+uint64_t
+kith_graph_build_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *params);
 
 //  Builds over all rows (dead ones too: they navigate). CANCELLED or NO_MEMORY on failure. After the build the graph measures itself on
 //  held-out perturbed rows against exact search and keeps recall@10 -> effort (kith_graph_effort).
-kith_graph_t *kith_graph_build (const kith_rows_t *rows, const kith_graph_params_t *params,
-                                kith_error_t *error);
+kith_graph_t *kith_graph_build (const kith_rows_t *rows,
+                                const kith_graph_params_t *params, kith_error_t *error);
 void kith_graph_destroy (kith_graph_t **self_p);
 
 //  Sections to store (ids and bytes point into the graph; count <= 16).
@@ -46,8 +47,9 @@ size_t kith_graph_sections (const kith_graph_t *self, kith_graph_section_t secti
 
 //  Uses sections in place (they must outlive the graph); every id, count and position is checked against rows, so that hostile bytes
 //  end in CORRUPT. rows are the same as at the build.
-kith_graph_t *kith_graph_open (const kith_rows_t *rows, const kith_graph_section_t *sections,
-                               size_t count, kith_error_t *error);
+kith_graph_t *
+kith_graph_open (const kith_rows_t *rows, const kith_graph_section_t *sections,
+                 size_t count, kith_error_t *error);
 
 //  A search's scratch memory, reused from search to search by one thread at a time; grows as needed.
 typedef struct kith_graph_scratch kith_graph_scratch_t;
@@ -56,18 +58,18 @@ void kith_graph_scratch_destroy (kith_graph_scratch_t **self_p);
 
 typedef struct {
     uint32_t k;
-    uint32_t effort;                    //  beam width; 0: by recall
-    float recall;                       //  wanted; 0: 0.95
-    const kith_bits_t *live;            //  rows that may be answered; null: all
-    uint32_t part;                      //  for the hits
-    uint64_t first_row;                 //  added to each hit's row
+    uint32_t effort;            //  beam width; 0: by recall
+    float recall;               //  wanted; 0: 0.95
+    const kith_bits_t *live;    //  rows that may be answered; null: all
+    uint32_t part;              //  for the hits
+    uint64_t first_row;         //  added to each hit's row
 } kith_graph_query_t;
 
 //  Pushes the k nearest live rows it finds into top, with exact scores as distances. When `live` leaves few rows, scans
 //  them instead (filter planner: never worse than an exact scan of the live rows). Returns rows compared.
-uint64_t kith_graph_search (const kith_graph_t *self, const float *query, float query_norm,
-                            const kith_graph_query_t *options, kith_graph_scratch_t *scratch,
-                            kith_topk_t *top);
+uint64_t kith_graph_search (const kith_graph_t *self, const float *query,
+                            float query_norm, const kith_graph_query_t *options,
+                            kith_graph_scratch_t *scratch, kith_topk_t *top);
 
 //  Calibrated effort for a recall@k, and what was measured there.
 uint32_t kith_graph_effort (const kith_graph_t *self, float recall, uint32_t k);
@@ -77,7 +79,7 @@ float kith_graph_recall (const kith_graph_t *self, uint32_t effort);
 typedef struct {
     uint32_t rows, degree, levels;
     uint64_t bytes;
-    float recall;                       //  calibrated at `effort`
+    float recall;    //  calibrated at `effort`
     uint32_t effort;
 } kith_graph_info_t;
 void kith_graph_describe (const kith_graph_t *self, kith_graph_info_t *info);

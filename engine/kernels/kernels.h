@@ -11,26 +11,26 @@
 #include "base/base.h"
 
 typedef enum {
-    KITH_METRIC_L2 = 1,                 //  score: squared distance, ascending
-    KITH_METRIC_IP = 2,                 //  score: inner product, descending
-    KITH_METRIC_COSINE = 3              //  score: cosine, descending
+    KITH_METRIC_L2 = 1,       //  score: squared distance, ascending
+    KITH_METRIC_IP = 2,       //  score: inner product, descending
+    KITH_METRIC_COSINE = 3    //  score: cosine, descending
 } kith_metric_t;
 
 typedef enum {
     KITH_ISA_SCALAR = 0,
-    KITH_ISA_AVX2 = 1,                  //  with FMA
-    KITH_ISA_AVX512 = 2                 //  F, BW, VL, DQ
+    KITH_ISA_AVX2 = 1,     //  with FMA
+    KITH_ISA_AVX512 = 2    //  F, BW, VL, DQ
 } kith_isa_t;
 
 typedef float (kith_pair_fn) (const void *a, const void *b, uint32_t dim);
 
 //  Four rows at once, gathered: out [i] = f (query, rows [i])
-typedef void (kith_gather4_fn) (const void *query, const void *const rows [4], uint32_t dim,
-                                float out [4]);
+typedef void (kith_gather4_fn) (const void *query, const void *const rows [4],
+                                uint32_t dim, float out [4]);
 
 //  Rows one after another, `stride` bytes apart: out [i] = f (query, first + i * stride)
-typedef void (kith_rows_fn) (const void *query, const void *first, size_t stride, uint32_t count,
-                             uint32_t dim, float *out);
+typedef void (kith_rows_fn) (const void *query, const void *first, size_t stride,
+                             uint32_t count, uint32_t dim, float *out);
 
 //  Which of count products may still be near enough: the positions i with not (shift [i] - scale [i] * dots [i] > limit),
 //  one fused operation; a NaN stays.
@@ -45,13 +45,13 @@ typedef uint32_t (kith_keep_fn) (const kith_keep_t *keep, uint32_t *kept);
 
 //  Integer products of a query with four codes of `bytes` bytes (a multiple of 64), exact. nibbles: two dimensions per byte, low
 //  nibble times query [i], high nibble times query [bytes + i]. bytes: codes 0 .. 127 (the top bit is ignored).
-typedef void (kith_codes4_fn) (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
-                               int32_t out [4]);
+typedef void (kith_codes4_fn) (const int8_t *query, const uint8_t *const codes [4],
+                               uint32_t bytes, int32_t out [4]);
 
 typedef struct {
     kith_isa_t isa;
-    const char *name;                   //  "avx2"
-    kith_pair_fn *dot, *l2;             //  l2: squared
+    const char *name;          //  "avx2"
+    kith_pair_fn *dot, *l2;    //  l2: squared
     kith_gather4_fn *dot4, *l2_4;
     kith_rows_fn *dot_rows, *l2_rows;
     kith_keep_fn *keep;
@@ -84,10 +84,11 @@ kith_score_distance (kith_metric_t metric, float score)
 
 //  The score that every answer carries: exact, one kernel, bit-equal everywhere. norms are kith_norm of each side
 //  (ignored unless cosine).
-float kith_score (kith_metric_t metric, const void *a, float norm_a, const void *b, float norm_b,
-                  uint32_t dim);
+float kith_score (kith_metric_t metric, const void *a, float norm_a, const void *b,
+                  float norm_b, uint32_t dim);
 
 //  The same from what a dot (l2 for L2) kernel returned. A pair whose sum overflowed to a NaN comes last (cosine: scores 0).
-float kith_score_of_product (kith_metric_t metric, float product, float norm_a, float norm_b);
+float
+kith_score_of_product (kith_metric_t metric, float product, float norm_a, float norm_b);
 
 #endif
