@@ -125,6 +125,8 @@ void
 store_idle (void *arg, fake_proxy_t *proxy)
 {
     store_t *self = arg;
+    if (self->arrival_count < self->hold_until)
+        return;
     for (uint32_t index = 0; index < self->held_count; index++) {
         kith_frame_t *frame = s_frame (self->held [index]);
         kith_batch_t batch;

@@ -48,6 +48,7 @@ typedef struct {
     uint8_t held_keys [STORE_KEYS_MAX];    //  which of them has a key
     uint32_t held_count;
     uint32_t held_batch;
+    uint32_t hold_until;        //  nothing held is answered before so many writes came
     bool overlap;               //  two held requests shared a key
     bool refuse_search_once;    //  SCHEMA_CHANGED
     bool wrong_counts;          //  found: counts that do not fit

@@ -323,6 +323,7 @@ Test (client, requests_under_way_never_share_a_key)
 {
     store_t *store = kith_new (sizeof *store);
     store->plan = s_plan_hold;
+    store->hold_until = 2;    //  the second must come before the first is answered
     fake_proxy_t *proxy = fake_proxy_new (NULL, store_script, store_idle, store);
     kith_client_options_t options = {.timeout_ms = 20000, .attempt_ms = 10000};
     kith_client_t *client = kith_client_new (fake_proxy_endpoint (proxy), &options, NULL);
