@@ -217,7 +217,9 @@ s_replay_windows (replay_t *replay)
         kith_container_destroy (&file);
         if (rc)
             return rc;
-        channel->window.low = row->low;
+        //  A smaller window than the one that was saved has forgotten more
+        if (channel->window.low < row->low)
+            channel->window.low = row->low;
     }
     return 0;
 }
