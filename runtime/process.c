@@ -67,8 +67,11 @@ kith_process_destroy (kith_process_t **self_p)
     if (!self)
         return;
     for (uint32_t log = 0; log < KITH_LOGS_MAX; log++)
-        if (self->logs [log])
+        if (self->logs [log]) {
+            //  An orderly end leaves nothing that a cut could take unseen; a log that is not open refuses
+            (void) self->logs [log]->mark (self->logs [log], NULL);
             self->logs [log]->close (&self->logs [log]);
+        }
     if (self->objects)
         self->objects->close (&self->objects);
     if (self->kv)

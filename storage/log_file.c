@@ -161,7 +161,9 @@ s_append (kith_log_t *log, const kith_record_t *records, size_t count,
     if (s_encode (self, records, count, &chain, error) != 0)
         return -1;
     if (s_write (self, error) != 0) {
+        pthread_mutex_lock (&self->mutex);
         self->open = false;
+        pthread_mutex_unlock (&self->mutex);
         return kith_error_prefix (error, "log %" PRIu32, self->options.log);
     }
     pthread_mutex_lock (&self->mutex);
@@ -212,7 +214,10 @@ static int
 s_mark (kith_log_t *log, kith_error_t *error)
 {
     kith_log_file_t *self = (kith_log_file_t *) log;
-    if (!self->mark_file)
+    pthread_mutex_lock (&self->mutex);
+    bool open = self->open;
+    pthread_mutex_unlock (&self->mutex);
+    if (!open)
         return kith_error_set (error, KITH_ERR_NOT_OWNER, "the log in %s is not open",
                                self->path);
     return kith_log_file_mark (self, (kith_mark_t){self->options.epoch, s_last (log)},
