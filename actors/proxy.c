@@ -148,6 +148,7 @@ s_owners (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
             if (routes->logs [i].log < self->owner_count && routes->logs [i].open)
                 self->owners [routes->logs [i].log] =
                     kith_address_from (&routes->logs [i].owner);
+        kith_proxy_mutations_go (self, ctx);
     }
     kith_proxy_retry (self, ctx);
 }
@@ -194,6 +195,7 @@ s_delegators (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
                 if (definition->channels [j].channel == routes->channels [i].channel)
                     known->delegators [j] =
                         kith_address_from (&routes->channels [i].delegator);
+        kith_proxy_reads_go (self, ctx);
     }
     else if (end == KITH_END_FAILED) {
         kith_error_t error;
