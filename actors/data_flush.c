@@ -310,6 +310,13 @@ s_tidied (void *arg_self, kith_ctx_t *ctx, void *arg)
     }
 }
 
+static void
+s_retry (kith_ctx_t *ctx, kith_data_log_t *log)
+{
+    log->flushing = false;
+    kith_ctx_after (ctx, RETRY_US, KITH_DATA_FLUSH + (int) log->number);
+}
+
 //  What is trimmed is known to be flushed: a FETCH below it is answered by the row that allowed it
 static void
 s_trim_row (kith_data_log_t *log, const kith_proto_channel_row_t *row, uint64_t *trim)
@@ -345,7 +352,7 @@ s_trim_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     log->work++;
     if (kith_ctx_work (ctx, KITH_POOL_IO, s_tidy_work, s_tidied, tidy)) {
         log->work--;
-        log->flushing = false;
+        s_retry (ctx, log);
         kith_arena_free (&tidy->arena);
         free (tidy);
     }
@@ -371,13 +378,6 @@ s_tidy (kith_data_node_t *self, kith_ctx_t *ctx, const flush_t *flush)
 }
 
 //  The loop's side
-
-static void
-s_retry (kith_ctx_t *ctx, kith_data_log_t *log)
-{
-    log->flushing = false;
-    kith_ctx_after (ctx, RETRY_US, KITH_DATA_FLUSH + (int) log->number);
-}
 
 void
 kith_data_flush_answer (kith_ctx_t *ctx, kith_data_log_t *log, const kith_error_t *error)
