@@ -119,6 +119,14 @@ s_work_lease_put (op_t *op)
     const kith_kv_change_t change = {put->key, put->value.data, put->value.size};
     op->answer = kith_msg_new (KITH_KIND_KV_DONE);
     kith_proto_kv_done_t *done = op->answer->body;
+    //  A put that comes twice keeps the row's revision: who was answered first compares it
+    kith_bytes_t present = {0};
+    int rc = op->kv->get (op->kv, put->key, &present, &done->revision, &op->error);
+    done->committed = !rc && done->revision && present.size == put->value.size
+                      && !memcmp (present.data, put->value.data, present.size);
+    kith_bytes_free (&present);
+    if (rc || done->committed)
+        return rc;
     return op->kv->txn (op->kv, NULL, 0, &change, 1, &done->committed, &done->revision,
                         &op->error);
 }
