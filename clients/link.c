@@ -20,7 +20,8 @@ struct kith_link {
     void *monitor;         //  PAIR: what happens to the connections
     char *endpoints;       //  as given
     uint32_t count;        //  endpoints
-    bool checked;          //  messages carry checksums (anything but inproc)
+    bool checked;          //  requests carry checksums (anything but inproc)
+    bool tcp;              //  all endpoints are: answers must carry them too
     bool inproc;           //  some endpoint is in this process
     int connected;         //  connections that are up
     char trouble [256];    //  what happened last
@@ -59,6 +60,7 @@ s_connect_all (kith_link_t *self, kith_error_t *error)
     char *rest = NULL;
     int result = 0;
     self->checked = false;
+    self->tcp = true;
     for (char *endpoint = strtok_r (list, " ,\t\n", &rest); endpoint && result == 0;
          endpoint = strtok_r (NULL, " ,\t\n", &rest)) {
         bool inproc = strncmp (endpoint, "inproc://", 9) == 0;
@@ -75,6 +77,7 @@ s_connect_all (kith_link_t *self, kith_error_t *error)
                 endpoint, zmq_strerror (zmq_errno ()));
         self->inproc = self->inproc || inproc;
         self->checked = self->checked || !inproc;
+        self->tcp = self->tcp && strncmp (endpoint, "tcp://", 6) == 0;
         self->count++;
     }
     free (list);
@@ -226,8 +229,7 @@ kith_link_recv (kith_link_t *self, int64_t now_us)
             return NULL;
         kith_error_t error = {.message = "more parts than a message may have"};
         if (received == count)
-            msg = kith_msg_decode (parts, count, now_us, self->checked && !self->inproc,
-                                   &error);
+            msg = kith_msg_decode (parts, count, now_us, self->tcp, &error);
         if (!msg)
             snprintf (self->trouble, sizeof self->trouble,
                       "an answer meant nothing: %.200s", error.message);
