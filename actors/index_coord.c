@@ -504,6 +504,10 @@ s_hello (coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
                      kith_role_name (msg->from.role), msg->from.index);
         return;
     }
+    if (!kith_ctx_cluster (ctx)->id) {
+        kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "the cluster's id is not known yet");
+        return;
+    }
     node_t *node = &self->nodes [msg->from.index];
     if (node->incarnation != msg->from.incarnation) {
         //  What its earlier life was building is lost

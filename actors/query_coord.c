@@ -172,6 +172,10 @@ s_hello (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
                      kith_role_name (msg->from.role), msg->from.index);
         return;
     }
+    if (!kith_ctx_cluster (ctx)->id) {
+        kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "the cluster's id is not known yet");
+        return;
+    }
     kith_query_coord_node_t *node = &self->nodes [msg->from.index];
     const bool anew = node->incarnation != msg->from.incarnation;
     if (anew) {

@@ -142,9 +142,17 @@ s_hello (kith_query_node_t *self, kith_ctx_t *ctx)
 {
     kith_msg_t *msg = kith_msg_new (KITH_KIND_NODE_HELLO);
     kith_proto_node_hello_t *hello = msg->body;
-    for (uint32_t i = 0; i < self->channel_count; i++)
-        for (uint32_t j = 0; j < self->channels [i]->held_count; j++)
-            hello->busy += self->channels [i]->held [j]->busy;
+    for (uint32_t i = 0; i < self->channel_count; i++) {
+        kith_query_channel_t *channel = self->channels [i];
+        bool failed = false;
+        for (uint32_t j = 0; j < channel->held_count; j++) {
+            hello->busy += channel->held [j]->busy;
+            failed = failed || (channel->held [j]->failed && channel->held [j]->wanted);
+        }
+        //  Told again, a load that failed begins again
+        if (failed)
+            kith_query_refresh (self, ctx, channel, false);
+    }
     kith_ctx_call (ctx, kith_actor (KITH_ROLE_QUERY_COORD, 0), &msg, KITH_CALL_US,
                    s_welcomed, NULL);
 }

@@ -275,7 +275,9 @@ kith_ctx_cluster (const kith_ctx_t *ctx)
 void
 kith_ctx_set_cluster_id (kith_ctx_t *ctx, uint64_t id)
 {
-    kith_process_set_cluster_id (ctx->loop->host.process, id);
+    //  0 says that the teller does not know it yet
+    if (id)
+        kith_process_set_cluster_id (ctx->loop->host.process, id);
 }
 
 uint32_t
