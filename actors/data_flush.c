@@ -17,7 +17,7 @@ typedef struct {
     uint64_t epoch;
     uint64_t revision;    //  of the row that was read (F1)
     uint64_t idle_to;     //  F7: checkpoint to put without reading; 0: a flush
-    uint64_t random;      //  tells this attempt's window from others
+    uint64_t random;      //  tells the objects of this attempt from others'
     kith_kept_t row;      //  the row read
     kith_schema_t *schema;
     kith_bytes_t window;    //  saved entries, maybe beyond `to`
@@ -122,9 +122,9 @@ s_name (flush_t *self, const char *format, ...)
     va_start (args, format);
     vsnprintf (tail, sizeof tail, format, args);
     va_end (args);
-    return kith_arena_printf (&self->arena,
-                              "%012" PRIu64 "/%020" PRIu64 "/%06" PRIu64 "/%s",
-                              self->channel, self->to, self->epoch, tail);
+    return kith_arena_printf (
+        &self->arena, "%012" PRIu64 "/%020" PRIu64 "/%06" PRIu64 "/%s-%016" PRIx64,
+        self->channel, self->to, self->epoch, tail, self->random);
 }
 
 static kith_file_info_t
@@ -211,8 +211,7 @@ s_put_deaths (flush_t *self, kith_proto_segment_row_t *row)
     if (!rc && count != row->dead) {
         if (*row->deaths && self->gone_count < GONE_MAX)
             self->gone [self->gone_count++] = row->deaths;
-        row->deaths =
-            s_name (self, "deaths-%" PRIu64 "-%" PRIu64, row->segment, self->revision);
+        row->deaths = s_name (self, "deaths-%" PRIu64, row->segment);
         row->dead = count;
         const kith_file_info_t info = s_info (self, KITH_FILE_DEATHS, row->segment);
         rc = kith_deaths_put (self->objects, row->deaths, &info, list, count,
@@ -240,7 +239,7 @@ s_put_window (flush_t *self)
         self->window.size -= 48;
     if (!self->window.size)
         return 0;
-    self->next->window = s_name (self, "window-%016" PRIx64, self->random);
+    self->next->window = s_name (self, "window");
     const kith_file_info_t info = s_info (self, KITH_FILE_WINDOW, self->to);
     const kith_section_t section = {
         .id = 1, .data = self->window.data, .size = self->window.size};
@@ -276,7 +275,7 @@ typedef struct {
     kith_log_t *handle;
     kith_objects_t *objects;
     kith_arena_t arena;
-    const char *gone [GONE_MAX];
+    const char **gone;
     uint32_t gone_count;
     uint64_t last;    //  of the log when the rows were asked for
     uint64_t trim;
@@ -313,8 +312,60 @@ s_tidied (void *arg_self, kith_ctx_t *ctx, void *arg)
 static void
 s_retry (kith_ctx_t *ctx, kith_data_log_t *log)
 {
-    log->flushing = false;
+    //  Nobody begins before the timer: each who did would leave one more chain of attempts
+    log->flushing = true;
+    log->retrying = true;
     kith_ctx_after (ctx, RETRY_US, KITH_DATA_FLUSH + (int) log->number);
+}
+
+void
+kith_data_flush_timeout (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log)
+{
+    if (!log->retrying)
+        return;    //  the log was given up meanwhile
+    log->retrying = log->flushing = false;
+    kith_data_flush_next (self, ctx, log);
+}
+
+static void
+s_tidy_start (kith_ctx_t *ctx, tidy_t *tidy)
+{
+    kith_data_log_t *log = tidy->log;
+    log->work++;
+    if (!kith_ctx_work (ctx, KITH_POOL_IO, s_tidy_work, s_tidied, tidy))
+        return;
+    log->work--;
+    s_retry (ctx, log);
+    kith_arena_free (&tidy->arena);
+    free (tidy);
+}
+
+static void
+s_tidy_add (tidy_t *tidy, const char *name)
+{
+    tidy->gone [tidy->gone_count++] = kith_arena_strdup (&tidy->arena, name);
+}
+
+//  T2 was refused: no row names what this attempt put
+static void
+s_undo (kith_ctx_t *ctx, const flush_t *flush)
+{
+    const kith_proto_channel_row_t *old = flush->row.row, *next = flush->next;
+    tidy_t *tidy = kith_new (sizeof *tidy);
+    tidy->log = flush->log;
+    tidy->objects = flush->objects;
+    tidy->gone =
+        kith_arena_alloc (&tidy->arena, (next->segments_count + 1) * sizeof *tidy->gone);
+    for (uint32_t i = 0; i < next->segments_count; i++) {
+        const kith_proto_segment_row_t *segment = &next->segments [i];
+        if (i >= old->segments_count)
+            s_tidy_add (tidy, segment->snapshot);
+        else if (strcmp (segment->deaths, old->segments [i].deaths) != 0)
+            s_tidy_add (tidy, segment->deaths);
+    }
+    if (*next->window && strcmp (next->window, old->window) != 0)
+        s_tidy_add (tidy, next->window);
+    s_tidy_start (ctx, tidy);
 }
 
 //  What is trimmed is known to be flushed: a FETCH below it is answered by the row that allowed it
@@ -349,13 +400,7 @@ s_trim_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
         for (uint32_t i = 0; i < channels->rows_count; i++)
             s_trim_row (log, &channels->rows [i], &tidy->trim);
     }
-    log->work++;
-    if (kith_ctx_work (ctx, KITH_POOL_IO, s_tidy_work, s_tidied, tidy)) {
-        log->work--;
-        s_retry (ctx, log);
-        kith_arena_free (&tidy->arena);
-        free (tidy);
-    }
+    s_tidy_start (ctx, tidy);
 }
 
 static void
@@ -366,9 +411,10 @@ s_tidy (kith_data_node_t *self, kith_ctx_t *ctx, const flush_t *flush)
     tidy->handle = flush->handle;
     tidy->objects = self->objects;
     tidy->last = flush->log->last;
+    tidy->gone =
+        kith_arena_alloc (&tidy->arena, (flush->gone_count + 1) * sizeof *tidy->gone);
     for (uint32_t i = 0; i < flush->gone_count; i++)
-        tidy->gone [tidy->gone_count++] =
-            kith_arena_strdup (&tidy->arena, flush->gone [i]);
+        s_tidy_add (tidy, flush->gone [i]);
     kith_msg_t *msg = kith_msg_new (KITH_KIND_LOG_CHANNELS);
     kith_proto_log_channels_t *ask = msg->body;
     ask->log = flush->log->number;
@@ -442,11 +488,16 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     if (end != KITH_END_OK) {
         kith_error_t error;
         kith_end_error (end, *answer_p, &error);
-        s_flush_free (&flush);
+        kith_ctx_log (ctx, 'i', "channel %" PRIu64 ": checkpoint %" PRIu64 " not put: %s",
+                      flush->channel, flush->next->checkpoint, error.message);
+        //  F1 again: the row says what happened
         if (error.code == KITH_ERR_NOT_OWNER)
             kith_data_give_up (self, ctx, log, &error);    //  K5: the epoch is gone
+        else if (error.code == KITH_ERR_CONFLICT)
+            s_undo (ctx, flush);
         else
-            s_retry (ctx, log);    //  F1 again: the row says what happened
+            s_retry (ctx, log);
+        s_flush_free (&flush);
         return;
     }
     kith_keep (&channel->row, &kith_proto_channel_row_table, flush->next);

@@ -132,7 +132,7 @@ s_open_later (kith_ctx_t *ctx, kith_data_log_t *log)
 {
     log->state = KITH_LOG_CLOSED;
     log->stopped = false;
-    log->flushing = false;    //  whatever was under way is back
+    log->flushing = log->retrying = false;    //  whatever was under way is back
     kith_ctx_after (ctx, log->open_backoff_us, KITH_DATA_OPEN + (int) log->number);
     log->open_backoff_us *= 2;
     if (log->open_backoff_us > BACKOFF_MAX_US)

@@ -187,7 +187,7 @@ s_timeout (void *arg_self, kith_ctx_t *ctx, int tag)
     else if (tag >= KITH_DATA_FETCH)
         kith_data_fetch_timeout (ctx, &self->logs [tag - KITH_DATA_FETCH]);
     else if (tag >= KITH_DATA_FLUSH)
-        kith_data_flush_next (self, ctx, &self->logs [tag - KITH_DATA_FLUSH]);
+        kith_data_flush_timeout (self, ctx, &self->logs [tag - KITH_DATA_FLUSH]);
     else if (tag >= KITH_DATA_MARK)
         s_mark_later (ctx, &self->logs [tag - KITH_DATA_MARK]);
     else if (tag >= KITH_DATA_OPEN)

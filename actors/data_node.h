@@ -85,6 +85,7 @@ typedef struct {
     uint32_t tail_first, tail_count, tail_capacity;
     uint64_t tail_bytes;
     bool flushing;
+    bool retrying;    //  the next attempt waits for a timer
     bool marked;      //  a mark timer runs
     uint32_t work;    //  works and calls that refer to this log
     int64_t open_backoff_us;
@@ -146,6 +147,8 @@ void kith_data_fetch_timeout (kith_ctx_t *ctx, kith_data_log_t *log);
 //  data_flush.c: seal on request, flush, checkpoint, trim
 void kith_data_log_flush (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
 void kith_data_flush_next (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log);
+void
+kith_data_flush_timeout (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log);
 //  Ends the log_flush requests whose checkpoints are reached; with an error, all of them (ctx null: only frees).
 void
 kith_data_flush_answer (kith_ctx_t *ctx, kith_data_log_t *log, const kith_error_t *error);
