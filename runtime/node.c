@@ -460,9 +460,12 @@ void
 kith_node_signals_default (int fd)
 {
     struct signalfd_siginfo info;
-    //  The signal that was waited for is taken, so that it does not end the process now
-    ssize_t got = read (fd, &info, sizeof info);
-    (void) got;
+    //  The signal that was waited for is taken, so that it does not end the process now. It may be on its way
+    //  through another thread just then (s_hand_over).
+    struct pollfd item = {.fd = fd, .events = POLLIN};
+    while (read (fd, &info, sizeof info) < 0 && errno == EAGAIN)
+        if (poll (&item, 1, 1000) <= 0)
+            break;
     s_signals_handler (SIG_DFL);
     sigset_t signals;
     sigemptyset (&signals);
