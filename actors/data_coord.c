@@ -142,8 +142,9 @@ s_hello (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         if (told->log >= self->log_count)
             continue;
         kith_proto_log_route_t *route = &self->logs [told->log].route;
-        //  A smaller epoch speaks of a life that is over
-        if (told->epoch >= route->epoch)
+        //  A smaller epoch speaks of a life that is over, unless nobody has the log open at the greater one: a second
+        //  copy of LOG_OPEN took it. Who is open goes on until T2 tells it to claim the log anew
+        if (told->epoch >= route->epoch || (told->open && !route->open))
             *route = *told;
     }
     kith_msg_t *answer = kith_msg_new (KITH_KIND_NODE_WELCOME);

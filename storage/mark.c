@@ -141,11 +141,11 @@ s_open (kith_mark_file_t *self, const char *path, bool create, kith_mark_t *mark
     if (self->fs->size (self->fs, self->file, &size, error) != 0
         || s_read_slots (self, path, size, mark, error) != 0)
         return -1;
-    if (size == FILE_BYTES && self->turn > 0)
-        return 0;
-    //  Never completely made: only whoever makes it now may take that for a mark of zero
+    //  Never completely made, or never synced: only whoever makes it now may take that for a mark of zero
     if (create && size <= FILE_BYTES && self->turn <= 1)
         return s_make (self, path, error);
+    if (size == FILE_BYTES && self->turn > 0)
+        return 0;
     return kith_error_set (error, KITH_ERR_CORRUPT,
                            "%s (%" PRIu64 " bytes) is no whole mark file", path, size);
 }
