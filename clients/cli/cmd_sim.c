@@ -317,7 +317,7 @@ const kith_command_t kith_cmd_sim = {
              "this one; its digest is printed", false},
             {"seeds", 0, KITH_OPTION_TEXT, "A..B", NULL, NULL, "all of these", false},
             {"faults", 0, KITH_OPTION_TEXT, "CLASSES", NULL, NULL,
-             "only these classes of faults: net disk crash pause", false},
+             "only these classes of faults: net disk busy crash power pause", false},
             {"trace", 0, KITH_OPTION_FLAG, NULL, NULL, NULL,
              "every event on standard error", false},
             {"jobs", 0, KITH_OPTION_COUNT, "N", NULL, NULL,

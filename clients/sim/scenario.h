@@ -14,7 +14,7 @@ typedef struct {
     uint64_t seed;
     const char *config;    //  file with the topology; null: drawn from the seed
     const char *
-        faults;    //  classes of faults that stay on, of "net disk crash pause"; null: all
+        faults;    //  classes of faults that stay on, of "net disk busy crash power pause"; null: all
     kith_bug_t bug;    //  only in builds with seeded bugs
     bool trace;        //  every event and request to standard error
 } kith_sim_scenario_t;
