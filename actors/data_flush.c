@@ -277,7 +277,8 @@ typedef struct {
     kith_arena_t arena;
     const char **gone;
     uint32_t gone_count;
-    uint64_t last;    //  of the log when the rows were asked for
+    uint64_t revision;    //  of the row that a refused attempt was made for
+    uint64_t last;        //  of the log when the rows were asked for
     uint64_t trim;
     kith_error_t error;
 } tidy_t;
@@ -346,7 +347,53 @@ s_tidy_add (tidy_t *tidy, const char *name)
     tidy->gone [tidy->gone_count++] = kith_arena_strdup (&tidy->arena, name);
 }
 
-//  T2 was refused: no row names what this attempt put
+//  The row names the object
+static bool
+s_names (const kith_proto_channel_row_t *row, const char *name)
+{
+    bool named = strcmp (row->window, name) == 0;
+    for (uint32_t i = 0; i < row->segments_count && !named; i++)
+        named = strcmp (row->segments [i].snapshot, name) == 0
+                || strcmp (row->segments [i].deaths, name) == 0;
+    return named;
+}
+
+static void
+s_tidy_free (tidy_t **self_p)
+{
+    kith_arena_free (&(*self_p)->arena);
+    free (*self_p);
+    *self_p = NULL;
+}
+
+//  The row after a refused T2: another copy of it may have been made after all
+static void
+s_undo_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+            void *arg)
+{
+    (void) arg_self;
+    tidy_t *tidy = arg;
+    kith_data_log_t *log = tidy->log;
+    if (end == KITH_END_STOPPED || kith_data_back (ctx, log)) {
+        s_tidy_free (&tidy);
+        return;
+    }
+    const kith_proto_channels_t *channels = end == KITH_END_OK ? (*answer_p)->body : NULL;
+    const kith_proto_channel_row_t *row =
+        channels && channels->rows_count && channels->revisions_count
+                && channels->revisions [0] > tidy->revision
+            ? &channels->rows [0]
+            : NULL;
+    //  While the row is as it was read, a copy of T2 may still come: then nothing is removed
+    uint32_t kept = 0;
+    for (uint32_t i = 0; row && i < tidy->gone_count; i++)
+        if (!s_names (row, tidy->gone [i]))
+            tidy->gone [kept++] = tidy->gone [i];
+    tidy->gone_count = kept;
+    s_tidy_start (ctx, tidy);
+}
+
+//  T2 was refused: what this attempt put goes, if no row names it
 static void
 s_undo (kith_ctx_t *ctx, const flush_t *flush)
 {
@@ -354,6 +401,7 @@ s_undo (kith_ctx_t *ctx, const flush_t *flush)
     tidy_t *tidy = kith_new (sizeof *tidy);
     tidy->log = flush->log;
     tidy->objects = flush->objects;
+    tidy->revision = flush->revision;
     tidy->gone =
         kith_arena_alloc (&tidy->arena, (next->segments_count + 1) * sizeof *tidy->gone);
     for (uint32_t i = 0; i < next->segments_count; i++) {
@@ -365,7 +413,12 @@ s_undo (kith_ctx_t *ctx, const flush_t *flush)
     }
     if (*next->window && strcmp (next->window, old->window) != 0)
         s_tidy_add (tidy, next->window);
-    s_tidy_start (ctx, tidy);
+    kith_msg_t *msg = kith_msg_new (KITH_KIND_CHANNEL_GET);
+    kith_proto_channel_get_t *get = msg->body;
+    get->channel = flush->channel;
+    flush->log->work++;
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
+                   s_undo_row, tidy);
 }
 
 //  What is trimmed is known to be flushed: a FETCH below it is answered by the row that allowed it
