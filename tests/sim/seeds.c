@@ -5,7 +5,7 @@
 //      sim_seeds replay A B           the same seed gives the same events
 //      sim_seeds kept FILE ...        seeds that once failed: a line "seed N", maybe one "faults CLASSES"
 //      sim_seeds one N [CLASSES [trace]]
-//      sim_bugs  bugs TRIES LIMIT [NAME]    each seeded bug is found, TRIES times, within LIMIT seeds
+//      sim_bugs  bugs TRIES LIMIT [NAME ...]    each seeded bug (none: all) is found within LIMIT seeds, from TRIES places
 #include "clients/sim/scenario.h"
 
 #include <stdio.h>
@@ -203,13 +203,28 @@ s_hunt (kith_bug_t bug, uint64_t from, uint64_t limit, kith_sim_report_t *report
     return limit + 1;
 }
 
+//  Among the names, or there are none
+static bool
+s_named (char **names, const char *name)
+{
+    bool named = !*names;
+    for (; *names; names++)
+        named = named || strcmp (*names, name) == 0;
+    return named;
+}
+
 static int
-s_bugs (uint32_t tries, uint64_t limit, const char *only)
+s_bugs (uint32_t tries, uint64_t limit, char **names)
 {
     bool right = true;
+    for (char **name = names; *name; name++)
+        if (kith_bug_of_name (*name) == KITH_BUG_COUNT) {
+            printf ("there is no bug '%s'\n", *name);
+            return 2;
+        }
     for (int bug = KITH_BUG_NONE + 1; bug < KITH_BUG_COUNT; bug++) {
         const char *name = kith_bug_name ((kith_bug_t) bug);
-        if (only && strcmp (only, name) != 0)
+        if (!s_named (names, name))
             continue;
         uint64_t needed [TRIES_MAX];
         kith_sim_report_t report = {0};
@@ -231,11 +246,11 @@ s_bugs (uint32_t tries, uint64_t limit, const char *only)
 #else
 
 static int
-s_bugs (uint32_t tries, uint64_t limit, const char *only)
+s_bugs (uint32_t tries, uint64_t limit, char **names)
 {
     (void) tries;
     (void) limit;
-    (void) only;
+    (void) names;
     printf ("this build has no seeded bugs\n");
     return 2;
 }
@@ -270,7 +285,7 @@ main (int argc, char **argv)
     if (argc > 2 && strcmp (mode, "one") == 0)
         return s_one (argc, argv);
     if (argc > 3 && strcmp (mode, "bugs") == 0 && first > 0 && first <= TRIES_MAX)
-        return s_bugs ((uint32_t) first, second, argc > 4 ? argv [4] : NULL);
+        return s_bugs ((uint32_t) first, second, argv + 4);
     if (argc > 2 && strcmp (mode, "kept") == 0) {
         bool right = true;
         for (int i = 2; i < argc; i++)
