@@ -3,9 +3,13 @@
 #include "runtime/pool.h"
 #include "base/bytes.h"
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <time.h>
 
 #define STACK_BYTES (2u << 20)    //  of a worker; only what is touched is resident
+#define LINGER_US 200             //  one worker stays awake so long after a job
 
 struct kith_pool {
     pthread_mutex_t lock;    //  of all below
@@ -15,12 +19,14 @@ struct kith_pool {
     void **jobs;    //  ring of queue_max
     size_t queue_max;
     size_t first;
-    size_t count;
+    _Atomic size_t
+        count;    //  changed with the lock held; looked at without it while lingering
     pthread_t *threads;
     uint32_t thread_max;
     uint32_t thread_count;
-    uint32_t idle;    //  threads that wait
-    bool waking;      //  one of them was woken and has not looked yet
+    uint32_t idle;     //  threads that wait
+    bool waking;       //  one of them was woken and has not looked yet
+    bool lingering;    //  one is awake and will look by itself
     bool ending;
 };
 
@@ -67,10 +73,37 @@ kith_pool_destroy (kith_pool_t **self_p)
 static bool
 s_wake (kith_pool_t *self)
 {
-    if (self->count == 0 || self->idle == 0 || self->waking)
+    if (self->count == 0 || self->idle == 0 || self->waking
+        || (self->lingering && self->count == 1))
         return false;
     self->waking = true;
     return true;
+}
+
+static int64_t
+s_now_us (void)
+{
+    struct timespec now;
+    clock_gettime (CLOCK_MONOTONIC, &now);
+    return (int64_t) now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+//  A worker that just finished waits awake for the next job, giving its core to whoever wants it: the sleep and the
+//  wake of a request that follows at once cost more than a short search. Called with the lock held, and gives it back
+//  for the while.
+static void
+s_linger (kith_pool_t *self)
+{
+    if (self->lingering || self->ending || self->count)
+        return;
+    self->lingering = true;
+    pthread_mutex_unlock (&self->lock);
+    const int64_t until_us = s_now_us () + LINGER_US;
+    while (!atomic_load_explicit (&self->count, memory_order_relaxed)
+           && s_now_us () < until_us)
+        sched_yield ();
+    pthread_mutex_lock (&self->lock);
+    self->lingering = false;
 }
 
 static void *
@@ -97,6 +130,7 @@ s_worker (void *arg)
             pthread_cond_signal (&self->some);
         self->fn (job);
         pthread_mutex_lock (&self->lock);
+        s_linger (self);
     }
     pthread_mutex_unlock (&self->lock);
     return NULL;

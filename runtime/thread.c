@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/random.h>
 #include <time.h>
 
 #define DOORS_MAX 8u          //  of one loop
 #define TURN_MESSAGES 256u    //  of one turn of the loop
 #define DOOR_MESSAGES 64u     //  taken from one door in a turn
+#define LINGER_US 300         //  awake after an event: about a search and its answer
 
 //  Something that another thread asks of the loop and waits for
 typedef struct s_order {
@@ -32,6 +34,7 @@ struct kith_thread {
     kith_door_t *doors [DOORS_MAX];
     size_t door_actors [DOORS_MAX];    //  the proxy behind each
     size_t door_count;
+    int64_t awake_us;    //  no sleep before
     kith_peer_t *peers [KITH_PROCESSES_MAX];
     kith_random_t random;
     zactor_t *actor;    //  the thread; null before it runs
@@ -489,8 +492,15 @@ s_turn (kith_thread_t *self)
         s_tell_stops (self);
     if (self->ending)
         return;
-    if (busy) {
+    //  A loop with clients stays awake a little after each event, giving its core to whoever wants it: the next
+    //  one is likely to follow at once, and a wake costs more than a short search
+    const bool lingers = self->door_count && !busy && s_now_us (NULL) < self->awake_us;
+    if (busy || lingers) {
         static const struct timespec now = {0, 0};
+        if (busy && self->door_count)
+            self->awake_us = s_now_us (NULL) + LINGER_US;
+        if (lingers)
+            sched_yield ();
         if (self->door_count)
             s_poll (self, &now);
         return;

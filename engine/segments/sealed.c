@@ -3,13 +3,14 @@
 #include "engine/segments/sealed.h"
 
 #include "engine/segments/keyindex.h"
+#include "storage/huge.h"
 
 enum { SYSTEM_FIELDS = 4 };
 
 //  A graph, and the one that it replaced: searches may still be in that
 typedef struct s_index {
     struct s_index *older;
-    kith_container_t *container;
+    void *sections;    //  what the graph is used in
     kith_graph_t *graph;
 } s_index_t;
 
@@ -196,7 +197,7 @@ kith_sealed_destroy (kith_sealed_t **self_p)
         while (found) {
             s_index_t *older = found->older;
             kith_graph_destroy (&found->graph);
-            kith_container_destroy (&found->container);
+            free (found->sections);
             free (found);
             found = older;
         }
@@ -263,10 +264,38 @@ s_index_of (const kith_sealed_t *self, uint32_t field)
     return index;
 }
 
-//  Opens the graph of an index file over the rows of a field
+//  Copies the sections of an index file into one run of memory: a file cannot be mapped in pages of 2 MiB, and the
+//  walk of a graph is random reads (ENGINE 3.1). The file is not needed after it.
+static int
+s_copy_sections (kith_container_t *container, kith_graph_section_t *sections,
+                 size_t count, void **memory, kith_error_t *error)
+{
+    uint64_t bytes = 0;
+    for (size_t each = 0; each < count; each++) {
+        sections [each].id = kith_container_id (container, each);
+        sections [each].data =
+            kith_container_section (container, sections [each].id, &sections [each].size);
+        bytes += kith_round64 (sections [each].size);
+    }
+    uint8_t *at = kith_huge_new (bytes + 64);
+    *memory = at;
+    if (!at)
+        return kith_error_set (error, KITH_ERR_NO_MEMORY,
+                               "an index of %" PRIu64 " bytes does not fit in memory",
+                               bytes);
+    for (size_t each = 0; each < count; each++) {
+        if (sections [each].size)
+            memcpy (at, sections [each].data, sections [each].size);
+        sections [each].data = at;
+        at += kith_round64 (sections [each].size);
+    }
+    return 0;
+}
+
+//  Opens the graph of an index file over the rows of a field; *memory is what it is used in, freed after it
 static kith_graph_t *
 s_open_graph (const kith_sealed_t *self, uint32_t index, kith_container_t *container,
-              kith_error_t *error)
+              void **memory, kith_error_t *error)
 {
     const kith_field_t *field = kith_schema_field (self->schema, index);
     const kith_file_info_t *info = kith_container_info (container);
@@ -285,11 +314,8 @@ s_open_graph (const kith_sealed_t *self, uint32_t index, kith_container_t *conta
                         field->name, count);
         return NULL;
     }
-    for (size_t each = 0; each < count; each++) {
-        sections [each].id = kith_container_id (container, each);
-        sections [each].data =
-            kith_container_section (container, sections [each].id, &sections [each].size);
-    }
+    if (s_copy_sections (container, sections, count, memory, error))
+        return NULL;
     kith_rows_t rows = {.vectors = self->columns [index].data,
                         .norms = self->extras [index].norms,
                         .rows = self->rows,
@@ -306,6 +332,7 @@ kith_sealed_set_graph (kith_sealed_t *self, uint32_t field, kith_container_t **g
     kith_container_t *container = *graph_p;
     *graph_p = NULL;
     uint32_t index = s_index_of (self, field);
+    void *memory = NULL;
     kith_graph_t *graph = NULL;
     if (index == kith_schema_count (self->schema)
         || self->columns [index].type != KITH_TYPE_FLOAT_VECTOR)
@@ -313,9 +340,10 @@ kith_sealed_set_graph (kith_sealed_t *self, uint32_t field, kith_container_t **g
                         "index: field %" PRIu32 " is no vector of %.80s", field,
                         kith_schema_name (self->schema));
     else
-        graph = s_open_graph (self, index, container, error);
+        graph = s_open_graph (self, index, container, &memory, error);
+    kith_container_destroy (&container);
     if (!graph) {
-        kith_container_destroy (&container);
+        free (memory);
         return -1;
     }
     kith_graph_info_t info;
@@ -323,7 +351,7 @@ kith_sealed_set_graph (kith_sealed_t *self, uint32_t field, kith_container_t **g
     atomic_fetch_add_explicit (&self->index_bytes, info.bytes, memory_order_relaxed);
     s_index_t *fresh = kith_new (sizeof *fresh);
     fresh->older = atomic_load (&self->extras [index].index);
-    fresh->container = container;
+    fresh->sections = memory;
     fresh->graph = graph;
     atomic_store_explicit (&self->extras [index].index, fresh, memory_order_release);
     return 0;
