@@ -389,10 +389,8 @@ s_channel_got (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **ans
     kith_park_t waiting = log->waiting;
     memset (&log->waiting, 0, sizeof log->waiting);
     for (uint32_t i = 0; i < waiting.count; i++) {
-        const kith_proto_write_t *write = waiting.items [i]->body;
-        if (known && write->channel == known)
-            s_write (self, ctx, log, kith_data_channel (log, known), &waiting.items [i]);
-        else if (known)
+        //  The log may be given up by any of them
+        if (known)
             kith_data_write (self, ctx, &waiting.items [i]);
         else
             kith_ctx_fail (ctx, &waiting.items [i], &error);
