@@ -624,6 +624,15 @@ s_idle (kith_ctx_t *ctx, flush_t *flush)
     s_commit (ctx, flush);
 }
 
+//  This channel needs nothing: the next one
+static void
+s_turn (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log)
+{
+    log->flushing = false;
+    kith_data_flush_answer (ctx, log, NULL);
+    kith_data_flush_next (self, ctx, log);
+}
+
 //  F1: the row is read
 static void
 s_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
@@ -637,6 +646,14 @@ s_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, v
     }
     const kith_proto_channels_t *channels = end == KITH_END_OK ? (*answer_p)->body : NULL;
     kith_data_channel_t *channel = kith_data_channel (log, flush->channel);
+    //  No row: the channel was dropped and freed, and nobody could tell
+    const bool gone = channels && !channels->rows_count && channel;
+    if (gone) {
+        channel->dropped = true;
+        s_flush_free (&flush);
+        s_turn (arg_self, ctx, log);
+        return;
+    }
     if (!channels || !channels->rows_count || !channels->revisions_count || !channel) {
         s_flush_free (&flush);
         s_retry (ctx, log);
@@ -651,9 +668,7 @@ s_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, v
         || (flush->idle_to ? row->checkpoint >= flush->idle_to
                            : row->checkpoint >= channel->sealed)) {
         s_flush_free (&flush);
-        log->flushing = false;
-        kith_data_flush_answer (ctx, log, NULL);
-        kith_data_flush_next (arg_self, ctx, log);
+        s_turn (arg_self, ctx, log);
         return;
     }
     s_next_row (flush);
