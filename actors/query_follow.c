@@ -4,8 +4,8 @@
 #include "base/fault.h"
 
 #define CREDIT (512u << 10)
-#define WAIT_MS 10000u
-#define SLACK_US 3000000
+#define WAIT_MS 5000u
+#define SLACK_US 1000000
 #define INLINE_BYTES (48u << 10)    //  more is applied on a worker
 
 //  Records of one FETCH being applied. It has its own references; nothing else changes these segments meanwhile.

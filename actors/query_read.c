@@ -4,7 +4,8 @@
 #include "base/fault.h"
 
 #define BOUNDED_DEFAULT_MS 5000u
-#define ASK_US 1000000    //  one question; an owner that died answers nothing
+#define ASK_US 1000000     //  one question; an owner that died answers nothing
+#define DOUBT_US 500000    //  a holder that waits longer asks who owns the log
 
 //  What search and query share
 typedef struct {
@@ -196,6 +197,12 @@ kith_query_reads_go (kith_query_node_t *self, kith_ctx_t *ctx,
             *at = read->next;
             kith_query_run (self, ctx, read);
             continue;
+        }
+        if (read->holder && !read->asked && now - read->began_us > DOUBT_US) {
+            //  Records that are late: maybe their log has another owner by now
+            read->asked = true;
+            kith_query_owner_wrong (self, channel->log);
+            kith_query_fetch (self, ctx, channel);
         }
         if (!error.code && read->request->deadline_us
             && now >= read->request->deadline_us)
