@@ -418,12 +418,17 @@ s_crash (s_run_t *run, int64_t from, double pause_ms)
         claim_kill (run->claim, &run->server);
         run->server = claim_run (run->claim, run->config);
     }
+    const double killed = claim_now_ms ();
     while (!state.ended)
         kith_client_poll (run->client, 1000);
+    const double ended = claim_now_ms ();
     s_need (run, !*state.failure.code && state.written == CRASH_ROWS,
             "insert over a crash: %llu written, %s", (unsigned long long) state.written,
             state.failure.message);
     claim_wait_ready (run->claim, run->endpoint, 60000);
+    claim_say ("%s, %s: the insert ended %.2f s after it, all was ready %.2f s later",
+               run->name, run->step, (ended - killed) / 1000,
+               (claim_now_ms () - ended) / 1000);
 }
 
 //  The scenario
