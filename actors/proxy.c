@@ -308,6 +308,8 @@ s_stop (void **self_p, kith_ctx_t *ctx)
 {
     (void) ctx;
     kith_proxy_t *self = *self_p;
+    kith_proxy_mutations_free (self);
+    kith_proxy_reads_free (self);
     while (self->known_count)
         kith_proxy_forget (self, self->known [0]);
     free (self->known);

@@ -67,10 +67,13 @@ bool kith_proxy_partitions (kith_ctx_t *ctx, kith_known_t *known, kith_msg_t **m
 //  proxy_write.c: insert and remove
 void kith_proxy_mutate (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
 void kith_proxy_mutations_go (kith_proxy_t *self, kith_ctx_t *ctx);
+//  Those that waited for their next try when the proxy stops.
+void kith_proxy_mutations_free (kith_proxy_t *self);
 
 //  proxy_read.c: search and query
 void kith_proxy_read (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
 void kith_proxy_reads_go (kith_proxy_t *self, kith_ctx_t *ctx);
+void kith_proxy_reads_free (kith_proxy_t *self);
 
 //  proxy_admin.c: definitions, figures, status
 bool kith_proxy_admin (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);

@@ -551,6 +551,13 @@ s_go (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
 }
 
 void
+kith_proxy_reads_free (kith_proxy_t *self)
+{
+    while (self->reads)
+        s_free (self, self->reads);
+}
+
+void
 kith_proxy_reads_go (kith_proxy_t *self, kith_ctx_t *ctx)
 {
     for (proxied_t *read = self->reads, *next; read; read = next) {

@@ -249,6 +249,13 @@ s_go (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation)
 }
 
 void
+kith_proxy_mutations_free (kith_proxy_t *self)
+{
+    while (self->mutations)
+        s_end (self, NULL, self->mutations);
+}
+
+void
 kith_proxy_mutations_go (kith_proxy_t *self, kith_ctx_t *ctx)
 {
     for (mutation_t *mutation = self->mutations, *next; mutation; mutation = next) {
