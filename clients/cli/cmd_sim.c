@@ -203,6 +203,7 @@ s_run_jobs (sim_t *self, kith_error_t *error)
     self->progress = kith_progress_new (self->cli->json ? KITH_PROGRESS_NONE
                                                         : kith_cli_progress (self->cli),
                                         "simulating");
+    kith_progress_unit (self->progress, "seeds");
     int result = 0;
     for (uint32_t index = 0; index < self->job_count; index++)
         self->jobs [index].fd = -1;

@@ -14,6 +14,7 @@
 struct kith_progress {
     kith_progress_mode_t mode;
     char *what;
+    const char *unit;
     int64_t start_us;
     int64_t shown_us;    //  when it was drawn last
     bool drawn;          //  a bar stands on the terminal
@@ -25,9 +26,16 @@ kith_progress_new (kith_progress_mode_t mode, const char *what)
     kith_progress_t *self = kith_new (sizeof *self);
     self->mode = mode;
     self->what = kith_strdup (what);
+    self->unit = "rows";
     self->start_us = kith_client_now_us ();
     self->shown_us = self->start_us;
     return self;
+}
+
+void
+kith_progress_unit (kith_progress_t *self, const char *unit)
+{
+    self->unit = unit;
 }
 
 void
@@ -62,10 +70,10 @@ s_draw (kith_progress_t *self, uint64_t rows, double share, double seconds)
     if (share > 0.01 && seconds > 0.3)
         snprintf (left, sizeof left, "  %.1f s left", seconds * (1 - share) / share);
     bool bars = self->mode == KITH_PROGRESS_BAR;
-    fprintf (stderr, "%s%s  [%s] %.0f %%  %s rows  %s rows/s%s%s", bars ? "\r" : "",
-             self->what, bar, share * 100, kith_show_count (rows, count),
+    fprintf (stderr, "%s%s  [%s] %.0f %%  %s %s  %s %s/s%s%s", bars ? "\r" : "",
+             self->what, bar, share * 100, kith_show_count (rows, count), self->unit,
              kith_show_rate ((double) rows / (seconds > 0.001 ? seconds : 0.001), rate),
-             left, bars ? "\033[K" : "\n");
+             self->unit, left, bars ? "\033[K" : "\n");
     fflush (stderr);
     self->drawn = bars;
 }

@@ -18,6 +18,9 @@ typedef struct kith_progress kith_progress_t;
 kith_progress_t *kith_progress_new (kith_progress_mode_t mode, const char *what);
 
 //  Ends the line of a bar.
+
+//  What is counted ("rows" if nobody says otherwise); static text.
+void kith_progress_unit (kith_progress_t *self, const char *unit);
 void kith_progress_destroy (kith_progress_t **self_p);
 
 //  rows done of `of` (0: not known); share: 0 to 1, negative: rows / of.
