@@ -301,6 +301,22 @@ s_log (const root_t *self, const kith_proto_collection_t *row, uint32_t logs)
 }
 
 static int
+s_partition_names (const kith_proto_collection_create_t *create, kith_error_t *error)
+{
+    for (uint32_t i = 0; i < create->partitions_count; i++) {
+        const char *name = create->partitions [i];
+        bool taken = !strcmp (name, "_default");
+        for (uint32_t j = 0; j < i; j++)
+            taken = taken || !strcmp (name, create->partitions [j]);
+        if (taken || !*name || strlen (name) > KITH_NAME_MAX)
+            return kith_error_set (error, KITH_ERR_INVALID, "partition '%.60s' %s", name,
+                                   taken ? "is named twice (_default is always there)"
+                                         : "is no name (1 to 255 characters)");
+    }
+    return 0;
+}
+
+static int
 s_new_row (root_t *self, kith_ctx_t *ctx, kith_arena_t *arena,
            kith_proto_collection_t *row, kith_error_t *error)
 {
@@ -316,6 +332,8 @@ s_new_row (root_t *self, kith_ctx_t *ctx, kith_arena_t *arena,
     if (*create->db && strcmp (create->db, "default") != 0)
         return kith_error_set (error, KITH_ERR_NOT_FOUND,
                                "no database '%s'; there is: default", create->db);
+    if (s_partition_names (create, error))
+        return -1;
     row->id = self->next_id;
     row->db = "default";
     row->name = create->name;
