@@ -4,6 +4,7 @@
 #define KITH_PROXY_H
 
 #include "actors/common.h"
+#include "actors/owners.h"
 #include "engine/query/read.h"
 
 //  A collection as the proxy knows it. Shared by requests under way (`uses`); a stale one is only forgotten.
@@ -34,9 +35,7 @@ typedef struct {
     uint32_t known_count, known_capacity;
     kith_asking_t **asking;
     uint32_t asking_count, asking_capacity;
-    kith_address_t *owners;    //  of logs; role CLIENT: not known
-    uint32_t owner_count;
-    bool routing;    //  data_coord is being asked
+    kith_owners_t owners;
     bool ticking;
     struct kith_mutation *mutations;    //  under way
     struct kith_proxied *reads;         //  under way
@@ -51,9 +50,6 @@ kith_known_t *kith_proxy_known (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t 
 void kith_proxy_release (kith_known_t **known_p);
 void kith_proxy_forget (kith_proxy_t *self, kith_known_t *known);
 void kith_proxy_forget_name (kith_proxy_t *self, const char *db, const char *name);
-bool kith_proxy_owner (kith_proxy_t *self, kith_ctx_t *ctx, uint32_t log,
-                       kith_address_t *owner);
-void kith_proxy_owner_wrong (kith_proxy_t *self, uint32_t log);
 bool kith_proxy_delegator (kith_proxy_t *self, kith_ctx_t *ctx, kith_known_t *known,
                            uint32_t shard, kith_address_t *delegator);
 void kith_proxy_delegators_wrong (kith_known_t *known);

@@ -578,7 +578,7 @@ s_open_told (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
     }
     else if (end != KITH_END_STOPPED) {
         kith_end_error (end, *answer_p, &open->error);
-        kith_proxy_owner_wrong (open->proxy, log);
+        kith_owners_wrong (&open->proxy->owners, log);
     }
     if (!--open->out)
         s_open_end (end == KITH_END_STOPPED ? NULL : ctx, open);
@@ -612,7 +612,7 @@ s_open (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         kith_address_t owner;
         if (!first)
             continue;
-        if (!kith_proxy_owner (self, ctx, log, &owner)) {
+        if (!kith_owners_find (&self->owners, ctx, log, &owner)) {
             kith_error_set (&open->error, KITH_ERR_BUSY, "log %u has no owner yet", log);
             continue;
         }

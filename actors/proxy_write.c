@@ -164,7 +164,7 @@ s_written (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
             && mutation->error.code != KITH_ERR_UNREACHABLE)
             mutation->failed = true;
         else if (mutation->error.code != KITH_ERR_BUSY)
-            kith_proxy_owner_wrong (self, definition->channels [shard].log);
+            kith_owners_wrong (&self->owners, definition->channels [shard].log);
     }
     s_go (self, ctx, mutation);
 }
@@ -176,7 +176,7 @@ s_send (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation, uint32_t shar
     const kith_proto_channel_ref_t *channel = &definition->channels [shard];
     part_t *part = &mutation->parts [shard];
     kith_address_t owner;
-    if (!kith_proxy_owner (self, ctx, channel->log, &owner))
+    if (!kith_owners_find (&self->owners, ctx, channel->log, &owner))
         return;
     const kith_proto_insert_t *insert = mutation->request->body;
     const kith_proto_remove_t *remove = mutation->request->body;

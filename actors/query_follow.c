@@ -200,7 +200,7 @@ s_fetched (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
         kith_query_refresh (self, ctx, channel, true);    //  Y3, Y4
         return;
     }
-    kith_query_owner_wrong (self, channel->log);
+    kith_owners_wrong (&self->owners, channel->log);
     kith_query_retry (self, ctx);
 }
 
@@ -209,7 +209,7 @@ kith_query_fetch (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t
 {
     kith_address_t owner;
     if (!channel->following || channel->applying || channel->restarting || channel->gone
-        || !kith_query_owner (self, ctx, channel->log, &owner))
+        || !kith_owners_find (&self->owners, ctx, channel->log, &owner))
         return;
     if (channel->fetching) {
         //  An owner that died answers nothing: as soon as another is known, it is asked instead

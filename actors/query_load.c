@@ -281,7 +281,7 @@ s_caught (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
         return;
     }
     else {
-        kith_query_owner_wrong (self, channel->log);
+        kith_owners_wrong (&self->owners, channel->log);
         kith_query_retry (self, ctx);
         return;
     }
@@ -293,7 +293,7 @@ s_catch_up (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
 {
     kith_query_channel_t *channel = held->channel;
     kith_address_t owner;
-    if (held->busy || !kith_query_owner (self, ctx, channel->log, &owner))
+    if (held->busy || !kith_owners_find (&self->owners, ctx, channel->log, &owner))
         return;
     kith_msg_t *msg = kith_msg_new (KITH_KIND_FETCH);
     kith_proto_fetch_t *fetch = msg->body;

@@ -50,50 +50,11 @@ kith_query_back (kith_query_channel_t *channel)
     return true;
 }
 
-//  Owners of logs
-
 static void
-s_routed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
-          void *arg)
+s_owners_told (void *arg_self, kith_ctx_t *ctx, bool told)
 {
-    kith_query_node_t *self = arg_self;
-    (void) arg;
-    self->routing = false;
-    if (end == KITH_END_STOPPED)
-        return;
-    if (end == KITH_END_OK) {
-        const kith_proto_log_routes_t *routes = (*answer_p)->body;
-        for (uint32_t i = 0; i < routes->logs_count; i++)
-            if (routes->logs [i].log < self->owner_count && routes->logs [i].open)
-                self->owners [routes->logs [i].log] =
-                    kith_address_from (&routes->logs [i].owner);
-    }
-    kith_query_retry (self, ctx);
-}
-
-bool
-kith_query_owner (kith_query_node_t *self, kith_ctx_t *ctx, uint32_t log,
-                  kith_address_t *owner)
-{
-    if (log >= self->owner_count)
-        return false;
-    *owner = self->owners [log];
-    if (owner->role == KITH_ROLE_DATA_NODE)
-        return true;
-    if (!self->routing) {
-        self->routing = true;
-        kith_msg_t *msg = kith_msg_new (KITH_KIND_ROUTE_LOGS);
-        kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
-                       s_routed, NULL);
-    }
-    return false;
-}
-
-void
-kith_query_owner_wrong (kith_query_node_t *self, uint32_t log)
-{
-    if (log < self->owner_count)
-        memset (&self->owners [log], 0, sizeof self->owners [log]);
+    (void) told;
+    kith_query_retry (arg_self, ctx);
 }
 
 void
@@ -169,8 +130,7 @@ s_init (kith_ctx_t *ctx, zconfig_t *config)
     }
     kith_query_node_t *self = kith_new (sizeof *self);
     self->objects = objects;
-    self->owner_count = kith_ctx_cluster (ctx)->logs;
-    self->owners = kith_new ((self->owner_count + 1) * sizeof *self->owners);
+    kith_owners_init (&self->owners, ctx, s_owners_told);
     s_hello (self, ctx);
     return self;
 }
@@ -243,7 +203,7 @@ s_stop (void **self_p, kith_ctx_t *ctx)
     for (uint32_t i = 0; i < self->channel_count; i++)
         kith_query_channel_free (&self->channels [i]);
     free (self->channels);
-    free (self->owners);
+    kith_owners_free (&self->owners);
     free (self);
     *self_p = NULL;
 }

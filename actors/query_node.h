@@ -4,6 +4,7 @@
 #define KITH_QUERY_NODE_H
 
 #include "actors/common.h"
+#include "actors/owners.h"
 #include "engine/query/read.h"
 
 //  A sealed segment held here:
@@ -138,9 +139,7 @@ typedef struct {
     kith_query_channel_t **channels;
     uint32_t channel_count, channel_capacity;
     kith_objects_t *objects;
-    kith_address_t *owners;    //  of logs; role CLIENT: not known
-    uint32_t owner_count;
-    bool routing;
+    kith_owners_t owners;
     bool ticking;
 } kith_query_node_t;
 
@@ -156,10 +155,6 @@ kith_query_channel_t *kith_query_channel (kith_query_node_t *self, uint64_t id);
 bool kith_query_back (kith_query_channel_t *channel);
 void kith_query_channel_free (kith_query_channel_t **self_p);
 
-//  Owner of a log; false: not known yet, it is being asked and everything is tried again then.
-bool kith_query_owner (kith_query_node_t *self, kith_ctx_t *ctx, uint32_t log,
-                       kith_address_t *owner);
-void kith_query_owner_wrong (kith_query_node_t *self, uint32_t log);
 void kith_query_retry (kith_query_node_t *self, kith_ctx_t *ctx);
 
 //  query_follow.c: FETCH and apply (Y1-Y4)

@@ -67,7 +67,7 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
         for (kith_read_t *read = channel->reads; read; read = read->next)
             if (read->ask == was.ask)
                 read->ask = 0;
-        kith_query_owner_wrong (self, channel->log);
+        kith_owners_wrong (&self->owners, channel->log);
         kith_query_retry (self, ctx);
         return;
     }
@@ -92,7 +92,8 @@ s_ask (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
     for (const kith_read_t *read = channel->reads; read; read = read->next)
         needed = needed || (read->asked && !read->required_known && !read->ask);
     kith_address_t owner;
-    if (!needed || channel->asking || !kith_query_owner (self, ctx, channel->log, &owner))
+    if (!needed || channel->asking
+        || !kith_owners_find (&self->owners, ctx, channel->log, &owner))
         return;
     channel->ask++;
     for (kith_read_t *read = channel->reads; read; read = read->next)
@@ -201,7 +202,7 @@ kith_query_reads_go (kith_query_node_t *self, kith_ctx_t *ctx,
         if (read->holder && !read->asked && now - read->began_us > DOUBT_US) {
             //  Records that are late: maybe their log has another owner by now
             read->asked = true;
-            kith_query_owner_wrong (self, channel->log);
+            kith_owners_wrong (&self->owners, channel->log);
             kith_query_fetch (self, ctx, channel);
         }
         if (!error.code && read->request->deadline_us
