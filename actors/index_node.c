@@ -45,12 +45,8 @@ static int
 s_put (build_t *build, const kith_graph_t *graph)
 {
     const kith_proto_index_build_t *ask = build->request->body;
-    kith_graph_section_t parts [16];
     kith_section_t sections [16];
-    const size_t count = kith_graph_sections (graph, parts);
-    for (size_t i = 0; i < count; i++)
-        sections [i] = (kith_section_t){
-            .id = parts [i].id, .data = parts [i].data, .size = parts [i].size};
+    const size_t count = kith_graph_sections (graph, sections);
     const kith_file_info_t info = {.kind = KITH_FILE_GRAPH,
                                    .cluster = build->cluster,
                                    .channel = ask->channel,

@@ -9,11 +9,12 @@
 
 //  Rows of one block, as a segment or a growing chunk holds them.
 typedef struct {
-    const void *vectors;    //  rows x dim float32, contiguous
+    const void *vectors;    //  rows x dim of `type`, contiguous
     const float *norms;     //  rows; null unless cosine
     uint32_t rows;
     uint32_t dim;
     kith_metric_t metric;
+    kith_vector_t type;    //  0: float32
 } kith_rows_t;
 
 //  Pushes the rows allowed by `live` (null: all) into tops [0 .. nq), each hit with part and row + first_row. Distances pushed are

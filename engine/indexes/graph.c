@@ -112,7 +112,7 @@ void
 kith_graph_describe (const kith_graph_t *self, kith_graph_info_t *info)
 {
     const kith_graph_header_t *header = &self->header;
-    kith_graph_section_t sections [16];
+    kith_section_t sections [16];
     size_t count = kith_graph_sections (self, sections);
     *info = (kith_graph_info_t){
         .rows = header->rows, .degree = header->degree, .levels = header->levels + 1};
@@ -247,26 +247,26 @@ s_upper_links (const kith_graph_header_t *header)
 
 //  What each section must be; data null: it must be absent
 static size_t
-s_layout (const kith_graph_t *self, kith_graph_section_t sections [16])
+s_layout (const kith_graph_t *self, kith_section_t sections [16])
 {
     const kith_graph_header_t *header = &self->header;
-    const kith_graph_section_t all [] = {
-        {KITH_GRAPH_HEADER, header, sizeof *header},
-        {KITH_GRAPH_LINKS, self->links, (uint64_t) header->rows * header->degree * 4},
+    const kith_section_t all [] = {
+        {KITH_GRAPH_HEADER, header, sizeof *header, 0},
+        {KITH_GRAPH_LINKS, self->links, (uint64_t) header->rows * header->degree * 4, 0},
         {KITH_GRAPH_UPPER_ROWS, self->upper_rows,
-         header->levels ? (uint64_t) header->counts [0] * 4 : 0},
-        {KITH_GRAPH_UPPER_LINKS, self->upper_links,
-         (uint64_t) s_upper_links (header) * 4},
-        {KITH_GRAPH_TWINS, self->twins, self->twins ? (uint64_t) header->rows * 4 : 0},
-        {KITH_GRAPH_CODES, self->codes, (uint64_t) header->rows * header->code_bytes},
-        {KITH_GRAPH_SCALE, self->scale, header->code ? (uint64_t) header->dim * 8 : 0},
+         header->levels ? (uint64_t) header->counts [0] * 4 : 0, 0},
+        {KITH_GRAPH_UPPER_LINKS, self->upper_links, (uint64_t) s_upper_links (header) * 4,
+         0},
+        {KITH_GRAPH_TWINS, self->twins, self->twins ? (uint64_t) header->rows * 4 : 0, 0},
+        {KITH_GRAPH_CODES, self->codes, (uint64_t) header->rows * header->code_bytes, 0},
+        {KITH_GRAPH_SCALE, self->scale, header->code ? (uint64_t) header->dim * 8 : 0, 0},
     };
     memcpy (sections, all, sizeof all);
     return sizeof all / sizeof all [0];
 }
 
 size_t
-kith_graph_sections (const kith_graph_t *self, kith_graph_section_t sections [16])
+kith_graph_sections (const kith_graph_t *self, kith_section_t sections [16])
 {
     size_t count = s_layout (self, sections), used = 0;
     for (size_t index = 0; index < count; index++)

@@ -13,6 +13,7 @@
 #include "base/parallel.h"
 #include "base/topk.h"
 #include "engine/indexes/flat.h"
+#include "storage/snapshot.h"
 
 typedef struct {
     uint32_t degree;          //  R of level 0; 0: by dimension (32, 48, 64)
@@ -31,6 +32,10 @@ typedef struct kith_graph kith_graph_t;
 uint64_t
 kith_graph_build_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *params);
 
+//  Bytes that the graph itself takes at most, beside the vectors.
+uint64_t
+kith_graph_load_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *params);
+
 //  Builds over all rows (dead ones too: they navigate). CANCELLED or NO_MEMORY on failure. After the build the graph measures itself on
 //  held-out perturbed rows against exact search and keeps recall@10 -> effort (kith_graph_effort).
 kith_graph_t *kith_graph_build (const kith_rows_t *rows,
@@ -38,18 +43,12 @@ kith_graph_t *kith_graph_build (const kith_rows_t *rows,
 void kith_graph_destroy (kith_graph_t **self_p);
 
 //  Sections to store (ids and bytes point into the graph; count <= 16).
-typedef struct {
-    uint32_t id;
-    const void *data;
-    uint64_t size;
-} kith_graph_section_t;
-size_t kith_graph_sections (const kith_graph_t *self, kith_graph_section_t sections [16]);
+size_t kith_graph_sections (const kith_graph_t *self, kith_section_t sections [16]);
 
 //  Uses sections in place (they must outlive the graph); every id, count and position is checked against rows, so that hostile bytes
 //  end in CORRUPT. rows are the same as at the build.
-kith_graph_t *
-kith_graph_open (const kith_rows_t *rows, const kith_graph_section_t *sections,
-                 size_t count, kith_error_t *error);
+kith_graph_t *kith_graph_open (const kith_rows_t *rows, const kith_section_t *sections,
+                               size_t count, kith_error_t *error);
 
 //  A search's scratch memory, reused from search to search by one thread at a time; grows as needed.
 typedef struct kith_graph_scratch kith_graph_scratch_t;

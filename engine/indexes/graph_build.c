@@ -664,3 +664,14 @@ kith_graph_build_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *
     uint64_t batch = (rows / BATCH_SHARE + CHUNK) * degree * (2 * sizeof (s_back_t) + 4);
     return rows * row + batch + threads * (rows + sizeof (s_candidates_t) + 65536);
 }
+
+uint64_t
+kith_graph_load_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *params)
+{
+    uint64_t degree = s_degree (dim, params);
+    //  Upper levels hold one row in degree / 2, each with its row, and half the links; the last 4 are twins
+    return rows
+               * (degree * sizeof (uint32_t) + sizeof (uint32_t) + 4
+                  + kith_graph_code_bytes (KITH_GRAPH_NIBBLES, dim))
+           + sizeof (kith_graph_header_t) + 8ull * dim;
+}

@@ -5,8 +5,8 @@
 #include "base/bytes.h"
 #include "engine/indexes/graph_layout.h"
 
-static const kith_graph_section_t *
-s_find (const kith_graph_section_t *sections, size_t count, uint32_t id)
+static const kith_section_t *
+s_find (const kith_section_t *sections, size_t count, uint32_t id)
 {
     for (size_t index = 0; index < count; index++)
         if (sections [index].id == id && sections [index].size)
@@ -149,10 +149,10 @@ s_check_content (kith_graph_t *self, kith_error_t *error)
 
 //  The data of section `id` if it has just `size` bytes and lies on a multiple of 4; a size of 0 wants none
 static int
-s_take (const kith_graph_section_t *sections, size_t count, uint32_t id, uint64_t size,
+s_take (const kith_section_t *sections, size_t count, uint32_t id, uint64_t size,
         const void **data)
 {
-    const kith_graph_section_t *section = s_find (sections, count, id);
+    const kith_section_t *section = s_find (sections, count, id);
     *data = section ? section->data : NULL;
     if (size == 0)
         return section ? -1 : 0;
@@ -161,7 +161,7 @@ s_take (const kith_graph_section_t *sections, size_t count, uint32_t id, uint64_
 }
 
 static int
-s_take_all (kith_graph_t *self, const kith_graph_section_t *sections, size_t count)
+s_take_all (kith_graph_t *self, const kith_section_t *sections, size_t count)
 {
     const kith_graph_header_t *header = &self->header;
     uint64_t upper = 0, rows = header->rows;
@@ -193,10 +193,10 @@ s_take_all (kith_graph_t *self, const kith_graph_section_t *sections, size_t cou
 }
 
 kith_graph_t *
-kith_graph_open (const kith_rows_t *rows, const kith_graph_section_t *sections,
-                 size_t count, kith_error_t *error)
+kith_graph_open (const kith_rows_t *rows, const kith_section_t *sections, size_t count,
+                 kith_error_t *error)
 {
-    const kith_graph_section_t *section = s_find (sections, count, KITH_GRAPH_HEADER);
+    const kith_section_t *section = s_find (sections, count, KITH_GRAPH_HEADER);
     if (!section || section->size != sizeof (kith_graph_header_t)) {
         s_corrupt (error, "it has no header");
         return NULL;

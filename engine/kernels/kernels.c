@@ -104,6 +104,23 @@ kith_kernels_choose (const char *name)
     return 0;
 }
 
+size_t
+kith_vector_bytes (kith_vector_t type, uint32_t dim)
+{
+    switch (type) {
+        case KITH_VECTOR_FLOAT32:
+            return (size_t) dim * 4;
+        case KITH_VECTOR_FLOAT16:
+        case KITH_VECTOR_BFLOAT16:
+            return (size_t) dim * 2;
+        case KITH_VECTOR_INT8:
+            return dim;
+        case KITH_VECTOR_BINARY:
+            return (dim + 7) / 8;
+    }
+    return 0;
+}
+
 const char *
 kith_metric_name (kith_metric_t metric)
 {

@@ -16,6 +16,15 @@ typedef enum {
     KITH_METRIC_COSINE = 3    //  score: cosine, descending
 } kith_metric_t;
 
+//  How the numbers of a vector are stored
+typedef enum {
+    KITH_VECTOR_FLOAT32 = 0,
+    KITH_VECTOR_FLOAT16 = 1,
+    KITH_VECTOR_BFLOAT16 = 2,
+    KITH_VECTOR_INT8 = 3,
+    KITH_VECTOR_BINARY = 4    //  a bit a dimension, the lowest of each byte first
+} kith_vector_t;
+
 typedef enum {
     KITH_ISA_SCALAR = 0,
     KITH_ISA_AVX2 = 1,     //  with FMA
@@ -66,6 +75,9 @@ const kith_kernels_t *kith_kernels_of (kith_isa_t isa);
 
 //  Chooses by name ("scalar", "avx2", "avx512", "auto") before any other thread runs; -1: unknown or not on this CPU.
 int kith_kernels_choose (const char *name);
+
+//  Bytes of a vector of dim numbers.
+size_t kith_vector_bytes (kith_vector_t type, uint32_t dim);
 
 //  "l2", "ip", "cosine"; 0: none such.
 const char *kith_metric_name (kith_metric_t metric);

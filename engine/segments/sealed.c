@@ -267,7 +267,7 @@ s_index_of (const kith_sealed_t *self, uint32_t field)
 //  Copies the sections of an index file into one run of memory: a file cannot be mapped in pages of 2 MiB, and the
 //  walk of a graph is random reads (ENGINE 3.1). The file is not needed after it.
 static int
-s_copy_sections (kith_container_t *container, kith_graph_section_t *sections,
+s_copy_sections (kith_container_t *container, kith_section_t *sections,
                  size_t count, void **memory, kith_error_t *error)
 {
     uint64_t bytes = 0;
@@ -307,7 +307,7 @@ s_open_graph (const kith_sealed_t *self, uint32_t index, kith_container_t *conta
                         field->name, info->segment, info->rows);
         return NULL;
     }
-    kith_graph_section_t sections [64];
+    kith_section_t sections [64];
     size_t count = kith_container_count (container);
     if (count > sizeof sections / sizeof sections [0]) {
         kith_error_set (error, KITH_ERR_CORRUPT, "index of field %s: %zu sections",

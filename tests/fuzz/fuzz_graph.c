@@ -13,7 +13,7 @@ typedef struct {
     float vectors [ROWS * DIM];
     float norms [ROWS];
     kith_rows_t rows;
-    kith_graph_section_t sections [16];
+    kith_section_t sections [16];
     size_t count;
 } s_world_t;
 
@@ -88,7 +88,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     if (size < 3)
         return 0;
     const s_world_t *world = worlds [data [0] % 2];
-    kith_graph_section_t sections [16];
+    kith_section_t sections [16];
     uint8_t *bytes [16];
     for (size_t index = 0; index < world->count; index++) {
         sections [index] = world->sections [index];

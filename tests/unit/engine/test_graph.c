@@ -236,7 +236,7 @@ Test (graph, calibrated_recall_is_kept)
 static bool
 s_same_sections (const kith_graph_t *a, const kith_graph_t *b)
 {
-    kith_graph_section_t left [16], right [16];
+    kith_section_t left [16], right [16];
     size_t count = kith_graph_sections (a, left);
     if (count != kith_graph_sections (b, right))
         return false;
@@ -265,7 +265,7 @@ Test (graph, same_bytes_for_any_number_of_threads)
 
 //  Sections as a file would give them back
 static size_t
-s_copy (const kith_graph_t *graph, kith_graph_section_t sections [16])
+s_copy (const kith_graph_t *graph, kith_section_t sections [16])
 {
     size_t count = kith_graph_sections (graph, sections);
     for (size_t index = 0; index < count; index++) {
@@ -277,7 +277,7 @@ s_copy (const kith_graph_t *graph, kith_graph_section_t sections [16])
 }
 
 static void
-s_drop (kith_graph_section_t *sections, size_t count)
+s_drop (kith_section_t *sections, size_t count)
 {
     for (size_t index = 0; index < count; index++) {
         union {
@@ -313,7 +313,7 @@ Test (graph, opened_answers_as_built)
     for (uint32_t index = 0; index < 3; index++) {
         data_t built = s_data (KITH_METRIC_COSINE, ROWS, DIM, shapes [index]);
         s_build (&built, 2);
-        kith_graph_section_t sections [16];
+        kith_section_t sections [16];
         size_t count = s_copy (built.graph, sections);
         data_t opened = built;
         kith_error_t error;
@@ -331,7 +331,7 @@ Test (graph, sections_of_other_rows_are_refused)
 {
     data_t data = s_data (KITH_METRIC_L2, 1000, DIM, UNIFORM);
     s_build (&data, 1);
-    kith_graph_section_t sections [16];
+    kith_section_t sections [16];
     size_t count = kith_graph_sections (data.graph, sections);
     kith_rows_t wrong [3] = {data.rows, data.rows, data.rows};
     wrong [0].rows--;
@@ -344,7 +344,7 @@ Test (graph, sections_of_other_rows_are_refused)
         cr_assert_neq (error.message [0], '\0');
     }
     for (size_t missing = 0; missing < count; missing++) {
-        kith_graph_section_t fewer [16];
+        kith_section_t fewer [16];
         memcpy (fewer, sections, sizeof fewer);
         fewer [missing].size = 0;
         cr_assert_null (kith_graph_open (&data.rows, fewer, count, NULL));
@@ -356,7 +356,7 @@ Test (graph, sections_of_other_rows_are_refused)
 
 //  One damage: a word of a section becomes something else; the graph is refused or searched, never a crash
 static bool
-s_mutate (const data_t *data, kith_graph_section_t *sections, size_t count, uint64_t seed)
+s_mutate (const data_t *data, kith_section_t *sections, size_t count, uint64_t seed)
 {
     kith_random_t random;
     kith_random_seed (&random, seed);
@@ -400,7 +400,7 @@ Test (graph, damaged_sections_never_crash)
     for (uint32_t index = 0; index < 3; index++) {
         data_t data = s_data (KITH_METRIC_COSINE, 2000, 12, shapes [index]);
         s_build (&data, 2);
-        kith_graph_section_t sections [16];
+        kith_section_t sections [16];
         size_t count = s_copy (data.graph, sections);
         for (uint64_t seed = 0; seed < 2000; seed++)
             if (s_mutate (&data, sections, count, seed))
@@ -559,7 +559,7 @@ Test (graph, tiny)
             data_t data = s_data (KITH_METRIC_COSINE, rows, 5, shape);
             s_build (&data, 2);
             cr_assert_eq (s_recall (&data, shape, (kith_graph_query_t){.k = 100}), 1.0);
-            kith_graph_section_t sections [16];
+            kith_section_t sections [16];
             size_t count = kith_graph_sections (data.graph, sections);
             kith_graph_t *opened = kith_graph_open (&data.rows, sections, count, NULL);
             cr_assert (opened, "%u rows, shape %d", rows, (int) shape);

@@ -378,7 +378,7 @@ s_put_graph (const channel_t *self, kith_segment_t *segment, uint64_t of,
     kith_graph_params_t params = {.seed = 1};
     kith_graph_t *graph = kith_graph_build (&rows, &params, &error);
     cr_assert (graph, "%s", error.message);
-    kith_graph_section_t parts [16];
+    kith_section_t parts [16];
     kith_section_t sections [16] = {0};
     size_t count = kith_graph_sections (graph, parts);
     for (size_t index = 0; index < count; index++) {
