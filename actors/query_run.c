@@ -176,6 +176,14 @@ s_view (const kith_read_t *read)
     };
 }
 
+//  The asker waits no longer
+static bool
+s_late (void *arg)
+{
+    const kith_read_t *read = arg;
+    return kith_ctx_past (read->ctx, read->request->deadline_us);
+}
+
 static void
 s_run_search (kith_read_t *read)
 {
@@ -209,11 +217,16 @@ s_run_search (kith_read_t *read)
                             .effort = plan->effort,
                             .recall = plan->recall,
                             .skip = skip,
-                            .explain = plan->explain};
+                            .explain = plan->explain,
+                            .stop = read->request->deadline_us ? s_late : NULL,
+                            .stop_arg = read};
     search.queries = (const float *) (const void *) kith_frame_data (queries);
     const kith_view_t view = s_view (read);
     read->own_failed =
         kith_view_search (&view, &search, &read->found, &read->own_error) != 0;
+    if (read->own_failed && read->own_error.code == KITH_ERR_CANCELLED)
+        kith_error_set (&read->own_error, KITH_ERR_TIMEOUT,
+                        "the search was stopped at its deadline");
 }
 
 static void
@@ -609,6 +622,7 @@ kith_query_run (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read)
     const kith_proto_query_t *query = search ? NULL : s_query (read);
     read->next = NULL;
     read->ran_us = kith_ctx_now_us (ctx);
+    read->ctx = ctx;
     read->schema = kith_schema_share (read->channel->schema);
     read->channel->uses++;
     if (s_filter (read, search ? search->filter : query->filter)
