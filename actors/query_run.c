@@ -95,7 +95,7 @@ s_fields (kith_read_t *read, const char **names, uint32_t count)
     if (!count || all) {
         for (uint32_t i = 0; i < kith_schema_count (read->schema); i++) {
             const kith_field_t *field = kith_schema_field (read->schema, i);
-            if (!field->key && (all || field->type != KITH_TYPE_FLOAT_VECTOR))
+            if (!field->key && (all || !kith_type_is_vector (field->type)))
                 read->fields [read->field_count++] = field->id;
         }
         return 0;
@@ -197,7 +197,8 @@ s_run_search (kith_read_t *read)
     if (!field
         || s_column_of (s_keys (read), read->schema, &batch, &skip, &read->own_error))
         return;
-    const uint64_t wanted = (uint64_t) plan->nq * field->dim * 4;
+    const uint64_t wanted =
+        (uint64_t) plan->nq * kith_type_width (field->type, field->dim);
     if (!queries || kith_frame_size (queries) != wanted) {
         kith_error_set (&read->own_error, KITH_ERR_DIMENSION_MISMATCH,
                         "%u queries for '%s' of %u dimensions are %" PRIu64
@@ -211,16 +212,16 @@ s_run_search (kith_read_t *read)
                         "%u rows to skip for %u queries", skip->rows, plan->nq);
         return;
     }
-    kith_search_t search = {.field = field,
-                            .nq = plan->nq,
-                            .k = plan->k,
-                            .effort = plan->effort,
-                            .recall = plan->recall,
-                            .skip = skip,
-                            .explain = plan->explain,
-                            .stop = read->request->deadline_us ? s_late : NULL,
-                            .stop_arg = read};
-    search.queries = (const float *) (const void *) kith_frame_data (queries);
+    const kith_search_t search = {.field = field,
+                                  .queries = kith_frame_data (queries),
+                                  .nq = plan->nq,
+                                  .k = plan->k,
+                                  .effort = plan->effort,
+                                  .recall = plan->recall,
+                                  .skip = skip,
+                                  .explain = plan->explain,
+                                  .stop = read->request->deadline_us ? s_late : NULL,
+                                  .stop_arg = read};
     const kith_view_t view = s_view (read);
     read->own_failed =
         kith_view_search (&view, &search, &read->found, &read->own_error) != 0;

@@ -238,6 +238,9 @@ s_limit (const s_search_t *search, uint32_t query, float query_norm, float norm_
         case KITH_METRIC_COSINE:
             return query_norm < 1e-15f ? INFINITY
                                        : worst * query_norm + slack * query_norm;
+        case KITH_METRIC_HAMMING:
+        case KITH_METRIC_JACCARD:
+            break;
     }
     return INFINITY;
 }

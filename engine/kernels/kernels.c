@@ -131,6 +131,10 @@ kith_metric_name (kith_metric_t metric)
             return "ip";
         case KITH_METRIC_COSINE:
             return "cosine";
+        case KITH_METRIC_HAMMING:
+            return "hamming";
+        case KITH_METRIC_JACCARD:
+            return "jaccard";
     }
     return "unknown";
 }
@@ -138,7 +142,7 @@ kith_metric_name (kith_metric_t metric)
 kith_metric_t
 kith_metric_of_name (const char *name)
 {
-    for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_COSINE; metric++)
+    for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_JACCARD; metric++)
         if (strcmp (kith_metric_name (metric), name) == 0)
             return metric;
     return (kith_metric_t) 0;
@@ -164,6 +168,8 @@ kith_score_of_product (kith_metric_t metric, float product, float norm_a, float 
     float norms = norm_a * norm_b;
     switch (metric) {
         case KITH_METRIC_L2:
+        case KITH_METRIC_HAMMING:
+        case KITH_METRIC_JACCARD:
             return s_ordered (product, INFINITY);
         case KITH_METRIC_IP:
             return s_ordered (product, -INFINITY);

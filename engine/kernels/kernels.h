@@ -11,9 +11,12 @@
 #include "base/base.h"
 
 typedef enum {
-    KITH_METRIC_L2 = 1,       //  score: squared distance, ascending
-    KITH_METRIC_IP = 2,       //  score: inner product, descending
-    KITH_METRIC_COSINE = 3    //  score: cosine, descending
+    KITH_METRIC_L2 = 1,         //  score: squared distance, ascending
+    KITH_METRIC_IP = 2,         //  score: inner product, descending
+    KITH_METRIC_COSINE = 3,     //  score: cosine, descending
+    KITH_METRIC_HAMMING = 4,    //  binary; score: bits that differ, ascending
+    KITH_METRIC_JACCARD =
+        5    //  binary; score: 1 - common bits / bits of either, ascending
 } kith_metric_t;
 
 //  How the numbers of a vector are stored
@@ -91,7 +94,7 @@ float kith_norm (const void *vector, uint32_t dim);
 static inline float
 kith_score_distance (kith_metric_t metric, float score)
 {
-    return metric == KITH_METRIC_L2 ? score : -score;
+    return metric == KITH_METRIC_IP || metric == KITH_METRIC_COSINE ? -score : score;
 }
 
 //  The score that every answer carries: exact, one kernel, bit-equal everywhere. norms are kith_norm of each side

@@ -22,7 +22,7 @@ typedef struct {
 
 typedef struct {
     const kith_field_t *field;    //  vector field
-    const float *queries;         //  nq x dim, 8-byte aligned at least
+    const void *queries;          //  nq vectors of the field's type, at any address
     uint32_t nq;
     uint32_t k;
     uint32_t effort;              //  0: by recall

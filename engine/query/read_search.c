@@ -1,18 +1,19 @@
 //  read_search.c - search over the segments of one view
 //  SPDX-License-Identifier: Apache-2.0
-#include <math.h>
 #include <pthread.h>
 
+#include "base/vector.h"
 #include "engine/query/answer.h"
 #include "engine/query/filter_eval.h"
 #include "engine/query/read.h"
+#include "engine/segments/vectors.h"
 
 //  A search under way
 typedef struct {
     const kith_view_t *view;
     const kith_search_t *search;
     kith_visible_t visible;
-    float *queries;       //  nq x dim, 64-byte aligned
+    void *queries;        //  nq vectors, 64-byte aligned
     float *norms;         //  nq; null unless cosine
     uint32_t k;           //  one more than asked when a key is left out
     kith_topk_t *tops;    //  nq; null until a row is compared
@@ -61,22 +62,17 @@ s_scratch (void)
 static int
 s_check_queries (const kith_search_t *search, kith_error_t *error)
 {
-    uint32_t dim = search->field->dim;
-    for (uint32_t query = 0; query < search->nq; query++) {
-        for (uint32_t index = 0; index < dim; index++) {
-            float value;
-            memcpy (&value,
-                    (const char *) search->queries
-                        + ((size_t) query * dim + index) * sizeof value,
-                    sizeof value);
-            if (!isfinite (value))
-                return kith_error_set (error, KITH_ERR_NOT_FINITE,
-                                       "query %" PRIu32 ": number %" PRIu32
-                                       " of the vector is not finite",
-                                       query, index);
-        }
-    }
-    return 0;
+    const kith_field_t *field = search->field;
+    size_t width = kith_type_width (field->type, field->dim);
+    uint32_t query = 0;
+    if (kith_vector_finite (field->type, field->dim, search->queries, search->nq))
+        return 0;
+    while (kith_vector_finite (field->type, field->dim,
+                               (const char *) search->queries + query * width, 1))
+        query++;
+    return kith_error_set (
+        error, KITH_ERR_NOT_FINITE,
+        "query %" PRIu32 ": the vector has a number that is not finite", query);
 }
 
 static int
@@ -96,6 +92,11 @@ s_check_skip (const kith_view_t *view, const kith_search_t *search, kith_error_t
 static int
 s_check (const kith_view_t *view, const kith_search_t *search, kith_error_t *error)
 {
+    if (search->field->type != KITH_TYPE_FLOAT_VECTOR)
+        return kith_error_set (error, KITH_ERR_UNSUPPORTED,
+                               "field %s is %s, which is stored but not searched yet",
+                               search->field->name,
+                               kith_type_name (search->field->type));
     if (search->k == 0 || search->k > KITH_K_MAX)
         return kith_error_set (error, KITH_ERR_INVALID,
                                "k is %" PRIu32 ", from 1 to %u are allowed", search->k,
@@ -107,7 +108,8 @@ s_check (const kith_view_t *view, const kith_search_t *search, kith_error_t *err
                                ": from 1 to %u queries and at most %u rows in all are "
                                "allowed",
                                search->nq, search->k, KITH_NQ_MAX, KITH_NQ_K_MAX);
-    if ((uint64_t) search->nq * search->field->dim * 4 > KITH_QUERY_BYTES_MAX)
+    if ((uint64_t) search->nq * kith_type_width (search->field->type, search->field->dim)
+        > KITH_QUERY_BYTES_MAX)
         return kith_error_set (error, KITH_ERR_LIMIT,
                                "%" PRIu32 " query vectors take more than %u bytes",
                                search->nq, KITH_QUERY_BYTES_MAX);
@@ -129,7 +131,7 @@ s_prepare (s_searcher_t *self, kith_error_t *error)
 {
     const kith_search_t *search = self->search;
     const kith_field_t *field = search->field;
-    size_t bytes = (size_t) search->nq * field->dim * sizeof (float);
+    size_t bytes = (size_t) search->nq * kith_type_width (field->type, field->dim);
     self->queries = kith_alloc64 (bytes);
     self->tops = kith_new (search->nq * sizeof self->tops [0]);
     if (!self->queries)
@@ -138,12 +140,10 @@ s_prepare (s_searcher_t *self, kith_error_t *error)
     memcpy (self->queries, search->queries, bytes);
     for (uint32_t query = 0; query < search->nq; query++)
         kith_topk_init (&self->tops [query], self->k);
-    if (field->metric != KITH_METRIC_COSINE)
+    if (!kith_field_has_norms (field))
         return 0;
     self->norms = kith_new (search->nq * sizeof (float));
-    for (uint32_t query = 0; query < search->nq; query++)
-        self->norms [query] =
-            kith_norm (self->queries + (size_t) query * field->dim, field->dim);
+    kith_field_norms (field, self->queries, search->nq, self->norms);
     return 0;
 }
 
@@ -331,7 +331,7 @@ s_answer (s_searcher_t *self, kith_error_t *error)
         kith_bytes_put_u32 (&self->found->counts, count);
         for (uint32_t index = 0; index < count; index++) {
             const kith_hit_t *hit = &top->hits [index];
-            bool rising = search->field->metric == KITH_METRIC_L2;
+            bool rising = kith_metric_ascending (search->field->metric);
             float score = rising ? hit->distance : -hit->distance;
             kith_pick_t pick = {.run = hit->part, .row = (uint32_t) hit->row};
             kith_bytes_put (&self->found->scores, &score, sizeof score);
@@ -374,7 +374,7 @@ kith_view_search (const kith_view_t *view, const kith_search_t *search,
                   kith_found_t *found, kith_error_t *error)
 {
     assert (view && search && search->field && found);
-    assert (search->field->type == KITH_TYPE_FLOAT_VECTOR);
+    assert (kith_type_is_vector (search->field->type));
     *found = (kith_found_t){0};
     if (s_check (view, search, error) != 0)
         return -1;

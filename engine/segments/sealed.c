@@ -3,6 +3,7 @@
 #include "engine/segments/sealed.h"
 
 #include "engine/segments/keyindex.h"
+#include "engine/segments/vectors.h"
 #include "storage/huge.h"
 
 enum { SYSTEM_FIELDS = 4 };
@@ -86,7 +87,7 @@ s_open_field (kith_sealed_t *self, uint32_t index, kith_error_t *error)
                                field->name);
     if (field->key)
         self->key = index;
-    if (field->type != KITH_TYPE_FLOAT_VECTOR || field->metric != KITH_METRIC_COSINE)
+    if (!kith_field_has_norms (field))
         return 0;
     uint64_t size = 0;
     const uint8_t *norms =
@@ -316,11 +317,8 @@ s_open_index (const kith_sealed_t *self, uint32_t index, kith_container_t *conta
     }
     if (s_copy_sections (container, sections, count, memory, error))
         return NULL;
-    kith_rows_t rows = {.vectors = self->columns [index].data,
-                        .norms = self->extras [index].norms,
-                        .rows = self->rows,
-                        .dim = field->dim,
-                        .metric = field->metric};
+    const kith_rows_t rows = kith_field_rows (field, self->columns [index].data,
+                                              self->extras [index].norms, self->rows);
     return kith_index_open (&rows, sections, count, error);
 }
 
@@ -335,7 +333,7 @@ kith_sealed_set_index (kith_sealed_t *self, uint32_t field, kith_container_t **i
     void *memory = NULL;
     kith_index_t *index = NULL;
     if (place == kith_schema_count (self->schema)
-        || self->columns [place].type != KITH_TYPE_FLOAT_VECTOR)
+        || !kith_type_is_vector (self->columns [place].type))
         kith_error_set (error, KITH_ERR_FIELD_NOT_FOUND,
                         "index: field %" PRIu32 " is no vector of %.80s", field,
                         kith_schema_name (self->schema));
