@@ -2,89 +2,47 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 
-#include "engine/kernels/kernels_isa.h"
+#include "engine/kernels/isa.h"
 
-//  Best table of this CPU for a call that came before any choice
-static const kith_kernels_t *s_best (void);
+//  Tables of the levels that this CPU has, weakest first; written once, before main.
+static kith_kernels_t s_tables [KITH_ISA_LEVELS_MAX];
+static uint32_t s_count;
 
-//  The one global of Kith: written before other threads run, or with the same value by each
+//  The choice: the one variable of Kith. Written before other threads run.
 static const kith_kernels_t *s_chosen;
 
-#if defined(__x86_64__)
-
-static bool
-s_cpu_has (kith_isa_t isa)
+__attribute__ ((constructor)) static void
+s_fill (void)
 {
-    __builtin_cpu_init ();
-    bool avx2 = __builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma");
-    switch (isa) {
-        case KITH_ISA_SCALAR:
-            return true;
-        case KITH_ISA_AVX2:
-            return avx2;
-        case KITH_ISA_AVX512:
-            return avx2 && __builtin_cpu_supports ("avx512f")
-                   && __builtin_cpu_supports ("avx512bw")
-                   && __builtin_cpu_supports ("avx512vl")
-                   && __builtin_cpu_supports ("avx512dq");
+    assert (kith_isa_levels_count <= KITH_ISA_LEVELS_MAX);
+    for (uint32_t index = 0; index < kith_isa_levels_count; index++) {
+        const kith_isa_level_t *level = &kith_isa_levels [index];
+        if (!level->has ())
+            break;
+        if (index > 0)
+            s_tables [index] = s_tables [index - 1];
+        s_tables [index].isa = level->isa;
+        s_tables [index].name = level->name;
+        s_tables [index].says = level->says;
+        level->fill (&s_tables [index]);
+        s_count = index + 1;
     }
-    return false;
+    s_chosen = &s_tables [s_count - 1];
 }
-
-static const kith_kernels_t *
-s_table (kith_isa_t isa)
-{
-    switch (isa) {
-        case KITH_ISA_SCALAR:
-            return &kith_kernels_scalar;
-        case KITH_ISA_AVX2:
-            return &kith_kernels_avx2;
-        case KITH_ISA_AVX512:
-            return &kith_kernels_avx512;
-    }
-    return NULL;
-}
-
-#else
-
-static bool
-s_cpu_has (kith_isa_t isa)
-{
-    return isa == KITH_ISA_SCALAR;
-}
-
-static const kith_kernels_t *
-s_table (kith_isa_t isa)
-{
-    return isa == KITH_ISA_SCALAR ? &kith_kernels_scalar : NULL;
-}
-
-#endif
 
 const kith_kernels_t *
 kith_kernels_of (kith_isa_t isa)
 {
-    return s_cpu_has (isa) ? s_table (isa) : NULL;
-}
-
-static const kith_kernels_t *
-s_best (void)
-{
-    const kith_kernels_t *best = kith_kernels_of (KITH_ISA_AVX512);
-    if (!best)
-        best = kith_kernels_of (KITH_ISA_AVX2);
-    return best ? best : &kith_kernels_scalar;
+    for (uint32_t index = 0; index < s_count; index++)
+        if (s_tables [index].isa == isa)
+            return &s_tables [index];
+    return NULL;
 }
 
 const kith_kernels_t *
 kith_kernels (void)
 {
-    const kith_kernels_t *table = __atomic_load_n (&s_chosen, __ATOMIC_RELAXED);
-    if (!table) {
-        table = s_best ();
-        __atomic_store_n (&s_chosen, table, __ATOMIC_RELAXED);
-    }
-    return table;
+    return s_chosen;
 }
 
 int
@@ -92,15 +50,13 @@ kith_kernels_choose (const char *name)
 {
     const kith_kernels_t *table = NULL;
     if (strcmp (name, "auto") == 0)
-        table = s_best ();
-    for (kith_isa_t isa = KITH_ISA_SCALAR; isa <= KITH_ISA_AVX512 && !table; isa++) {
-        const kith_kernels_t *candidate = kith_kernels_of (isa);
-        if (candidate && strcmp (candidate->name, name) == 0)
-            table = candidate;
-    }
+        table = &s_tables [s_count - 1];
+    for (uint32_t index = 0; index < s_count; index++)
+        if (strcmp (s_tables [index].name, name) == 0)
+            table = &s_tables [index];
     if (!table)
         return -1;
-    __atomic_store_n (&s_chosen, table, __ATOMIC_RELAXED);
+    s_chosen = table;
     return 0;
 }
 

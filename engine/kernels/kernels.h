@@ -27,8 +27,9 @@ typedef enum {
 
 typedef enum {
     KITH_ISA_SCALAR = 0,
-    KITH_ISA_AVX2 = 1,     //  with FMA
-    KITH_ISA_AVX512 = 2    //  F, BW, VL, DQ
+    KITH_ISA_AVX2 = 1,         //  with FMA and F16C
+    KITH_ISA_AVX512 = 2,       //  F, BW, VL, DQ
+    KITH_ISA_AVX512VNNI = 3    //  and VNNI
 } kith_isa_t;
 
 typedef float (kith_pair_fn) (const void *a, const void *b, uint32_t dim);
@@ -53,18 +54,19 @@ typedef struct {
 typedef uint32_t (kith_keep_fn) (const kith_keep_t *keep, uint32_t *kept);
 
 //  Integer products of a query with four codes of `bytes` bytes (a multiple of 64), exact. nibbles: two dimensions per byte, low
-//  nibble times query [i], high nibble times query [bytes + i]. bytes: codes 0 .. 127 (the top bit is ignored).
+//  nibble times query [i], high nibble times query [bytes + i]. bytes: codes 0 .. 127 (the top bit is ignored). full: codes 0 .. 255.
 typedef void (kith_codes4_fn) (const int8_t *query, const uint8_t *const codes [4],
                                uint32_t bytes, int32_t out [4]);
 
 typedef struct {
     kith_isa_t isa;
-    const char *name;          //  "avx2"
+    const char *name;          //  in the configuration: "avx512vnni"
+    const char *says;          //  for people: "avx512 vnni"
     kith_pair_fn *dot, *l2;    //  l2: squared
     kith_gather4_fn *dot4, *l2_4;
     kith_rows_fn *dot_rows, *l2_rows;
     kith_keep_fn *keep;
-    kith_codes4_fn *nibbles4, *bytes4;
+    kith_codes4_fn *nibbles4, *bytes4, *full4;
 } kith_kernels_t;
 
 //  The table in use: the best that the CPU has, or what kith_kernels_choose said. The one global of Kith.
@@ -73,7 +75,7 @@ const kith_kernels_t *kith_kernels (void);
 //  Table of an ISA; null if this CPU lacks it. For tests, and the configuration's `kernels` key.
 const kith_kernels_t *kith_kernels_of (kith_isa_t isa);
 
-//  Chooses by name ("scalar", "avx2", "avx512", "auto") before any other thread runs; -1: unknown or not on this CPU.
+//  Chooses by name ("scalar", "avx2", "avx512", "avx512vnni", "auto") before any other thread runs; -1: unknown or not on this CPU.
 int kith_kernels_choose (const char *name);
 
 //  Bytes of a vector of dim numbers.

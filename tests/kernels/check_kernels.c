@@ -144,13 +144,17 @@ s_check_codes (check_t *check, uint32_t bytes, bool extreme)
     int32_t fast [4], scalar [4];
     check->fast->nibbles4 ((const int8_t *) data, codes, bytes, fast);
     check->scalar->nibbles4 ((const int8_t *) data, codes, bytes, scalar);
-    check->checks += 2;
+    check->checks += 3;
     if (memcmp (fast, scalar, sizeof fast) != 0)
         s_report (check, "nibbles4", bytes, PLAIN);
     check->fast->bytes4 ((const int8_t *) data, codes, bytes, fast);
     check->scalar->bytes4 ((const int8_t *) data, codes, bytes, scalar);
     if (memcmp (fast, scalar, sizeof fast) != 0)
         s_report (check, "bytes4", bytes, PLAIN);
+    check->fast->full4 ((const int8_t *) data, codes, bytes, fast);
+    check->scalar->full4 ((const int8_t *) data, codes, bytes, scalar);
+    if (memcmp (fast, scalar, sizeof fast) != 0)
+        s_report (check, "full4", bytes, PLAIN);
     free (data);
 }
 
@@ -201,7 +205,7 @@ main (void)
 {
     const kith_kernels_t *scalar = kith_kernels_of (KITH_ISA_SCALAR);
     uint64_t failures = 0;
-    for (kith_isa_t isa = KITH_ISA_SCALAR; isa <= KITH_ISA_AVX512; isa++) {
+    for (kith_isa_t isa = KITH_ISA_SCALAR; isa <= KITH_ISA_AVX512VNNI; isa++) {
         check_t check = {.fast = kith_kernels_of (isa), .scalar = scalar};
         if (!check.fast) {
             printf ("instruction set %d: not on this CPU, not run\n", (int) isa);

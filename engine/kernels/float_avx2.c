@@ -1,11 +1,11 @@
-//  kernels_avx2.c - kernels for AVX2 with FMA (256-bit)
+//  float_avx2.c - sums of float32 vectors, AVX2 with FMA
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  Two registers are the 16 lanes of the specification. A tail is blended, not merely masked: adding a product of zeros
 //  would turn a lane of -0 into +0.
 #include <immintrin.h>
 
-#include "engine/kernels/kernels_isa.h"
+#include "engine/kernels/isa.h"
 
 enum {
     SHORT = 1024    //  bytes of a row that the hardware does not prefetch well by itself
@@ -197,80 +197,14 @@ s_keep (const kith_keep_t *keep, uint32_t *kept)
     return found;
 }
 
-static inline __m256i
-s_load (const void *at)
+void
+kith_fill_float_avx2 (kith_kernels_t *table)
 {
-    return _mm256_loadu_si256 (at);
+    table->dot = s_dot;
+    table->l2 = s_l2;
+    table->dot4 = s_dot4;
+    table->l2_4 = s_l2_4;
+    table->dot_rows = s_dot_rows;
+    table->l2_rows = s_l2_rows;
+    table->keep = s_keep;
 }
-
-//  Four registers of eight 32-bit sums to four sums
-static inline void
-s_fold_integers (const __m256i sums [4], int32_t *out)
-{
-    __m256i left = _mm256_hadd_epi32 (sums [0], sums [1]);
-    __m256i right = _mm256_hadd_epi32 (sums [2], sums [3]);
-    __m256i both = _mm256_hadd_epi32 (left, right);
-    __m128i low = _mm256_castsi256_si128 (both);
-    __m128i high = _mm256_extracti128_si256 (both, 1);
-    _mm_storeu_si128 ((__m128i_u *) out, _mm_add_epi32 (low, high));
-}
-
-//  16-bit sums cannot overflow: two pairs of 15 * 128 each stay below 2^15
-static void
-s_nibbles4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
-            int32_t out [4])
-{
-    const __m256i nibble = _mm256_set1_epi8 (15);
-    const __m256i ones = _mm256_set1_epi16 (1);
-    __m256i sums [4] = {_mm256_setzero_si256 (), _mm256_setzero_si256 (),
-                        _mm256_setzero_si256 (), _mm256_setzero_si256 ()};
-    for (uint32_t index = 0; index < bytes; index += 32) {
-        __m256i first = s_load (query + index);
-        __m256i second = s_load (query + bytes + index);
-#pragma GCC unroll 4
-        for (uint32_t row = 0; row < 4; row++) {
-            __m256i code = s_load (codes [row] + index);
-            __m256i low = _mm256_and_si256 (code, nibble);
-            __m256i high = _mm256_and_si256 (_mm256_srli_epi16 (code, 4), nibble);
-            __m256i pairs = _mm256_add_epi16 (_mm256_maddubs_epi16 (low, first),
-                                              _mm256_maddubs_epi16 (high, second));
-            sums [row] = _mm256_add_epi32 (sums [row], _mm256_madd_epi16 (pairs, ones));
-        }
-    }
-    s_fold_integers (sums, out);
-}
-
-//  A pair of 127 * 128 stays below 2^15
-static void
-s_bytes4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
-          int32_t out [4])
-{
-    const __m256i seven = _mm256_set1_epi8 (127);
-    const __m256i ones = _mm256_set1_epi16 (1);
-    __m256i sums [4] = {_mm256_setzero_si256 (), _mm256_setzero_si256 (),
-                        _mm256_setzero_si256 (), _mm256_setzero_si256 ()};
-    for (uint32_t index = 0; index < bytes; index += 32) {
-        __m256i first = s_load (query + index);
-#pragma GCC unroll 4
-        for (uint32_t row = 0; row < 4; row++) {
-            __m256i code = _mm256_and_si256 (s_load (codes [row] + index), seven);
-            __m256i pairs = _mm256_maddubs_epi16 (code, first);
-            sums [row] = _mm256_add_epi32 (sums [row], _mm256_madd_epi16 (pairs, ones));
-        }
-    }
-    s_fold_integers (sums, out);
-}
-
-const kith_kernels_t kith_kernels_avx2 = {
-    .isa = KITH_ISA_AVX2,
-    .name = "avx2",
-    .dot = s_dot,
-    .l2 = s_l2,
-    .dot4 = s_dot4,
-    .l2_4 = s_l2_4,
-    .dot_rows = s_dot_rows,
-    .l2_rows = s_l2_rows,
-    .keep = s_keep,
-    .nibbles4 = s_nibbles4,
-    .bytes4 = s_bytes4,
-};

@@ -1,10 +1,10 @@
-//  kernels_avx512.c - kernels for AVX-512 F, BW, VL, DQ (512-bit)
+//  float_avx512.c - sums of float32 vectors, AVX-512 F, BW, VL, DQ
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  One register is the 16 lanes of the specification; a tail leaves the other lanes as they are (mask3).
 #include <immintrin.h>
 
-#include "engine/kernels/kernels_isa.h"
+#include "engine/kernels/isa.h"
 
 enum {
     SHORT = 1024    //  bytes of a row that the hardware does not prefetch well by itself
@@ -176,82 +176,14 @@ s_keep (const kith_keep_t *keep, uint32_t *kept)
     return found;
 }
 
-static inline __m256i
-s_half (__m512i sum)
+void
+kith_fill_float_avx512 (kith_kernels_t *table)
 {
-    return _mm256_add_epi32 (_mm512_castsi512_si256 (sum),
-                             _mm512_extracti64x4_epi64 (sum, 1));
+    table->dot = s_dot;
+    table->l2 = s_l2;
+    table->dot4 = s_dot4;
+    table->l2_4 = s_l2_4;
+    table->dot_rows = s_dot_rows;
+    table->l2_rows = s_l2_rows;
+    table->keep = s_keep;
 }
-
-//  Four registers of sixteen 32-bit sums to four sums
-static inline void
-s_fold_integers (const __m512i sums [4], int32_t *out)
-{
-    __m256i left = _mm256_hadd_epi32 (s_half (sums [0]), s_half (sums [1]));
-    __m256i right = _mm256_hadd_epi32 (s_half (sums [2]), s_half (sums [3]));
-    __m256i both = _mm256_hadd_epi32 (left, right);
-    __m128i low = _mm256_castsi256_si128 (both);
-    __m128i high = _mm256_extracti128_si256 (both, 1);
-    _mm_storeu_si128 ((__m128i_u *) out, _mm_add_epi32 (low, high));
-}
-
-//  16-bit sums cannot overflow: two pairs of 15 * 128 each stay below 2^15
-static void
-s_nibbles4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
-            int32_t out [4])
-{
-    const __m512i nibble = _mm512_set1_epi8 (15);
-    const __m512i ones = _mm512_set1_epi16 (1);
-    __m512i sums [4] = {_mm512_setzero_si512 (), _mm512_setzero_si512 (),
-                        _mm512_setzero_si512 (), _mm512_setzero_si512 ()};
-    for (uint32_t index = 0; index < bytes; index += 64) {
-        __m512i first = _mm512_loadu_si512 (query + index);
-        __m512i second = _mm512_loadu_si512 (query + bytes + index);
-#pragma GCC unroll 4
-        for (uint32_t row = 0; row < 4; row++) {
-            __m512i code = _mm512_loadu_si512 (codes [row] + index);
-            __m512i low = _mm512_and_si512 (code, nibble);
-            __m512i high = _mm512_and_si512 (_mm512_srli_epi16 (code, 4), nibble);
-            __m512i pairs = _mm512_add_epi16 (_mm512_maddubs_epi16 (low, first),
-                                              _mm512_maddubs_epi16 (high, second));
-            sums [row] = _mm512_add_epi32 (sums [row], _mm512_madd_epi16 (pairs, ones));
-        }
-    }
-    s_fold_integers (sums, out);
-}
-
-//  A pair of 127 * 128 stays below 2^15
-static void
-s_bytes4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
-          int32_t out [4])
-{
-    const __m512i seven = _mm512_set1_epi8 (127);
-    const __m512i ones = _mm512_set1_epi16 (1);
-    __m512i sums [4] = {_mm512_setzero_si512 (), _mm512_setzero_si512 (),
-                        _mm512_setzero_si512 (), _mm512_setzero_si512 ()};
-    for (uint32_t index = 0; index < bytes; index += 64) {
-        __m512i first = _mm512_loadu_si512 (query + index);
-#pragma GCC unroll 4
-        for (uint32_t row = 0; row < 4; row++) {
-            __m512i code =
-                _mm512_and_si512 (_mm512_loadu_si512 (codes [row] + index), seven);
-            __m512i pairs = _mm512_maddubs_epi16 (code, first);
-            sums [row] = _mm512_add_epi32 (sums [row], _mm512_madd_epi16 (pairs, ones));
-        }
-    }
-    s_fold_integers (sums, out);
-}
-
-const kith_kernels_t kith_kernels_avx512 = {
-    .isa = KITH_ISA_AVX512,
-    .name = "avx512",
-    .dot = s_dot,
-    .l2 = s_l2,
-    .dot4 = s_dot4,
-    .l2_4 = s_l2_4,
-    .dot_rows = s_dot_rows,
-    .l2_rows = s_l2_rows,
-    .keep = s_keep,
-    .nibbles4 = s_nibbles4,
-    .bytes4 = s_bytes4,
-};

@@ -1,10 +1,10 @@
-//  kernels_scalar.c - the specification of every kernel, in plain C
+//  float_scalar.c - sums of float32 vectors: the specification
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  What the other files compute must be what this one computes, bit for bit: tests/kernels proves it.
 #include <math.h>
 
-#include "engine/kernels/kernels_isa.h"
+#include "engine/kernels/isa.h"
 
 enum { LANES = 16 };
 
@@ -91,42 +91,14 @@ s_keep (const kith_keep_t *keep, uint32_t *kept)
     return found;
 }
 
-static void
-s_nibbles4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
-            int32_t out [4])
+void
+kith_fill_float_scalar (kith_kernels_t *table)
 {
-    for (uint32_t row = 0; row < 4; row++) {
-        int32_t sum = 0;
-        for (uint32_t index = 0; index < bytes; index++) {
-            sum += (codes [row][index] & 15) * query [index];
-            sum += (codes [row][index] >> 4) * query [bytes + index];
-        }
-        out [row] = sum;
-    }
+    table->dot = s_dot;
+    table->l2 = s_l2;
+    table->dot4 = s_dot4;
+    table->l2_4 = s_l2_4;
+    table->dot_rows = s_dot_rows;
+    table->l2_rows = s_l2_rows;
+    table->keep = s_keep;
 }
-
-static void
-s_bytes4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
-          int32_t out [4])
-{
-    for (uint32_t row = 0; row < 4; row++) {
-        int32_t sum = 0;
-        for (uint32_t index = 0; index < bytes; index++)
-            sum += (codes [row][index] & 127) * query [index];
-        out [row] = sum;
-    }
-}
-
-const kith_kernels_t kith_kernels_scalar = {
-    .isa = KITH_ISA_SCALAR,
-    .name = "scalar",
-    .dot = s_dot,
-    .l2 = s_l2,
-    .dot4 = s_dot4,
-    .l2_4 = s_l2_4,
-    .dot_rows = s_dot_rows,
-    .l2_rows = s_l2_rows,
-    .keep = s_keep,
-    .nibbles4 = s_nibbles4,
-    .bytes4 = s_bytes4,
-};
