@@ -22,16 +22,47 @@ typedef struct {
 extern const kith_isa_level_t kith_isa_levels [];
 extern const uint32_t kith_isa_levels_count;
 
-//  Names of the families: float, half (float16, bfloat16), int8, bits (Hamming, Jaccard), codes (of quantisers)
+//  Sets the fields that float32 has of its own
+static inline void
+kith_kernels_set_float32 (kith_kernels_t *table, const kith_measure_t *dot,
+                          const kith_measure_t *l2)
+{
+    table->dot = dot->pair;
+    table->dot4 = dot->four;
+    table->dot_rows = dot->rows;
+    table->l2 = l2->pair;
+    table->l2_4 = l2->four;
+    table->l2_rows = l2->rows;
+}
+
+//  Families: float, half (float16, bfloat16), int8, bits (Hamming, Jaccard), codes (of quantisers)
 void kith_fill_float_scalar (kith_kernels_t *table);
+void kith_fill_half_scalar (kith_kernels_t *table);
+void kith_fill_int8_scalar (kith_kernels_t *table);
+void kith_fill_bits_scalar (kith_kernels_t *table);
 void kith_fill_codes_scalar (kith_kernels_t *table);
 
 void kith_fill_float_avx2 (kith_kernels_t *table);
+void kith_fill_half_avx2 (kith_kernels_t *table);
+void kith_fill_int8_avx2 (kith_kernels_t *table);
+void kith_fill_bits_avx2 (kith_kernels_t *table);
 void kith_fill_codes_avx2 (kith_kernels_t *table);
 
 void kith_fill_float_avx512 (kith_kernels_t *table);
+void kith_fill_half_avx512 (kith_kernels_t *table);
+void kith_fill_int8_avx512 (kith_kernels_t *table);
+void kith_fill_bits_avx512 (kith_kernels_t *table);
 void kith_fill_codes_avx512 (kith_kernels_t *table);
 
+void kith_fill_int8_avx512vnni (kith_kernels_t *table);
 void kith_fill_codes_avx512vnni (kith_kernels_t *table);
+
+void kith_fill_bits_avx512icl (kith_kernels_t *table);
+
+void kith_fill_float_neon (kith_kernels_t *table);
+void kith_fill_half_neon (kith_kernels_t *table);
+void kith_fill_int8_neon (kith_kernels_t *table);
+void kith_fill_bits_neon (kith_kernels_t *table);
+void kith_fill_codes_neon (kith_kernels_t *table);
 
 #endif

@@ -12,6 +12,9 @@ static void
 s_fill_scalar (kith_kernels_t *table)
 {
     kith_fill_float_scalar (table);
+    kith_fill_half_scalar (table);
+    kith_fill_int8_scalar (table);
+    kith_fill_bits_scalar (table);
     kith_fill_codes_scalar (table);
 }
 

@@ -34,10 +34,22 @@ s_has_avx512vnni (void)
     return __builtin_cpu_supports ("avx512vnni");
 }
 
+//  Ice Lake, Zen 4
+static bool
+s_has_avx512icl (void)
+{
+    return __builtin_cpu_supports ("avx512vpopcntdq")
+           && __builtin_cpu_supports ("avx512bitalg")
+           && __builtin_cpu_supports ("avx512vbmi");
+}
+
 static void
 s_fill_scalar (kith_kernels_t *table)
 {
     kith_fill_float_scalar (table);
+    kith_fill_half_scalar (table);
+    kith_fill_int8_scalar (table);
+    kith_fill_bits_scalar (table);
     kith_fill_codes_scalar (table);
 }
 
@@ -45,6 +57,9 @@ static void
 s_fill_avx2 (kith_kernels_t *table)
 {
     kith_fill_float_avx2 (table);
+    kith_fill_half_avx2 (table);
+    kith_fill_int8_avx2 (table);
+    kith_fill_bits_avx2 (table);
     kith_fill_codes_avx2 (table);
 }
 
@@ -52,13 +67,23 @@ static void
 s_fill_avx512 (kith_kernels_t *table)
 {
     kith_fill_float_avx512 (table);
+    kith_fill_half_avx512 (table);
+    kith_fill_int8_avx512 (table);
+    kith_fill_bits_avx512 (table);
     kith_fill_codes_avx512 (table);
 }
 
 static void
 s_fill_avx512vnni (kith_kernels_t *table)
 {
+    kith_fill_int8_avx512vnni (table);
     kith_fill_codes_avx512vnni (table);
+}
+
+static void
+s_fill_avx512icl (kith_kernels_t *table)
+{
+    kith_fill_bits_avx512icl (table);
 }
 
 const kith_isa_level_t kith_isa_levels [] = {
@@ -67,6 +92,8 @@ const kith_isa_level_t kith_isa_levels [] = {
     {KITH_ISA_AVX512, "avx512", "avx512", s_has_avx512, s_fill_avx512},
     {KITH_ISA_AVX512VNNI, "avx512vnni", "avx512 vnni", s_has_avx512vnni,
      s_fill_avx512vnni},
+    {KITH_ISA_AVX512ICL, "avx512icl", "avx512 vnni vpopcntdq vbmi", s_has_avx512icl,
+     s_fill_avx512icl},
 };
 
 const uint32_t kith_isa_levels_count =

@@ -1,7 +1,5 @@
-//  kernels.c - chooses the table of kernels; scores and names of metrics
+//  kernels.c - the tables of kernels, filled by cpuid, and the choice among them
 //  SPDX-License-Identifier: Apache-2.0
-#include <math.h>
-
 #include "engine/kernels/isa.h"
 
 //  Tables of the levels that this CPU has, weakest first; written once, before main.
@@ -60,80 +58,39 @@ kith_kernels_choose (const char *name)
     return 0;
 }
 
-size_t
-kith_vector_bytes (kith_vector_t type, uint32_t dim)
+static kith_measure_t
+s_float32 (const kith_kernels_t *kernels, bool l2)
 {
+    if (l2)
+        return (kith_measure_t){kernels->l2, kernels->l2_4, kernels->l2_rows};
+    return (kith_measure_t){kernels->dot, kernels->dot4, kernels->dot_rows};
+}
+
+bool
+kith_kernels_measure (const kith_kernels_t *kernels, kith_vector_t type,
+                      kith_metric_t metric, kith_measure_t *measure)
+{
+    bool l2 = metric == KITH_METRIC_L2;
+    bool bits = metric == KITH_METRIC_HAMMING || metric == KITH_METRIC_JACCARD;
+    if (bits != (type == KITH_VECTOR_BINARY))
+        return false;
     switch (type) {
         case KITH_VECTOR_FLOAT32:
-            return (size_t) dim * 4;
+            *measure = s_float32 (kernels, l2);
+            return true;
         case KITH_VECTOR_FLOAT16:
+            *measure = l2 ? kernels->float16_l2 : kernels->float16_dot;
+            return true;
         case KITH_VECTOR_BFLOAT16:
-            return (size_t) dim * 2;
+            *measure = l2 ? kernels->bfloat16_l2 : kernels->bfloat16_dot;
+            return true;
         case KITH_VECTOR_INT8:
-            return dim;
+            *measure = l2 ? kernels->int8_l2 : kernels->int8_dot;
+            return true;
         case KITH_VECTOR_BINARY:
-            return (dim + 7) / 8;
+            *measure =
+                metric == KITH_METRIC_JACCARD ? kernels->jaccard : kernels->hamming;
+            return true;
     }
-    return 0;
-}
-
-const char *
-kith_metric_name (kith_metric_t metric)
-{
-    switch (metric) {
-        case KITH_METRIC_L2:
-            return "l2";
-        case KITH_METRIC_IP:
-            return "ip";
-        case KITH_METRIC_COSINE:
-            return "cosine";
-    }
-    return "unknown";
-}
-
-kith_metric_t
-kith_metric_of_name (const char *name)
-{
-    for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_COSINE; metric++)
-        if (strcmp (kith_metric_name (metric), name) == 0)
-            return metric;
-    return (kith_metric_t) 0;
-}
-
-float
-kith_norm (const void *vector, uint32_t dim)
-{
-    return sqrtf (kith_kernels ()->dot (vector, vector, dim));
-}
-
-//  Huge but finite values can overflow to a NaN (inf - inf, inf / inf). Such a pair has no meaningful
-//  score, but an order must exist: it is last.
-static float
-s_ordered (float score, float last)
-{
-    return isnan (score) ? last : score;
-}
-
-float
-kith_score_of_product (kith_metric_t metric, float product, float norm_a, float norm_b)
-{
-    float norms = norm_a * norm_b;
-    switch (metric) {
-        case KITH_METRIC_L2:
-            return s_ordered (product, INFINITY);
-        case KITH_METRIC_IP:
-            return s_ordered (product, -INFINITY);
-        case KITH_METRIC_COSINE:
-            return norms > 0 ? s_ordered (product / norms, 0) : 0;
-    }
-    return 0;
-}
-
-float
-kith_score (kith_metric_t metric, const void *a, float norm_a, const void *b,
-            float norm_b, uint32_t dim)
-{
-    const kith_kernels_t *kernels = kith_kernels ();
-    kith_pair_fn *pair = metric == KITH_METRIC_L2 ? kernels->l2 : kernels->dot;
-    return kith_score_of_product (metric, pair (a, b, dim), norm_a, norm_b);
+    return false;
 }

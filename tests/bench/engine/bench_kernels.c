@@ -142,7 +142,7 @@ main (int argc, char **argv)
     for (size_t size = 0; size < sizeof sizes / sizeof sizes [0]; size++) {
         bench.size = sizes [size];
         bench.limit = s_read_speed (bench.size);
-        for (kith_isa_t isa = KITH_ISA_SCALAR; isa <= KITH_ISA_AVX512VNNI; isa++) {
+        for (kith_isa_t isa = KITH_ISA_SCALAR; isa <= KITH_ISA_LAST; isa++) {
             bench.kernels = kith_kernels_of (isa);
             if (bench.kernels)
                 s_bench (&bench);
