@@ -5,7 +5,6 @@
 #include "engine/query/gather.h"
 #include "engine/query/order.h"
 #include "engine/query/read.h"
-#include "engine/segments/vectors.h"
 
 //  Parts with rows, opened and checked
 typedef struct {
@@ -292,7 +291,7 @@ kith_found_merge (const kith_part_t *parts, uint32_t part_count, uint32_t nq, ui
                          .bytes = parts,
                          .next = kith_new (part_count * sizeof merger.next [0]),
                          .k = k,
-                         .rising = kith_metric_ascending (metric)};
+                         .rising = kith_metric_ascends (metric)};
     int status = s_open_parts (&opened, parts, part_count, error);
     if (status == 0)
         status = s_merge_found (&merger, nq, out, error);

@@ -331,7 +331,7 @@ s_answer (s_searcher_t *self, kith_error_t *error)
         kith_bytes_put_u32 (&self->found->counts, count);
         for (uint32_t index = 0; index < count; index++) {
             const kith_hit_t *hit = &top->hits [index];
-            bool rising = kith_metric_ascending (search->field->metric);
+            bool rising = kith_metric_ascends (search->field->metric);
             float score = rising ? hit->distance : -hit->distance;
             kith_pick_t pick = {.run = hit->part, .row = (uint32_t) hit->row};
             kith_bytes_put (&self->found->scores, &score, sizeof score);

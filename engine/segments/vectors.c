@@ -2,8 +2,6 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include "engine/segments/vectors.h"
 
-#include "base/vector.h"
-
 kith_vector_t
 kith_vector_of_type (kith_type_t type)
 {
@@ -43,15 +41,9 @@ kith_field_norms (const kith_field_t *field, const void *vectors, uint32_t count
                   float *norms)
 {
     size_t width = kith_type_width (field->type, field->dim);
-    bool plain = field->type == KITH_TYPE_FLOAT_VECTOR;
-    float *numbers = plain ? NULL : kith_new (field->dim * sizeof *numbers);
-    for (uint32_t row = 0; row < count; row++) {
-        const char *vector = (const char *) vectors + row * width;
-        if (!plain)
-            kith_vector_decode (field->type, field->dim, vector, numbers);
-        norms [row] = kith_norm (plain ? (const void *) vector : numbers, field->dim);
-    }
-    free (numbers);
+    for (uint32_t row = 0; row < count; row++)
+        norms [row] = kith_norm_of (kith_vector_of_type (field->type),
+                                    (const char *) vectors + row * width, field->dim);
 }
 
 kith_rows_t

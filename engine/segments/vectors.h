@@ -13,13 +13,6 @@ kith_vector_t kith_vector_of_type (kith_type_t type);
 bool kith_metric_allowed (kith_type_t type, kith_metric_t metric);
 const char *kith_metrics_of_type (kith_type_t type);
 
-//  Is a smaller score the better one?
-static inline bool
-kith_metric_ascending (kith_metric_t metric)
-{
-    return metric != KITH_METRIC_IP && metric != KITH_METRIC_COSINE;
-}
-
 //  Does the field keep a norm beside each row?
 bool kith_field_has_norms (const kith_field_t *field);
 
