@@ -3,15 +3,16 @@
 #include "engine/segments/sealed.h"
 
 #include "engine/segments/keyindex.h"
+#include "engine/segments/vectors.h"
 #include "storage/huge.h"
 
 enum { SYSTEM_FIELDS = 4 };
 
-//  A graph, and the one that it replaced: searches may still be in that
+//  An index, and the one that it replaced: searches may still be in that
 typedef struct s_index {
     struct s_index *older;
-    void *sections;    //  what the graph is used in
-    kith_graph_t *graph;
+    void *sections;    //  what the index is used in
+    kith_index_t *index;
 } s_index_t;
 
 typedef struct {
@@ -86,7 +87,7 @@ s_open_field (kith_sealed_t *self, uint32_t index, kith_error_t *error)
                                field->name);
     if (field->key)
         self->key = index;
-    if (field->type != KITH_TYPE_FLOAT_VECTOR || field->metric != KITH_METRIC_COSINE)
+    if (!kith_field_has_norms (field))
         return 0;
     uint64_t size = 0;
     const uint8_t *norms =
@@ -196,7 +197,7 @@ kith_sealed_destroy (kith_sealed_t **self_p)
         s_index_t *found = atomic_load (&self->extras [index].index);
         while (found) {
             s_index_t *older = found->older;
-            kith_graph_destroy (&found->graph);
+            kith_index_destroy (&found->index);
             free (found->sections);
             free (found);
             found = older;
@@ -267,8 +268,8 @@ s_index_of (const kith_sealed_t *self, uint32_t field)
 //  Copies the sections of an index file into one run of memory: a file cannot be mapped in pages of 2 MiB, and the
 //  walk of a graph is random reads (ENGINE 3.1). The file is not needed after it.
 static int
-s_copy_sections (kith_container_t *container, kith_section_t *sections,
-                 size_t count, void **memory, kith_error_t *error)
+s_copy_sections (kith_container_t *container, kith_section_t *sections, size_t count,
+                 void **memory, kith_error_t *error)
 {
     uint64_t bytes = 0;
     for (size_t each = 0; each < count; each++) {
@@ -292,14 +293,14 @@ s_copy_sections (kith_container_t *container, kith_section_t *sections,
     return 0;
 }
 
-//  Opens the graph of an index file over the rows of a field; *memory is what it is used in, freed after it
-static kith_graph_t *
-s_open_graph (const kith_sealed_t *self, uint32_t index, kith_container_t *container,
+//  Opens the index of a file over the rows of a field; *memory is what it is used in, freed after it
+static kith_index_t *
+s_open_index (const kith_sealed_t *self, uint32_t index, kith_container_t *container,
               void **memory, kith_error_t *error)
 {
     const kith_field_t *field = kith_schema_field (self->schema, index);
     const kith_file_info_t *info = kith_container_info (container);
-    if (info->kind != KITH_FILE_GRAPH || info->rows != self->rows
+    if (info->kind != KITH_FILE_INDEX || info->rows != self->rows
         || info->segment != kith_container_info (self->snapshot)->segment) {
         kith_error_set (error, KITH_ERR_CORRUPT,
                         "index of field %s: it belongs to another segment (%" PRIu64
@@ -307,7 +308,7 @@ s_open_graph (const kith_sealed_t *self, uint32_t index, kith_container_t *conta
                         field->name, info->segment, info->rows);
         return NULL;
     }
-    kith_section_t sections [64];
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
     size_t count = kith_container_count (container);
     if (count > sizeof sections / sizeof sections [0]) {
         kith_error_set (error, KITH_ERR_CORRUPT, "index of field %s: %zu sections",
@@ -316,44 +317,41 @@ s_open_graph (const kith_sealed_t *self, uint32_t index, kith_container_t *conta
     }
     if (s_copy_sections (container, sections, count, memory, error))
         return NULL;
-    kith_rows_t rows = {.vectors = self->columns [index].data,
-                        .norms = self->extras [index].norms,
-                        .rows = self->rows,
-                        .dim = field->dim,
-                        .metric = field->metric};
-    return kith_graph_open (&rows, sections, count, error);
+    const kith_rows_t rows = kith_field_rows (field, self->columns [index].data,
+                                              self->extras [index].norms, self->rows);
+    return kith_index_open (&rows, sections, count, error);
 }
 
 int
-kith_sealed_set_graph (kith_sealed_t *self, uint32_t field, kith_container_t **graph_p,
+kith_sealed_set_index (kith_sealed_t *self, uint32_t field, kith_container_t **index_p,
                        kith_error_t *error)
 {
-    assert (graph_p && *graph_p);
-    kith_container_t *container = *graph_p;
-    *graph_p = NULL;
-    uint32_t index = s_index_of (self, field);
+    assert (index_p && *index_p);
+    kith_container_t *container = *index_p;
+    *index_p = NULL;
+    uint32_t place = s_index_of (self, field);
     void *memory = NULL;
-    kith_graph_t *graph = NULL;
-    if (index == kith_schema_count (self->schema)
-        || self->columns [index].type != KITH_TYPE_FLOAT_VECTOR)
+    kith_index_t *index = NULL;
+    if (place == kith_schema_count (self->schema)
+        || !kith_type_is_vector (self->columns [place].type))
         kith_error_set (error, KITH_ERR_FIELD_NOT_FOUND,
                         "index: field %" PRIu32 " is no vector of %.80s", field,
                         kith_schema_name (self->schema));
     else
-        graph = s_open_graph (self, index, container, &memory, error);
+        index = s_open_index (self, place, container, &memory, error);
     kith_container_destroy (&container);
-    if (!graph) {
+    if (!index) {
         free (memory);
         return -1;
     }
-    kith_graph_info_t info;
-    kith_graph_describe (graph, &info);
+    kith_index_info_t info;
+    kith_index_describe (index, &info);
     atomic_fetch_add_explicit (&self->index_bytes, info.bytes, memory_order_relaxed);
     s_index_t *fresh = kith_new (sizeof *fresh);
-    fresh->older = atomic_load (&self->extras [index].index);
+    fresh->older = atomic_load (&self->extras [place].index);
     fresh->sections = memory;
-    fresh->graph = graph;
-    atomic_store_explicit (&self->extras [index].index, fresh, memory_order_release);
+    fresh->index = index;
+    atomic_store_explicit (&self->extras [place].index, fresh, memory_order_release);
     return 0;
 }
 
@@ -409,15 +407,15 @@ kith_sealed_partitions (const kith_sealed_t *self, uint32_t *least, uint32_t *gr
     *greatest = self->partition_greatest;
 }
 
-const kith_graph_t *
-kith_sealed_graph (const kith_sealed_t *self, uint32_t field)
+const kith_index_t *
+kith_sealed_index (const kith_sealed_t *self, uint32_t field)
 {
     uint32_t index = s_index_of (self, field);
     if (index == kith_schema_count (self->schema))
         return NULL;
     const s_index_t *found =
         atomic_load_explicit (&self->extras [index].index, memory_order_acquire);
-    return found ? found->graph : NULL;
+    return found ? found->index : NULL;
 }
 
 int64_t

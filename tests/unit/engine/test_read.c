@@ -375,23 +375,23 @@ s_put_graph (const channel_t *self, kith_segment_t *segment, uint64_t of,
     kith_error_t error = {0};
     kith_rows_t rows;
     cr_assert_eq (kith_segment_vectors (segment, MODEL_VECTOR, &rows, &error), 0);
-    kith_graph_params_t params = {.seed = 1};
-    kith_graph_t *graph = kith_graph_build (&rows, &params, &error);
+    kith_index_params_t params = {.kind = KITH_INDEX_GRAPH, .seed = 1};
+    kith_index_t *graph = kith_index_build (&rows, &params, &error);
     cr_assert (graph, "%s", error.message);
-    kith_section_t parts [16];
-    kith_section_t sections [16] = {0};
-    size_t count = kith_graph_sections (graph, parts);
+    kith_section_t parts [KITH_INDEX_SECTIONS_MAX];
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX] = {0};
+    size_t count = kith_index_sections (graph, parts);
     for (size_t index = 0; index < count; index++) {
         sections [index].id = parts [index].id;
         sections [index].data = parts [index].data;
         sections [index].size = parts [index].size;
     }
     kith_file_info_t info = {
-        .kind = KITH_FILE_GRAPH, .cluster = 9, .segment = of, .rows = rows.rows};
+        .kind = KITH_FILE_INDEX, .cluster = 9, .segment = of, .rows = rows.rows};
     cr_assert_eq (kith_container_put (self->model->objects, name, &info, sections, count,
                                       NULL, NULL, &error),
                   0, "%s", error.message);
-    kith_graph_destroy (&graph);
+    kith_index_destroy (&graph);
 }
 
 static int
@@ -399,9 +399,9 @@ s_set_graph (const channel_t *self, kith_segment_t *segment, const char *name,
              uint32_t field, kith_error_t *error)
 {
     kith_container_t *container =
-        kith_container_open (self->model->objects, name, KITH_FILE_GRAPH, 9, 0, 0, error);
+        kith_container_open (self->model->objects, name, KITH_FILE_INDEX, 9, 0, 0, error);
     cr_assert (container, "%s", error->message);
-    int status = kith_segment_set_graph (segment, field, &container, error);
+    int status = kith_segment_set_index (segment, field, &container, error);
     cr_assert (!container);
     return status;
 }
@@ -450,6 +450,36 @@ s_check_graph_search (channel_t *self, const kith_filter_t *filter)
     free (hits);
 }
 
+static bool
+s_at_once (void *arg)
+{
+    ++*(uint32_t *) arg;
+    return true;
+}
+
+//  A search whose deadline has passed answers nothing, with an index and without
+static void
+s_check_stop (channel_t *self, uint32_t segment)
+{
+    kith_view_t view = s_view (self, self->model->seq);
+    view.segments += segment;
+    view.count = 1;
+    float query [MODEL_DIM] = {1};
+    uint32_t asked = 0;
+    kith_error_t error = {0};
+    kith_found_t found;
+    kith_search_t search = {.field = kith_schema_by_id (view.schema, MODEL_VECTOR),
+                            .queries = query,
+                            .nq = 1,
+                            .k = 3,
+                            .stop = s_at_once,
+                            .stop_arg = &asked};
+    cr_assert_eq (kith_view_search (&view, &search, &found, &error), -1);
+    cr_assert_eq (error.code, KITH_ERR_CANCELLED);
+    cr_assert_gt (asked, 0);
+    cr_assert_eq (found.rows.size, 0);
+}
+
 Test (read, search_with_a_graph)
 {
     channel_t channel = s_channel (12, KITH_METRIC_COSINE, 1, 300, 4000);
@@ -457,7 +487,7 @@ Test (read, search_with_a_graph)
     kith_error_t error = {0};
     s_put_graph (&channel, sealed, kith_segment_to (sealed), "g/1");
     s_put_graph (&channel, sealed, kith_segment_to (sealed) + 1, "g/2");
-    cr_assert_null (kith_segment_graph (sealed, MODEL_VECTOR));
+    cr_assert_null (kith_segment_index (sealed, MODEL_VECTOR));
     cr_assert_eq (s_set_graph (&channel, sealed, "g/2", MODEL_VECTOR, &error), -1);
     cr_assert_eq (error.code, KITH_ERR_CORRUPT);
     cr_assert_eq (s_set_graph (&channel, sealed, "g/1", MODEL_NUMBER, &error), -1);
@@ -465,7 +495,7 @@ Test (read, search_with_a_graph)
     cr_assert_eq (s_set_graph (&channel, sealed, "g/1", MODEL_VECTOR, &error), 0, "%s",
                   error.message);
     cr_assert_gt (kith_segment_memory (sealed), memory);
-    const kith_graph_t *graph = kith_segment_graph (sealed, MODEL_VECTOR);
+    const kith_index_t *graph = kith_segment_index (sealed, MODEL_VECTOR);
     cr_assert (graph);
     s_check_graph_search (&channel, NULL);
     kith_filter_t *filter = kith_filter_new ("number < 3", channel.model->schema, NULL);
@@ -473,8 +503,10 @@ Test (read, search_with_a_graph)
     kith_filter_destroy (&filter);
     //  A second one takes the place of the first
     cr_assert_eq (s_set_graph (&channel, sealed, "g/1", MODEL_VECTOR, &error), 0);
-    cr_assert_neq (kith_segment_graph (sealed, MODEL_VECTOR), graph);
+    cr_assert_neq (kith_segment_index (sealed, MODEL_VECTOR), graph);
     s_check_graph_search (&channel, NULL);
+    s_check_stop (&channel, 0);
+    s_check_stop (&channel, 1);
     s_channel_free (&channel);
 }
 
