@@ -2,6 +2,7 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 
+#include "engine/kernels/fastscan_isa.h"
 #include "engine/kernels/kernels_isa.h"
 
 //  Best table of this CPU for a call that came before any choice
@@ -31,18 +32,23 @@ s_cpu_has (kith_isa_t isa)
     return false;
 }
 
+static kith_kernels_t s_tables [3];
+
+__attribute__ ((constructor)) static void
+s_fill (void)
+{
+    s_tables [KITH_ISA_SCALAR] = kith_kernels_scalar;
+    s_tables [KITH_ISA_AVX2] = kith_kernels_avx2;
+    s_tables [KITH_ISA_AVX512] = kith_kernels_avx512;
+    kith_fill_fastscan_scalar (&s_tables [KITH_ISA_SCALAR]);
+    kith_fill_fastscan_avx2 (&s_tables [KITH_ISA_AVX2]);
+    kith_fill_fastscan_avx512 (&s_tables [KITH_ISA_AVX512]);
+}
+
 static const kith_kernels_t *
 s_table (kith_isa_t isa)
 {
-    switch (isa) {
-        case KITH_ISA_SCALAR:
-            return &kith_kernels_scalar;
-        case KITH_ISA_AVX2:
-            return &kith_kernels_avx2;
-        case KITH_ISA_AVX512:
-            return &kith_kernels_avx512;
-    }
-    return NULL;
+    return &s_tables [isa];
 }
 
 #else
@@ -73,7 +79,7 @@ s_best (void)
     const kith_kernels_t *best = kith_kernels_of (KITH_ISA_AVX512);
     if (!best)
         best = kith_kernels_of (KITH_ISA_AVX2);
-    return best ? best : &kith_kernels_scalar;
+    return best ? best : s_table (KITH_ISA_SCALAR);
 }
 
 const kith_kernels_t *
