@@ -6,8 +6,9 @@
 #include "engine/indexes/ivf_layout.h"
 
 enum {
-    LIST_ROWS = 64,    //  of a list at least, on average
-    SIGNS_DIM = 256    //  from this dimension on a bit tells enough
+    LIST_ROWS = 64,     //  of a list at least, on average
+    SIGNS_DIM = 256,    //  from this dimension on a bit tells enough
+    MET_TIMES = 4
 };
 
 static const kith_ivf_t *
@@ -158,7 +159,11 @@ s_lists_for (const kith_ivf_header_t *header, float recall, double k)
     double near = s_lists_at (header, recall, false);
     double far = fmax (near, s_lists_at (header, recall, true));
     double decades = k > 10 ? log10 (k / 10) : 0;
-    return fmin (near * pow (far / near, decades), header->lists);
+    double lists = near * pow (far / near, decades);
+    //  Beyond what was measured rows may lie in clouds that 100 neighbours do not fill: so many times k are met at least
+    if (k > 100)
+        lists = fmax (lists, MET_TIMES * k * header->lists / header->rows);
+    return fmin (lists, header->lists);
 }
 
 static float
