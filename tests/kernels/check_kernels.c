@@ -82,9 +82,9 @@ s_fill (kith_random_t *random, kith_vector_t type, kind_t kind, uint32_t dim, ch
         }
         else {
             //  Bits above the dimension are set too: they must not count
-            const char large [] = {-128, 127, 0, -1};
+            const signed char large [] = {-128, 127, 0, -1};
             uint64_t any = kith_random_next (random);
-            out [at++] = kind == SPECIAL ? large [any % 4] : (char) any;
+            out [at++] = kind == SPECIAL ? (char) large [any % 4] : (char) any;
         }
     }
 }
