@@ -98,6 +98,12 @@ kith_blocks_narrow (kith_blocks_t *self, uint64_t at, uint64_t size)
     self->size = size;
 }
 
+uint64_t
+kith_blocks_size (const kith_blocks_t *self)
+{
+    return self->size;
+}
+
 bool
 kith_blocks_in_memory (const kith_blocks_t *self)
 {

@@ -25,6 +25,7 @@ void kith_blocks_destroy (kith_blocks_t **self_p);
 
 //  From now on only `size` bytes from `at` on (both multiples of KITH_BLOCK_BYTES) are the place; before it is shared.
 void kith_blocks_narrow (kith_blocks_t *self, uint64_t at, uint64_t size);
+uint64_t kith_blocks_size (const kith_blocks_t *self);
 bool kith_blocks_in_memory (const kith_blocks_t *self);
 
 //  Whether reads go past the page cache
