@@ -1,9 +1,9 @@
 //  disk_build.c - lays a graph out in blocks: neighbours together, and what stays in memory
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  Blocks are filled in the order of a walk through the graph in breadth from its entry: a block takes the next row that has no place
-//  and its nearest that have none either, then theirs (Starling's packing, in one pass). So a read brings rows that the same search
-//  is likely to want, and the blocks of a neighbourhood lie near one another. The order comes from the links alone: it is the same for any number of threads.
+//  Blocks are filled in the order of a walk through the graph in breadth from its entry: a block takes the next row that has no place,
+//  then again and again the one that the rows in it link to most, near links counting more (Starling's packing, in one pass). So a read brings
+//  rows that the same search is likely to want. The order comes from the links alone: it is the same for any number of threads.
 #include "base/bytes.h"
 #include "engine/indexes/disk_layout.h"
 
@@ -11,7 +11,8 @@ enum {
     SAMPLE_SHARE = 100,    //  rows of which one is in the sample
     SAMPLE_MIN = 256,
     SAMPLE_DEGREE = 32,
-    PART = 256    //  blocks written in one part
+    FREE_DEGREE = 96,    //  links that are taken if they make no block longer
+    PART = 256           //  blocks written in one part
 };
 
 typedef struct {
@@ -24,30 +25,46 @@ typedef struct {
     uint32_t scanned;       //  rows below have a place: for those that no link leads to
     kith_bits_t met;
     uint32_t placed;
+    uint32_t *candidates;    //  rows without a place that the block being filled links to
+    uint32_t *weights;       //  of each candidate
+    uint32_t *candidate_of;    //  [rows]: place in candidates and 1; 0: none
+    uint32_t candidate_count;
     uint8_t *records;
 } s_pack_t;
 
 //  ---------------------------------------------------------------------
 //  Order
 
+static bool
+s_has_place (const s_pack_t *pack, uint32_t row)
+{
+    return pack->places [row] != KITH_DISK_NONE;
+}
+
+//  Gives row the next place; what it links to may follow it
 static void
 s_place (s_pack_t *pack, uint32_t row)
 {
     pack->places [row] = pack->placed / pack->self->header.per_block;
     pack->order [pack->placed++] = row;
-    const uint32_t *links = pack->links->links + (size_t) row * pack->links->degree;
-    for (uint32_t index = 0;
-         index < pack->links->degree && links [index] != KITH_DISK_NO_LINK; index++)
+    uint32_t degree = pack->links->degree;
+    const uint32_t *links = pack->links->links + (size_t) row * degree;
+    for (uint32_t index = 0; index < degree && links [index] != KITH_DISK_NO_LINK;
+         index++) {
         if (!kith_bits_get (&pack->met, links [index])) {
             kith_bits_set (&pack->met, links [index]);
             pack->queue [pack->tail++] = links [index];
         }
-}
-
-static bool
-s_has_place (const s_pack_t *pack, uint32_t row)
-{
-    return pack->places [row] != KITH_DISK_NONE;
+        if (s_has_place (pack, links [index]))
+            continue;
+        uint32_t *candidate = &pack->candidate_of [links [index]];
+        if (!*candidate) {
+            pack->candidates [pack->candidate_count++] = links [index];
+            *candidate = pack->candidate_count;
+            pack->weights [*candidate - 1] = 0;
+        }
+        pack->weights [*candidate - 1] += 2 * degree - index;
+    }
 }
 
 //  The next row without a place; there is one
@@ -65,23 +82,33 @@ s_seed (s_pack_t *pack)
     return pack->scanned;
 }
 
-//  Fills the block that `first` begins with the nearest of its rows, and theirs
-static void
-s_fill (s_pack_t *pack, uint32_t first)
+//  The candidate with the greatest weight, the first of equals; none if there is none
+static uint32_t
+s_best (s_pack_t *pack)
 {
-    uint32_t limit = first + pack->self->header.per_block;
+    uint32_t best = 0;
+    for (uint32_t index = 1; index < pack->candidate_count; index++)
+        if (pack->weights [index] > pack->weights [best])
+            best = index;
+    if (pack->candidate_count == 0 || pack->weights [best] == 0)
+        return KITH_DISK_NONE;
+    pack->weights [best] = 0;
+    return pack->candidates [best];
+}
+
+//  Fills a block
+static void
+s_fill (s_pack_t *pack)
+{
+    uint32_t limit = pack->placed + pack->self->header.per_block;
     limit = limit < pack->self->header.rows ? limit : pack->self->header.rows;
-    for (uint32_t member = first; member < pack->placed; member++) {
-        const uint32_t *links =
-            pack->links->links + (size_t) pack->order [member] * pack->links->degree;
-        for (uint32_t index = 0;
-             index < pack->links->degree && links [index] != KITH_DISK_NO_LINK; index++) {
-            if (pack->placed == limit)
-                return;
-            if (!s_has_place (pack, links [index]))
-                s_place (pack, links [index]);
-        }
+    while (pack->placed < limit) {
+        uint32_t row = s_best (pack);
+        s_place (pack, row == KITH_DISK_NONE ? s_seed (pack) : row);
     }
+    for (uint32_t index = 0; index < pack->candidate_count; index++)
+        pack->candidate_of [pack->candidates [index]] = 0;
+    pack->candidate_count = 0;
 }
 
 static void
@@ -91,11 +118,8 @@ s_order (s_pack_t *pack)
     memset (pack->places, 0xff, rows * sizeof *pack->places);
     pack->queue [pack->tail++] = pack->links->entry;
     kith_bits_set (&pack->met, pack->links->entry);
-    while (pack->placed < rows) {
-        uint32_t first = pack->placed - pack->placed % pack->self->header.per_block;
-        s_place (pack, s_seed (pack));
-        s_fill (pack, first);
-    }
+    while (pack->placed < rows)
+        s_fill (pack);
 }
 
 //  ---------------------------------------------------------------------
@@ -155,7 +179,12 @@ s_pack_records (s_pack_t *pack, kith_parallel_t *parallel)
         kith_disk_own (self, kith_huge_new (kith_disk_record_bytes (&self->header)));
     pack->order = kith_huge_new (rows * sizeof *pack->order);
     pack->queue = kith_huge_new (rows * sizeof *pack->queue);
-    bool room = pack->places && pack->records && pack->order && pack->queue;
+    uint32_t most = self->header.per_block * self->header.degree;
+    pack->candidates = kith_alloc64 (most * sizeof *pack->candidates);
+    pack->weights = kith_alloc64 (most * sizeof *pack->weights);
+    pack->candidate_of = kith_huge_new (rows * sizeof *pack->candidate_of);
+    bool room = pack->places && pack->records && pack->order && pack->queue
+                && pack->candidates && pack->weights && pack->candidate_of;
     if (room) {
         kith_bits_init (&pack->met, rows, false);
         s_order (pack);
@@ -164,6 +193,9 @@ s_pack_records (s_pack_t *pack, kith_parallel_t *parallel)
     }
     free (pack->order);
     free (pack->queue);
+    free (pack->candidates);
+    free (pack->weights);
+    free (pack->candidate_of);
     self->places = pack->places;
     self->records = pack->records;
     return room;
@@ -186,8 +218,19 @@ uint32_t
 kith_disk_degree (uint32_t dim, uint32_t wanted)
 {
     uint32_t degree = wanted ? wanted : dim <= 32 ? 32 : dim < 512 ? 48 : 64;
-    degree = degree < KITH_DISK_DEGREE_MAX ? degree : KITH_DISK_DEGREE_MAX;
-    return (degree + 15) / 16 * 16;
+    degree =
+        degree < KITH_DISK_DEGREE_MAX ? (degree + 15) / 16 * 16 : KITH_DISK_DEGREE_MAX;
+    //  Links cost no memory here, and with more of them fewer reads find as much
+    kith_disk_header_t now = {.dim = dim, .degree = degree};
+    kith_disk_lay (&now);
+    while (!wanted && degree < FREE_DEGREE) {
+        kith_disk_header_t next = {.dim = dim, .degree = degree + 16};
+        kith_disk_lay (&next);
+        if (next.per_block < now.per_block || next.pages > now.pages)
+            break;
+        degree += 16;
+    }
+    return degree;
 }
 
 uint32_t

@@ -12,7 +12,8 @@
 enum {
     ENTRY_EFFORT = 32,       //  of the sample's graph
     SCAN_STOP = 1u << 14,    //  codes compared between two questions whether to stop
-    SCAN_BATCH = 64
+    SCAN_BATCH = 64,
+    MET_MIN = 200    //  rows that tell how many of those about a query may be answered
 };
 
 //  ---------------------------------------------------------------------
@@ -24,6 +25,8 @@ typedef struct {
     const kith_disk_ask_t *ask;
     kith_topk_t *top;
     uint32_t streak;    //  reads of use, one after another
+    uint32_t met,
+        met_live;    //  rows found by links, and of them those that may be answered
 } s_walk_t;
 
 static bool
@@ -45,18 +48,21 @@ s_limit (const s_walk_t *walk)
 }
 
 static void
-s_put (const s_walk_t *walk, float distance, uint32_t row, uint32_t taken)
+s_put (s_walk_t *walk, float distance, uint32_t row, uint32_t taken)
 {
+    bool live = walk->ask->live && s_answerable (walk, row);
+    walk->met++;
+    walk->met_live += live;
     if (!(distance < s_limit (walk)))
         return;
     kith_disk_beam_put (&walk->scratch->beam, distance, row | taken);
-    if (walk->ask->live && s_answerable (walk, row))
+    if (live)
         kith_disk_beam_put (&walk->scratch->found, distance, row);
 }
 
 //  Puts the rows of scratch->rows by their codes
 static void
-s_put_all (const s_walk_t *walk, uint32_t count)
+s_put_all (s_walk_t *walk, uint32_t count)
 {
     kith_disk_scratch_t *scratch = walk->scratch;
     kith_disk_coder_distances (walk->self->coder, scratch->code, scratch->rows, count,
@@ -68,7 +74,7 @@ s_put_all (const s_walk_t *walk, uint32_t count)
 
 //  Rows to begin with: the nearest of the sample
 static void
-s_begin (const s_walk_t *walk)
+s_begin (s_walk_t *walk)
 {
     const kith_disk_t *self = walk->self;
     kith_disk_scratch_t *scratch = walk->scratch;
@@ -105,7 +111,7 @@ s_next (const s_walk_t *walk)
 }
 
 static void
-s_expand (const s_walk_t *walk, const kith_disk_node_t *node)
+s_expand (s_walk_t *walk, const kith_disk_node_t *node)
 {
     kith_disk_scratch_t *scratch = walk->scratch;
     uint32_t hops = (scratch->hops [node->row] & KITH_DISK_HOPS_MAX) + 1u, count = 0;
@@ -121,8 +127,7 @@ s_expand (const s_walk_t *walk, const kith_disk_node_t *node)
 
 //  Scores all nodes of a block; the one that was asked for and its good neighbours lead on. Whether that one was of use still
 static bool
-s_take_block (const s_walk_t *walk, const kith_disk_flight_t *flight,
-              const uint8_t *block)
+s_take_block (s_walk_t *walk, const kith_disk_flight_t *flight, const uint8_t *block)
 {
     const kith_disk_t *self = walk->self;
     kith_disk_scratch_t *scratch = walk->scratch;
@@ -164,6 +169,17 @@ s_widen (s_walk_t *walk, bool useful)
     }
 }
 
+//  A filter that leaves far fewer rows about the query than elsewhere: what is nearest may lie behind a gap that no walk crosses
+static bool
+s_astray (const s_walk_t *walk)
+{
+    const kith_disk_ask_t *ask = walk->ask;
+    if (!ask->live || walk->met < MET_MIN)
+        return false;
+    double share = (double) ask->live_count / walk->self->header.rows;
+    return walk->met_live < share / 2 * walk->met;
+}
+
 static bool
 s_make_beams (const s_walk_t *walk)
 {
@@ -203,6 +219,8 @@ s_run (s_walk_t *walk)
         if (!block)
             return KITH_DISK_FAILED;
         s_widen (walk, s_take_block (walk, &flight, block));
+        if (s_astray (walk))
+            return KITH_DISK_SHORT;
     }
     uint32_t wanted = ask->k < ask->live_count ? ask->k : ask->live_count;
     return scratch->offered < wanted ? KITH_DISK_SHORT : KITH_DISK_ANSWERED;

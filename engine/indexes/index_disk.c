@@ -63,7 +63,7 @@ s_build_bytes (const kith_rows_t *rows, const kith_index_params_t *params)
     kith_disk_lay (&header);
     return kith_graph_build_bytes (rows->rows, rows->dim, &graph)
            + kith_graph_load_bytes (rows->rows, rows->dim, &graph)
-           + kith_disk_record_bytes (&header) + rows->rows * 8ull
+           + kith_disk_record_bytes (&header) + rows->rows * 12ull
            + s_load_bytes (rows, params);
 }
 
