@@ -1,8 +1,6 @@
 //  test_graph_live.c - a graph that changes: against fresh builds, against exact search, and under searches
 //  SPDX-License-Identifier: Apache-2.0
 #include <criterion/criterion.h>
-#include <pthread.h>
-#include <stdatomic.h>
 
 #include "base/bytes.h"
 #include "base/random.h"
@@ -266,86 +264,5 @@ Test (graph_live, a_merge_is_as_good_as_a_fresh_build_for_any_threads)
     kith_graph_destroy (&base);
     free (became);
     s_free (&merged);
-    s_free (&data);
-}
-
-//  ---------------------------------------------------------------------
-//  Searches while the graph changes
-
-typedef struct {
-    const data_t *data;
-    const kith_graph_t *graph;
-    atomic_uint *gone;    //  gone [row]: removed, told after the removal
-    atomic_bool *over;
-    uint64_t searches, faults;
-} s_reader_t;
-
-static void *
-s_read (void *arg)
-{
-    s_reader_t *reader = arg;
-    kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
-    kith_bits_t before;
-    kith_bits_init (&before, ROWS, false);
-    while (!atomic_load (reader->over) || reader->searches < 50) {
-        const float *vector = reader->data->queries + reader->searches++ % QUERIES * DIM;
-        for (uint32_t row = 0; row < ROWS; row++)
-            if (atomic_load (&reader->gone [row]))
-                kith_bits_set (&before, row);
-        kith_graph_query_t options = {.k = K, .effort = 40};
-        kith_topk_t top;
-        kith_topk_init (&top, K);
-        kith_graph_search (reader->graph, vector, 0, &options, scratch, &top);
-        reader->faults += top.count != K;
-        for (uint32_t hit = 0; hit < top.count; hit++) {
-            uint32_t row = (uint32_t) top.hits [hit].row;
-            //  Nothing that was gone before, and exact scores
-            reader->faults +=
-                row >= ROWS || kith_bits_get (&before, row)
-                || top.hits [hit].distance
-                       != kith_score (KITH_METRIC_L2, vector, 0,
-                                      reader->data->vectors + row * DIM, 0, DIM);
-        }
-        kith_topk_free (&top);
-    }
-    kith_bits_free (&before);
-    kith_graph_scratch_destroy (&scratch);
-    return NULL;
-}
-
-Test (graph_live, searches_go_on_while_it_changes)
-{
-    enum { READERS = 3, BUILT = 3000 };
-    data_t data = s_data (KITH_METRIC_L2, BUILT, ROWS);
-    kith_graph_t *graph = s_build (&data.rows, NULL, NULL, 2);
-    kith_error_t error;
-    cr_assert_eq (kith_graph_thaw (graph, &data.rows, ROWS, &error), 0);
-    atomic_uint *gone = kith_new (ROWS * sizeof *gone);
-    atomic_bool over = false;
-    s_reader_t readers [READERS];
-    pthread_t threads [READERS];
-    for (uint32_t each = 0; each < READERS; each++) {
-        readers [each] =
-            (s_reader_t){.data = &data, .graph = graph, .gone = gone, .over = &over};
-        pthread_create (&threads [each], NULL, s_read, &readers [each]);
-    }
-    kith_random_t random;
-    kith_random_seed (&random, 9);
-    for (uint32_t turn = 0; turn < 2500; turn++) {
-        cr_assert_eq (kith_graph_insert (graph, 2, &error), 0);
-        uint32_t row = (uint32_t) kith_random_below (&random, kith_graph_rows (graph));
-        kith_graph_remove (graph, row);
-        atomic_store (&gone [row], 1);
-        if (turn % 500 == 499)
-            cr_assert_eq (kith_graph_repair (graph, NULL, &error), 0);
-    }
-    atomic_store (&over, true);
-    for (uint32_t each = 0; each < READERS; each++) {
-        pthread_join (threads [each], NULL);
-        cr_expect_eq (readers [each].faults, 0u);
-        cr_expect_geq (readers [each].searches, 50u);
-    }
-    free (gone);
-    kith_graph_destroy (&graph);
     s_free (&data);
 }
