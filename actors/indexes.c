@@ -56,7 +56,8 @@ static bool
 s_sensible (const kith_rows_t *rows, kith_index_kind_t kind, kith_index_code_t code)
 {
     kith_index_params_t params = {.kind = kind, .code = code};
-    return kith_index_settle (rows, &params, NULL) == 0;
+    return kith_index_settle (rows, &params, NULL) == 0
+           && (params.kind != KITH_INDEX_FLAT || code <= KITH_CODE_FLOAT32);
 }
 
 static void
@@ -83,7 +84,7 @@ s_hint (const kith_rows_t *rows, const kith_field_t *field, kith_index_kind_t ki
     for (int each = KITH_CODE_FLOAT32; each <= KITH_CODE_INLINE; each++)
         if (s_sensible (rows, kind, (kith_index_code_t) each))
             s_name (codes, sizeof codes, kith_index_code_name ((kith_index_code_t) each));
-    kith_error_hint (error, "%s over %s(%" PRIu32 ") %s metric may have the code: %s",
+    kith_error_hint (error, "%s over %s(%" PRIu32 ") %s may have the code: %s",
                      kith_index_kind_name (kind), kith_type_name (field->type),
                      field->dim, kith_metric_name (field->metric), codes);
 }
@@ -100,12 +101,17 @@ s_check_numbers (const kith_proto_index_spec_t *spec, kith_index_kind_t kind,
         return kith_error_set (error, KITH_ERR_INVALID,
                                "recall is %g, from 0 to below 1 is allowed",
                                (double) spec->recall);
-    if (spec->degree > DEGREE_MAX || spec->effort > EFFORT_MAX || spec->lists > LISTS_MAX)
-        return kith_error_set (error, KITH_ERR_INVALID,
-                               "M is %u, effort %u, lists %u: at most %u, %u and %u are "
-                               "allowed",
-                               spec->degree, spec->effort, spec->lists, DEGREE_MAX,
-                               EFFORT_MAX, LISTS_MAX);
+    const struct {
+        const char *name;
+        uint32_t number, most;
+    } numbers [] = {{"M", spec->degree, DEGREE_MAX},
+                    {"effort", spec->effort, EFFORT_MAX},
+                    {"lists", spec->lists, LISTS_MAX}};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers [0]; i++)
+        if (numbers [i].number > numbers [i].most)
+            return kith_error_set (error, KITH_ERR_INVALID,
+                                   "%s is %u, at most %u is allowed", numbers [i].name,
+                                   numbers [i].number, numbers [i].most);
     if ((spec->degree || spec->effort) && !graph)
         return kith_error_set (
             error, KITH_ERR_INVALID, "%s is a parameter of graph and disk, not of %s",
@@ -133,10 +139,10 @@ kith_index_spec_check (kith_proto_index_spec_t *spec, const kith_field_t *field,
     //  No index at all has no codes: auto ends there when nothing else fits
     const bool bare = good && params.kind == KITH_INDEX_FLAT && code > KITH_CODE_FLOAT32;
     if (bare)
-        kith_error_set (error, KITH_ERR_INVALID, "%s does not go with the code %s",
+        kith_error_set (error, KITH_ERR_INVALID,
                         kind == KITH_INDEX_AUTO
-                            ? "no kind of index for this field"
-                            : "flat, which compares the vectors themselves,",
+                            ? "no kind of index has the code %s here"
+                            : "flat compares the vectors themselves, it has no code %s",
                         kith_index_code_name (code));
     if (!good || bare) {
         kith_error_prefix (error, "field '%s'", field->name);

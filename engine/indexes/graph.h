@@ -24,6 +24,8 @@ typedef struct {
     //  Called now and then with rows done; returning false cancels the build.
     bool (*progress) (void *arg, uint64_t done, uint64_t of);
     void *progress_arg;
+    uint32_t
+        code;    //  0: the shortest that keeps neighbours apart; 1: the vectors themselves, 2: half a byte a dimension, 3: a byte
 } kith_graph_params_t;
 
 typedef struct kith_graph kith_graph_t;
