@@ -10,6 +10,7 @@
 #define KITH_KERNELS_H
 
 #include "base/base.h"
+#include "engine/kernels/fastscan.h"
 
 typedef enum {
     KITH_METRIC_L2 = 1,         //  score: squared distance, ascending
@@ -88,6 +89,9 @@ typedef struct {
     kith_widen_fn *float16_widen, *bfloat16_widen;
     kith_keep_fn *keep;
     kith_codes4_fn *nibbles4, *bytes4, *full4;
+    kith_fastscan_fn *fastscan;
+    kith_judge_fn *judge;
+    kith_nearest_fn *nearest;
 } kith_kernels_t;
 
 //  The table in use: the best that the CPU has, or what kith_kernels_choose said. The one global of Kith.
