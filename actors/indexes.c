@@ -96,7 +96,7 @@ s_check_numbers (const kith_proto_index_spec_t *spec, kith_index_kind_t kind,
 {
     const bool any = kind == KITH_INDEX_AUTO;
     const bool graph = any || kind == KITH_INDEX_GRAPH || kind == KITH_INDEX_DISK;
-    const bool lists = any || kind == KITH_INDEX_IVF;
+    const bool lists = any || kind == KITH_INDEX_IVF || kind == KITH_INDEX_BIN;
     if (!(spec->recall >= 0 && spec->recall < 1))
         return kith_error_set (error, KITH_ERR_INVALID,
                                "recall is %g, from 0 to below 1 is allowed",
@@ -118,7 +118,7 @@ s_check_numbers (const kith_proto_index_spec_t *spec, kith_index_kind_t kind,
             spec->degree ? "M" : "effort", kith_index_kind_name (kind));
     if (spec->lists && !lists)
         return kith_error_set (error, KITH_ERR_INVALID,
-                               "lists is a parameter of ivf, not of %s",
+                               "lists is a parameter of ivf and bin, not of %s",
                                kith_index_kind_name (kind));
     return 0;
 }

@@ -128,7 +128,7 @@ typedef struct {
     void *arg;                  //  of progress
     const char *
         code;    //  what vectors are coded as: "auto", "float32", "sq8", "sq4", "rabitq", "pq4", "inline"; null: auto
-    uint32_t lists;           //  inverted lists (ivf); 0: by rows
+    uint32_t lists;           //  inverted lists (ivf, bin); 0: by rows
     uint64_t reserved [6];    //  zero
 } kith_index_options_t;
 

@@ -149,7 +149,7 @@ static const kith_codec_field_t s_index_spec_fields [] = {
      "what the vectors are coded as: auto, float32, sq8, sq4, rabitq, pq4 or "
      "inline; empty: auto"},
     {"lists", KITH_WIRE_U32, false, offsetof (kith_proto_index_spec_t, lists), 0, NULL,
-     "inverted lists (ivf); 0: by rows"},
+     "inverted lists (ivf, bin); 0: by rows"},
 };
 
 const kith_codec_table_t kith_proto_index_spec_table = {

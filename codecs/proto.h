@@ -191,7 +191,7 @@ typedef struct {
     //  what the vectors are coded as: auto, float32, sq8, sq4, rabitq, pq4 or inline;
     //  empty: auto
     const char *code;
-    uint32_t lists;                     //  inverted lists (ivf); 0: by rows
+    uint32_t lists;                     //  inverted lists (ivf, bin); 0: by rows
 } kith_proto_index_spec_t;
 
 //  Row collection/<id>: a collection's definition

@@ -80,7 +80,7 @@ structs
         degree = "u32, links a row (graph, disk); 0: by dimension"
         effort = "u32, beam width of the build (graph, disk); 0: 200"
         code = "string, what the vectors are coded as: auto, float32, sq8, sq4, rabitq, pq4 or inline; empty: auto"
-        lists = "u32, inverted lists (ivf); 0: by rows"
+        lists = "u32, inverted lists (ivf, bin); 0: by rows"
     collection
         doc = "Row collection/<id>: a collection's definition"
         id = "u64, never used again"

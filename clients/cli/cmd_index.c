@@ -8,7 +8,7 @@
 #define PARAMS                                                                           \
     "M=24: links of a row, effort=200 (efConstruction): beam width of the build "        \
     "(graph, "                                                                           \
-    "disk); lists=1024 (nlist): inverted lists (ivf)"
+    "disk); lists=1024 (nlist): inverted lists (ivf, bin)"
 
 //  Where the parameter of a name goes; null: none has it
 static uint32_t *
