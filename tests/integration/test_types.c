@@ -20,7 +20,7 @@ typedef struct {
 } s_case_t;
 
 static const s_case_t s_cases [] = {
-    {"float_vector", "l2", {"graph", "ivf", "flat"}},
+    {"float_vector", "l2", {"graph", "ivf", "disk"}},
     {"float_vector", "cosine", {"auto", "ivf", "graph"}},
     {"float16_vector", "l2", {"auto"}},
     {"float16_vector", "cosine", {"flat", "auto"}},
