@@ -527,11 +527,14 @@ s_enter (s_build_t *build)
     return !atomic_load (&build->failed);
 }
 
-//  The shortest codes that keep the neighbours apart on these rows; the vectors themselves if none does
+//  The codes that were asked for, or the shortest that keep the neighbours apart on these rows; the vectors themselves if none does
 static bool
 s_choose_code (s_build_t *build)
 {
     kith_graph_t *self = build->self;
+    if (build->params->code)
+        return kith_graph_encode (self, (kith_graph_code_t) (build->params->code - 1),
+                                  build->params->parallel);
     kith_graph_code_t code = KITH_GRAPH_NIBBLES;
     if (kith_graph_code_bytes (KITH_GRAPH_BYTES, self->rows.dim) == 64)
         code = KITH_GRAPH_BYTES;
@@ -620,6 +623,14 @@ kith_graph_build (const kith_rows_t *rows, const kith_graph_params_t *params,
     return self;
 }
 
+//  Of a row, before it is known what a build will choose
+static uint32_t
+s_code_bytes (uint32_t dim, const kith_graph_params_t *params)
+{
+    return kith_graph_code_bytes (
+        params->code ? (kith_graph_code_t) (params->code - 1) : KITH_GRAPH_NIBBLES, dim);
+}
+
 uint64_t
 kith_graph_build_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *params)
 {
@@ -628,7 +639,7 @@ kith_graph_build_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *
     uint64_t row = degree * sizeof (uint32_t)       //  links
                    + 4 * sizeof (uint32_t)          //  upper levels
                    + 4 + sizeof (s_hashed_t) + 8    //  twins, orders
-                   + kith_graph_code_bytes (KITH_GRAPH_NIBBLES, dim) + 64;
+                   + s_code_bytes (dim, params) + 64;
     uint64_t batch =
         (rows / BATCH_SHARE + CHUNK) * degree * (2 * sizeof (kith_graph_back_t) + 4);
     return rows * row + batch + threads * (rows + sizeof (kith_graph_hand_t) + 65536);
@@ -641,6 +652,6 @@ kith_graph_load_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *p
     //  Upper levels hold one row in degree / 2, each with its row, and half the links; the last 4 are twins
     return rows
                * (degree * sizeof (uint32_t) + sizeof (uint32_t) + 4
-                  + kith_graph_code_bytes (KITH_GRAPH_NIBBLES, dim))
+                  + s_code_bytes (dim, params))
            + sizeof (kith_graph_header_t) + 8ull * dim;
 }
