@@ -2,6 +2,7 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include "actors/common.h"
 #include "actors/roles.h"
+#include "engine/indexes/graph.h"
 #include "engine/segments/segment.h"
 #include <stdatomic.h>
 

@@ -146,7 +146,7 @@ s_load_index (load_t *load)
             kith_container_open (load->objects, row->object, KITH_FILE_GRAPH,
                                  load->cluster, row->hash, row->bytes, &load->error);
         if (!graph
-            || kith_segment_set_graph (load->rows, row->field, &graph, &load->error))
+            || kith_segment_set_index (load->rows, row->field, &graph, &load->error))
             return -1;
         load->index_field = row->field;
     }

@@ -76,7 +76,7 @@ typedef struct {
     const kith_disk_header_t *stored;    //  the section, or &header
     const uint32_t *places, *twins, *sample_rows;
     const float *sample_vectors, *sample_norms;
-    const uint8_t *records;    //  mapped, or made by the build
+    const uint8_t *records;    //  mapped, or made by the build; null: in a file alone
     kith_blocks_t *blocks;     //  where reads go
     kith_disk_coder_t *coder;
     kith_graph_t *entry;    //  over the sample

@@ -128,6 +128,8 @@ s_use_blocks (kith_index_t *self, kith_blocks_t **blocks_p, kith_error_t *error)
                                size, wanted);
     kith_blocks_destroy (&disk->blocks);
     disk->blocks = *blocks_p;
+    if (!kith_blocks_in_memory (disk->blocks))
+        disk->records = NULL;
     *blocks_p = NULL;
     return 0;
 }

@@ -37,7 +37,7 @@ typedef struct {
     uint32_t rows;
     uint32_t effort;
     uint64_t compared;
-    const char *index;    //  "graph", "flat", or "" for growing
+    const char *index;    //  kind of index, "flat" without one, "" for growing
 } kith_stage_t;
 
 typedef struct {
@@ -52,8 +52,8 @@ typedef struct {
 
 void kith_found_free (kith_found_t *self);
 
-//  Runs on a worker. Growing segments and sealed ones without an index are scanned exactly, the others walk their graph. NaN in queries is
-//  refused (NOT_FINITE), wrong length too. Scratch memory of graph searches is kept per thread inside.
+//  Runs on a worker. Growing segments and sealed ones without an index are scanned exactly, the others ask their index. NaN in queries is
+//  refused (NOT_FINITE), wrong length too. Scratch memory of indexes is kept per thread inside.
 int kith_view_search (const kith_view_t *view, const kith_search_t *search,
                       kith_found_t *found, kith_error_t *error);
 

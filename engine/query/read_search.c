@@ -24,7 +24,7 @@ typedef struct {
 } s_searcher_t;
 
 //  ---------------------------------------------------------------------
-//  Graph scratch, one a thread: it is large, and workers live long
+//  Scratch of the indexes, one a thread: it is large, and workers live long
 
 static pthread_once_t s_scratch_once = PTHREAD_ONCE_INIT;
 static pthread_key_t s_scratch_key;
@@ -32,8 +32,8 @@ static pthread_key_t s_scratch_key;
 static void
 s_scratch_free (void *value)
 {
-    kith_graph_scratch_t *scratch = value;
-    kith_graph_scratch_destroy (&scratch);
+    kith_index_scratch_t *scratch = value;
+    kith_index_scratch_destroy (&scratch);
 }
 
 static void
@@ -43,13 +43,13 @@ s_scratch_make_key (void)
     assert (status == 0);
 }
 
-static kith_graph_scratch_t *
+static kith_index_scratch_t *
 s_scratch (void)
 {
     pthread_once (&s_scratch_once, s_scratch_make_key);
-    kith_graph_scratch_t *scratch = pthread_getspecific (s_scratch_key);
+    kith_index_scratch_t *scratch = pthread_getspecific (s_scratch_key);
     if (!scratch) {
-        scratch = kith_graph_scratch_new ();
+        scratch = kith_index_scratch_new ();
         pthread_setspecific (s_scratch_key, scratch);
     }
     return scratch;
@@ -147,23 +147,21 @@ s_prepare (s_searcher_t *self, kith_error_t *error)
     return 0;
 }
 
-static uint64_t
-s_search_graph (s_searcher_t *self, const kith_graph_t *graph, uint32_t effort,
-                const kith_bits_t *live)
+static int
+s_search_index (s_searcher_t *self, const kith_index_t *index, kith_stage_t *stage,
+                const kith_bits_t *live, kith_error_t *error)
 {
     const kith_search_t *search = self->search;
-    kith_graph_query_t options = {.k = self->k,
-                                  .effort = effort,
-                                  .recall = search->recall,
-                                  .live = live,
-                                  .part = self->run_count};
-    uint64_t compared = 0;
-    for (uint32_t query = 0; query < search->nq; query++)
-        compared +=
-            kith_graph_search (graph, self->queries + (size_t) query * search->field->dim,
-                               self->norms ? self->norms [query] : 0, &options,
-                               s_scratch (), &self->tops [query]);
-    return compared;
+    const kith_index_query_t query = {.queries = self->queries,
+                                      .norms = self->norms,
+                                      .nq = search->nq,
+                                      .k = self->k,
+                                      .effort = stage->effort,
+                                      .recall = search->recall,
+                                      .live = live,
+                                      .part = self->run_count};
+    return kith_index_search (index, &query, s_scratch (), self->tops, &stage->compared,
+                              error);
 }
 
 static uint64_t
@@ -194,11 +192,13 @@ s_search_run (s_searcher_t *self, const kith_run_t *run, kith_stage_t *stage,
     if (visible && !self->tops)
         status = s_prepare (self, error);
     if (visible && status == 0) {
-        const kith_graph_t *graph =
-            kith_segment_graph (run->segment, self->search->field->id);
+        const kith_index_t *index =
+            kith_segment_index (run->segment, self->search->field->id);
         const kith_bits_t *allowed = live.words ? &live : NULL;
-        stage->compared += graph ? s_search_graph (self, graph, stage->effort, allowed)
-                                 : s_search_flat (self, run, allowed);
+        if (index)
+            status = s_search_index (self, index, stage, allowed, error);
+        else
+            stage->compared += s_search_flat (self, run, allowed);
         kith_bytes_put (&self->runs, run, sizeof *run);
         self->run_count++;
     }
@@ -212,15 +212,19 @@ s_search_segment (s_searcher_t *self, const kith_segment_t *segment, kith_error_
     const kith_search_t *search = self->search;
     kith_stage_t stage = {.index = ""};
     if (!kith_segment_is_growing (segment)) {
-        const kith_graph_t *graph = kith_segment_graph (segment, search->field->id);
+        const kith_index_t *used = kith_segment_index (segment, search->field->id);
         stage.segment = kith_segment_to (segment);
-        stage.index = graph ? "graph" : "flat";
-        if (graph)
+        stage.index = "flat";
+        if (used) {
+            kith_index_info_t info;
+            kith_index_describe (used, &info);
+            stage.index = kith_index_kind_name (info.kind);
             stage.effort =
                 search->effort
                     ? search->effort
-                    : kith_graph_effort (
-                        graph, search->recall > 0 ? search->recall : 0.95f, self->k);
+                    : kith_index_effort (
+                        used, search->recall > 0 ? search->recall : 0.95f, self->k);
+        }
     }
     uint32_t runs = kith_segment_runs (segment);
     for (uint32_t index = 0; index < runs; index++) {

@@ -403,17 +403,17 @@ kith_deaths_put (kith_objects_t *objects, const char *name, const kith_file_info
 //  Indexes
 
 int
-kith_segment_set_graph (kith_segment_t *self, uint32_t field, kith_container_t **graph_p,
+kith_segment_set_index (kith_segment_t *self, uint32_t field, kith_container_t **file_p,
                         kith_error_t *error)
 {
     assert (self && self->sealed);
-    return kith_sealed_set_graph (self->sealed, field, graph_p, error);
+    return kith_sealed_set_index (self->sealed, field, file_p, error);
 }
 
-const kith_graph_t *
-kith_segment_graph (const kith_segment_t *self, uint32_t field)
+const kith_index_t *
+kith_segment_index (const kith_segment_t *self, uint32_t field)
 {
-    return self->sealed ? kith_sealed_graph (self->sealed, field) : NULL;
+    return self->sealed ? kith_sealed_index (self->sealed, field) : NULL;
 }
 
 int

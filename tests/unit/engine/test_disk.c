@@ -110,8 +110,11 @@ s_to_file (s_data_t *data)
     kith_blocks_t *blocks = kith_blocks_file_new (data->path, &error);
     cr_assert (blocks, "%s", error.message);
     kith_blocks_narrow (blocks, BEFORE, size);
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
+    size_t count = kith_index_sections (data->index, sections);
     cr_assert_eq (kith_index_use_blocks (data->index, &blocks, &error), 0);
     cr_assert (!blocks);
+    cr_assert_eq (kith_index_sections (data->index, sections), count - 1);
 }
 
 //  Overwrites a byte of the file
