@@ -43,22 +43,22 @@ s_progress (void *arg, uint64_t done, uint64_t of)
 }
 
 static int
-s_put (build_t *build, const kith_graph_t *graph)
+s_put (build_t *build, const kith_index_t *index)
 {
     const kith_proto_index_build_t *ask = build->request->body;
-    kith_section_t sections [16];
-    const size_t count = kith_graph_sections (graph, sections);
-    const kith_file_info_t info = {.kind = KITH_FILE_GRAPH,
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
+    const size_t count = kith_index_sections (index, sections);
+    const kith_file_info_t info = {.kind = KITH_FILE_INDEX,
                                    .cluster = build->cluster,
                                    .channel = ask->channel,
                                    .segment = ask->segment.segment,
                                    .from = ask->segment.from,
                                    .to = ask->segment.to,
                                    .rows = ask->segment.rows};
-    kith_graph_info_t graph_info;
-    kith_graph_describe (graph, &graph_info);
-    build->row.recall = graph_info.recall;
-    build->row.effort = graph_info.effort;
+    kith_index_info_t built;
+    kith_index_describe (index, &built);
+    build->row.recall = built.recall;
+    build->row.effort = built.effort;
     return kith_container_put (build->objects, ask->object, &info, sections, count,
                                &build->row.hash, &build->row.bytes, &build->error);
 }
@@ -79,20 +79,21 @@ s_build (void *arg)
     if (!segment)
         return;
     kith_rows_t rows;
-    const kith_graph_params_t params = {.degree = ask->spec.degree,
+    const kith_index_params_t params = {.kind = KITH_INDEX_GRAPH,
+                                        .degree = ask->spec.degree,
                                         .build_effort = ask->spec.effort,
                                         .seed = ask->segment.segment,
                                         .recall = ask->spec.recall,
                                         .parallel = build->parallel,
                                         .progress = s_progress,
                                         .progress_arg = build};
-    kith_graph_t *graph =
+    kith_index_t *index =
         kith_segment_vectors (segment, ask->spec.field, &rows, &build->error)
             ? NULL
-            : kith_graph_build (&rows, &params, &build->error);
-    if (graph)
-        build->rc = s_put (build, graph);
-    kith_graph_destroy (&graph);
+            : kith_index_build (&rows, &params, &build->error);
+    if (index)
+        build->rc = s_put (build, index);
+    kith_index_destroy (&index);
     kith_segment_destroy (&segment);
 }
 

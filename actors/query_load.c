@@ -142,11 +142,11 @@ s_load_index (load_t *load)
     const kith_proto_segment_place_t *place = load->place.row;
     for (uint32_t i = 0; i < place->indexes_count; i++) {
         const kith_proto_index_row_t *row = &place->indexes [i];
-        kith_container_t *graph =
-            kith_container_open (load->objects, row->object, KITH_FILE_GRAPH,
+        kith_container_t *index =
+            kith_container_open (load->objects, row->object, KITH_FILE_INDEX,
                                  load->cluster, row->hash, row->bytes, &load->error);
-        if (!graph
-            || kith_segment_set_index (load->rows, row->field, &graph, &load->error))
+        if (!index
+            || kith_segment_set_index (load->rows, row->field, &index, &load->error))
             return -1;
         load->index_field = row->field;
     }

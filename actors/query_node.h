@@ -60,9 +60,10 @@ typedef struct {
 typedef struct kith_read {
     struct kith_read *next;
     struct kith_query_channel *channel;
-    kith_msg_t *request;    //  search, query, search_segments, query_segments
-    bool holder;            //  of named segments, for a delegator
-    bool asked;             //  needs the answer of the ASK_LAST number `ask`
+    const kith_ctx_t *ctx;    //  for the worker's question whether it is late
+    kith_msg_t *request;      //  search, query, search_segments, query_segments
+    bool holder;              //  of named segments, for a delegator
+    bool asked;               //  needs the answer of the ASK_LAST number `ask`
     uint64_t ask;
     bool required_known;
     uint64_t required;

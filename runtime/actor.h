@@ -47,6 +47,8 @@ void kith_end_error (kith_end_t end, const kith_msg_t *answer, kith_error_t *err
 kith_address_t kith_ctx_self (const kith_ctx_t *ctx);
 int64_t
 kith_ctx_now_us (const kith_ctx_t *ctx);    //  monotonic; stands still in a callback
+//  A moment of that clock has passed by now. For work on a worker too, which lives no longer than the context.
+bool kith_ctx_past (const kith_ctx_t *ctx, int64_t moment_us);
 uint64_t kith_ctx_clock (
     kith_ctx_t *ctx);    //  hybrid: unix ms << 18 | logical, rises at each call
 uint64_t kith_ctx_random (kith_ctx_t *ctx);

@@ -140,7 +140,7 @@ s_kind_name (uint32_t kind)
             return "a death list";
         case KITH_FILE_WINDOW:
             return "a window";
-        case KITH_FILE_GRAPH:
+        case KITH_FILE_INDEX:
             return "an index";
     }
     return "a file of an unknown kind";

@@ -16,7 +16,7 @@ typedef enum {
     KITH_FILE_SNAPSHOT = 1,
     KITH_FILE_DEATHS = 2,
     KITH_FILE_WINDOW = 3,
-    KITH_FILE_GRAPH = 4
+    KITH_FILE_INDEX = 4
 } kith_file_kind_t;
 
 //  What a container says of itself

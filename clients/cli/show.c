@@ -2,9 +2,40 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include "clients/cli/show.h"
 
+#include "base/vector.h"
 #include "clients/json.h"
 
 #define VECTOR_SHOWN 4    //  numbers of a vector in a table
+
+//  Number `index` as one shows it: bits by the byte, so that they are short
+static float
+s_number (const kith_column_t *column, uint32_t row, uint32_t index)
+{
+    const uint8_t *values = kith_column_fixed (column, row);
+    float value;
+    if (column->type == KITH_TYPE_BINARY_VECTOR)
+        return values [index];
+    kith_vector_decode (column->type, 1,
+                        values + (size_t) index * kith_type_width (column->type, 1),
+                        &value);
+    return value;
+}
+
+static uint32_t
+s_numbers (const kith_column_t *column)
+{
+    return column->type == KITH_TYPE_BINARY_VECTOR ? column->dim / 8 : column->dim;
+}
+
+static void
+s_vector (const kith_column_t *column, uint32_t row, kith_bytes_t *out)
+{
+    for (uint32_t index = 0; index < s_numbers (column); index++) {
+        kith_bytes_printf (out, index ? ", " : "[");
+        kith_json_put_float (out, s_number (column, row, index));
+    }
+    kith_bytes_printf (out, "]");
+}
 
 void
 kith_show_value (const kith_column_t *column, uint32_t row, kith_bytes_t *out)
@@ -40,17 +71,13 @@ kith_show_value (const kith_column_t *column, uint32_t row, kith_bytes_t *out)
             text = kith_column_string (column, row, &size);
             kith_bytes_put (out, text, size);
             break;
-        case KITH_TYPE_FLOAT_VECTOR: {
-            const uint8_t *values = kith_column_fixed (column, row);
-            for (uint32_t index = 0; index < column->dim; index++) {
-                float value;
-                memcpy (&value, values + (size_t) index * 4, sizeof value);
-                kith_bytes_printf (out, index ? ", " : "[");
-                kith_json_put_float (out, value);
-            }
-            kith_bytes_printf (out, "]");
+        case KITH_TYPE_FLOAT_VECTOR:
+        case KITH_TYPE_FLOAT16_VECTOR:
+        case KITH_TYPE_BFLOAT16_VECTOR:
+        case KITH_TYPE_INT8_VECTOR:
+        case KITH_TYPE_BINARY_VECTOR:
+            s_vector (column, row, out);
             break;
-        }
     }
 }
 
@@ -96,14 +123,12 @@ s_cell (kith_table_t *table, const kith_column_t *column, uint32_t row)
         kith_table_cell (table, value, size);
         return;
     }
-    if (column->type == KITH_TYPE_FLOAT_VECTOR && kith_column_valid (column, row)) {
-        const uint8_t *values = kith_column_fixed (column, row);
-        for (uint32_t index = 0; index < column->dim && index < VECTOR_SHOWN; index++) {
-            float value;
-            memcpy (&value, values + (size_t) index * 4, sizeof value);
-            kith_bytes_printf (&text, "%s%.4g", index ? ", " : "[", (double) value);
-        }
-        kith_bytes_printf (&text, column->dim > VECTOR_SHOWN ? ", ...]" : "]");
+    if (kith_type_is_vector (column->type) && kith_column_valid (column, row)) {
+        uint32_t count = s_numbers (column);
+        for (uint32_t index = 0; index < count && index < VECTOR_SHOWN; index++)
+            kith_bytes_printf (&text, "%s%.4g", index ? ", " : "[",
+                               (double) s_number (column, row, index));
+        kith_bytes_printf (&text, count > VECTOR_SHOWN ? ", ...]" : "]");
     }
     else
         kith_show_value (column, row, &text);

@@ -17,8 +17,9 @@ enum {
     FLAT_ROWS_MAX = 1000    //  AUTO makes no structure for fewer
 };
 
-static const kith_index_class_t *const s_classes [] = {
-    &kith_index_flat, &kith_index_graph, &kith_index_disk};
+static const kith_index_class_t *const s_classes [] = {&kith_index_flat,
+                                                       &kith_index_graph, &kith_index_ivf,
+                                                       &kith_index_bin, &kith_index_disk};
 
 static const char *const s_codes [] = {"auto",   "float32", "sq8",   "sq4",
                                        "rabitq", "pq4",     "inline"};

@@ -46,6 +46,8 @@ struct kith_index {
 
 extern const kith_index_class_t kith_index_flat;
 extern const kith_index_class_t kith_index_graph;
+extern const kith_index_class_t kith_index_ivf;
+extern const kith_index_class_t kith_index_bin;
 extern const kith_index_class_t kith_index_disk;
 
 #endif

@@ -3,6 +3,7 @@
 #include "engine/segments/sealed.h"
 
 #include "engine/segments/keyindex.h"
+#include "engine/segments/vectors.h"
 #include "storage/huge.h"
 
 enum { SYSTEM_FIELDS = 4 };
@@ -87,7 +88,7 @@ s_open_field (kith_sealed_t *self, uint32_t index, kith_error_t *error)
                                field->name);
     if (field->key)
         self->key = index;
-    if (field->type != KITH_TYPE_FLOAT_VECTOR || field->metric != KITH_METRIC_COSINE)
+    if (!kith_field_has_norms (field))
         return 0;
     uint64_t size = 0;
     const uint8_t *norms =
@@ -277,19 +278,19 @@ s_index_of (const kith_sealed_t *self, uint32_t field)
 //  Copies the sections of an index file into one run of memory: a file cannot be mapped in pages of 2 MiB, and the
 //  walk of a graph is random reads (ENGINE 3.1). The file is not needed after it, unless it has records: those stay where they are.
 static int
-s_copy_sections (const kith_container_t *file, kith_section_t *sections, size_t count,
-                 void **memory, kith_error_t *error)
+s_copy_sections (s_index_t *fresh, kith_section_t *sections, size_t count,
+                 kith_error_t *error)
 {
     uint64_t bytes = 0;
     for (size_t each = 0; each < count; each++) {
-        sections [each].id = kith_container_id (file, each);
-        sections [each].data =
-            kith_container_section (file, sections [each].id, &sections [each].size);
+        sections [each].id = kith_container_id (fresh->file, each);
+        sections [each].data = kith_container_section (fresh->file, sections [each].id,
+                                                       &sections [each].size);
         if (sections [each].id != KITH_INDEX_RECORDS)
             bytes += kith_round64 (sections [each].size);
     }
     uint8_t *at = kith_huge_new (bytes + 64);
-    *memory = at;
+    fresh->sections = at;
     if (!at)
         return kith_error_set (error, KITH_ERR_NO_MEMORY,
                                "an index of %" PRIu64 " bytes does not fit in memory",
@@ -305,19 +306,18 @@ s_copy_sections (const kith_container_t *file, kith_section_t *sections, size_t 
     return 0;
 }
 
-//  Has the records, if the file has any, read from it; else lets go of the file
+//  Has the records, if the file has any, read where they are; lets go of the file if nothing more of its map is used
 static int
 s_use_records (s_index_t *fresh, kith_error_t *error)
 {
-    if (!kith_container_section (fresh->file, KITH_INDEX_RECORDS, NULL)) {
-        kith_container_destroy (&fresh->file);
-        return 0;
+    bool mapped = false;
+    if (kith_container_section (fresh->file, KITH_INDEX_RECORDS, NULL)) {
+        kith_blocks_t *blocks =
+            kith_container_blocks (fresh->file, KITH_INDEX_RECORDS, error);
+        mapped = blocks && kith_blocks_in_memory (blocks);
+        if (!blocks || kith_index_use_blocks (fresh->index, &blocks, error) != 0)
+            return -1;
     }
-    kith_blocks_t *blocks =
-        kith_container_blocks (fresh->file, KITH_INDEX_RECORDS, error);
-    bool mapped = blocks && kith_blocks_in_memory (blocks);
-    if (!blocks || kith_index_use_blocks (fresh->index, &blocks, error) != 0)
-        return -1;
     //  Mapped pages that were read to be verified would count as ours
     if (!mapped)
         kith_container_destroy (&fresh->file);
@@ -326,50 +326,47 @@ s_use_records (s_index_t *fresh, kith_error_t *error)
 
 //  Opens the index of fresh->file over the rows of a field
 static int
-s_open_index (const kith_sealed_t *self, uint32_t index, s_index_t *fresh,
+s_open_index (const kith_sealed_t *self, uint32_t place, s_index_t *fresh,
               kith_error_t *error)
 {
-    const kith_field_t *field = kith_schema_field (self->schema, index);
+    const kith_field_t *field = kith_schema_field (self->schema, place);
     const kith_file_info_t *info = kith_container_info (fresh->file);
-    if (info->kind != KITH_FILE_GRAPH || info->rows != self->rows
+    if (info->kind != KITH_FILE_INDEX || info->rows != self->rows
         || info->segment != kith_container_info (self->snapshot)->segment)
         return kith_error_set (error, KITH_ERR_CORRUPT,
                                "index of field %s: it belongs to another segment "
                                "(%" PRIu64 ", %" PRIu64 " rows)",
                                field->name, info->segment, info->rows);
-    kith_section_t sections [64];
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
     size_t count = kith_container_count (fresh->file);
     if (count > sizeof sections / sizeof sections [0])
         return kith_error_set (error, KITH_ERR_CORRUPT, "index of field %s: %zu sections",
                                field->name, count);
-    if (s_copy_sections (fresh->file, sections, count, &fresh->sections, error) != 0)
+    if (s_copy_sections (fresh, sections, count, error) != 0)
         return -1;
-    kith_rows_t rows = {.vectors = self->columns [index].data,
-                        .norms = self->extras [index].norms,
-                        .rows = self->rows,
-                        .dim = field->dim,
-                        .metric = field->metric};
+    const kith_rows_t rows = kith_field_rows (field, self->columns [place].data,
+                                              self->extras [place].norms, self->rows);
     fresh->index = kith_index_open (&rows, sections, count, error);
     return fresh->index ? s_use_records (fresh, error) : -1;
 }
 
 int
-kith_sealed_set_index (kith_sealed_t *self, uint32_t field, kith_container_t **file_p,
+kith_sealed_set_index (kith_sealed_t *self, uint32_t field, kith_container_t **index_p,
                        kith_error_t *error)
 {
-    assert (file_p && *file_p);
+    assert (index_p && *index_p);
     s_index_t *fresh = kith_new (sizeof *fresh);
-    fresh->file = *file_p;
-    *file_p = NULL;
-    uint32_t index = s_index_of (self, field);
+    fresh->file = *index_p;
+    *index_p = NULL;
+    uint32_t place = s_index_of (self, field);
     int status = -1;
-    if (index == kith_schema_count (self->schema)
-        || self->columns [index].type != KITH_TYPE_FLOAT_VECTOR)
+    if (place == kith_schema_count (self->schema)
+        || !kith_type_is_vector (self->columns [place].type))
         kith_error_set (error, KITH_ERR_FIELD_NOT_FOUND,
                         "index: field %" PRIu32 " is no vector of %.80s", field,
                         kith_schema_name (self->schema));
     else
-        status = s_open_index (self, index, fresh, error);
+        status = s_open_index (self, place, fresh, error);
     if (status) {
         s_index_free (&fresh);
         return -1;
@@ -377,8 +374,8 @@ kith_sealed_set_index (kith_sealed_t *self, uint32_t field, kith_container_t **f
     kith_index_info_t info;
     kith_index_describe (fresh->index, &info);
     atomic_fetch_add_explicit (&self->index_bytes, info.bytes, memory_order_relaxed);
-    fresh->older = atomic_load (&self->extras [index].index);
-    atomic_store_explicit (&self->extras [index].index, fresh, memory_order_release);
+    fresh->older = atomic_load (&self->extras [place].index);
+    atomic_store_explicit (&self->extras [place].index, fresh, memory_order_release);
     return 0;
 }
 

@@ -64,9 +64,9 @@ int kith_segment_merge_deaths (kith_segment_t *self, const kith_container_t *dea
 kith_death_t *
 kith_segment_deaths (const kith_segment_t *self, uint64_t to, uint32_t *count);
 
-//  Sealed: takes an index file (KITH_FILE_GRAPH, any kind of index) for a vector field; searches that begin later use it.
+//  Sealed: takes an index file (KITH_FILE_INDEX) for a vector field; searches that begin later use it.
 int kith_segment_set_index (kith_segment_t *self, uint32_t field,
-                            kith_container_t **file_p, kith_error_t *error);
+                            kith_container_t **index_p, kith_error_t *error);
 const kith_index_t *
 kith_segment_index (const kith_segment_t *self, uint32_t field);    //  null: none
 

@@ -184,7 +184,7 @@ s_store (const s_data_t *data, const s_options_t *options, kith_objects_t *objec
         return -1;
     kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
     size_t count = kith_index_sections (index, sections);
-    kith_file_info_t info = {.kind = KITH_FILE_GRAPH, .rows = data->rows.rows};
+    kith_file_info_t info = {.kind = KITH_FILE_INDEX, .rows = data->rows.rows};
     uint64_t size = 0;
     double built = s_now ();
     int failed =
@@ -286,11 +286,11 @@ s_run (const s_data_t *data, const s_options_t *options, kith_error_t *error)
         return -1;
     kith_container_t *container = NULL;
     if (options->kept)
-        container = kith_container_open (objects, NAME, KITH_FILE_GRAPH, 0, 0, 0, error);
+        container = kith_container_open (objects, NAME, KITH_FILE_INDEX, 0, 0, 0, error);
     if (!container && s_store (data, options, objects, error) != 0)
         return -1;
     if (!container)
-        container = kith_container_open (objects, NAME, KITH_FILE_GRAPH, 0, 0, 0, error);
+        container = kith_container_open (objects, NAME, KITH_FILE_INDEX, 0, 0, 0, error);
     kith_index_t *index = container ? s_open (data, container, error) : NULL;
     kith_blocks_t *blocks =
         index ? kith_container_blocks (container, KITH_INDEX_RECORDS, error) : NULL;

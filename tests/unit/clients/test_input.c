@@ -307,10 +307,10 @@ Test (input, damaged_arrays_are_refused)
                       cases [index].descr, cases [index].shape);
     }
     uint8_t bin [24] = {0};
-    cr_assert_eq (kith_fbin_open (&array, bin, 7, "x.fbin", &error), -1);
+    cr_assert_eq (kith_bin_open (&array, "fbin", bin, 7, "x.fbin", &error), -1);
     kith_put_u32 (bin, UINT32_MAX);
     kith_put_u32 (bin + 4, UINT32_MAX);
-    cr_assert_eq (kith_fbin_open (&array, bin, sizeof bin, "x.fbin", &error), -1);
+    cr_assert_eq (kith_bin_open (&array, "fbin", bin, sizeof bin, "x.fbin", &error), -1);
 }
 
 Test (input, query_vectors)

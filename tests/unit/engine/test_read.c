@@ -383,7 +383,7 @@ s_put_index (kith_objects_t *objects, kith_segment_t *segment, uint64_t of,
     kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
     size_t count = kith_index_sections (index, sections);
     kith_file_info_t info = {
-        .kind = KITH_FILE_GRAPH, .cluster = 9, .segment = of, .rows = rows.rows};
+        .kind = KITH_FILE_INDEX, .cluster = 9, .segment = of, .rows = rows.rows};
     cr_assert_eq (
         kith_container_put (objects, name, &info, sections, count, NULL, NULL, &error), 0,
         "%s", error.message);
@@ -395,7 +395,7 @@ s_set_index (kith_objects_t *objects, kith_segment_t *segment, const char *name,
              uint32_t field, kith_error_t *error)
 {
     kith_container_t *container =
-        kith_container_open (objects, name, KITH_FILE_GRAPH, 9, 0, 0, error);
+        kith_container_open (objects, name, KITH_FILE_INDEX, 9, 0, 0, error);
     cr_assert (container, "%s", error->message);
     int status = kith_segment_set_index (segment, field, &container, error);
     cr_assert (!container);
@@ -446,15 +446,44 @@ s_check_index_search (channel_t *self, const kith_filter_t *filter, const char *
     free (hits);
 }
 
+static bool
+s_at_once (void *arg)
+{
+    ++*(uint32_t *) arg;
+    return true;
+}
+
+//  A search whose deadline has passed answers nothing, with an index and without
+static void
+s_check_stop (channel_t *self, uint32_t segment)
+{
+    kith_view_t view = s_view (self, self->model->seq);
+    view.segments += segment;
+    view.count = 1;
+    float query [MODEL_DIM] = {1};
+    uint32_t asked = 0;
+    kith_error_t error = {0};
+    kith_found_t found;
+    kith_search_t search = {.field = kith_schema_by_id (view.schema, MODEL_VECTOR),
+                            .queries = query,
+                            .nq = 1,
+                            .k = 3,
+                            .stop = s_at_once,
+                            .stop_arg = &asked};
+    cr_assert_eq (kith_view_search (&view, &search, &found, &error), -1);
+    cr_assert_eq (error.code, KITH_ERR_CANCELLED);
+    cr_assert_gt (asked, 0);
+    cr_assert_eq (found.rows.size, 0);
+}
+
 Test (read, search_with_a_graph)
 {
     channel_t channel = s_channel (12, KITH_METRIC_COSINE, 1, 300, 4000);
     kith_segment_t *sealed = channel.segments [0];
     kith_objects_t *objects = channel.model->objects;
     kith_error_t error = {0};
-    uint64_t to = kith_segment_to (sealed);
-    s_put_index (objects, sealed, to, "g/1", KITH_INDEX_GRAPH);
-    s_put_index (objects, sealed, to + 1, "g/2", KITH_INDEX_GRAPH);
+    s_put_index (objects, sealed, kith_segment_to (sealed), "g/1", KITH_INDEX_GRAPH);
+    s_put_index (objects, sealed, kith_segment_to (sealed) + 1, "g/2", KITH_INDEX_GRAPH);
     cr_assert_null (kith_segment_index (sealed, MODEL_VECTOR));
     cr_assert_eq (s_set_index (objects, sealed, "g/2", MODEL_VECTOR, &error), -1);
     cr_assert_eq (error.code, KITH_ERR_CORRUPT);
@@ -463,16 +492,18 @@ Test (read, search_with_a_graph)
     cr_assert_eq (s_set_index (objects, sealed, "g/1", MODEL_VECTOR, &error), 0, "%s",
                   error.message);
     cr_assert_gt (kith_segment_memory (sealed), memory);
-    const kith_index_t *index = kith_segment_index (sealed, MODEL_VECTOR);
-    cr_assert (index);
+    const kith_index_t *graph = kith_segment_index (sealed, MODEL_VECTOR);
+    cr_assert (graph);
     s_check_index_search (&channel, NULL, "graph");
     kith_filter_t *filter = kith_filter_new ("number < 3", channel.model->schema, NULL);
     s_check_index_search (&channel, filter, "graph");
     kith_filter_destroy (&filter);
     //  A second one takes the place of the first
     cr_assert_eq (s_set_index (objects, sealed, "g/1", MODEL_VECTOR, &error), 0);
-    cr_assert_neq (kith_segment_index (sealed, MODEL_VECTOR), index);
+    cr_assert_neq (kith_segment_index (sealed, MODEL_VECTOR), graph);
     s_check_index_search (&channel, NULL, "graph");
+    s_check_stop (&channel, 0);
+    s_check_stop (&channel, 1);
     s_channel_free (&channel);
 }
 
