@@ -58,10 +58,11 @@ s_fill (s_data_t *data, uint32_t rows, uint32_t dim, uint32_t same)
 }
 
 static void
-s_make (s_data_t *data, kith_metric_t metric, uint32_t rows, uint32_t dim, uint32_t same)
+s_make_coded (s_data_t *data, kith_metric_t metric, uint32_t rows, uint32_t dim,
+              uint32_t same, kith_index_code_t code)
 {
     kith_error_t error;
-    kith_index_params_t params = {.kind = KITH_INDEX_DISK, .seed = 3};
+    kith_index_params_t params = {.kind = KITH_INDEX_DISK, .code = code, .seed = 3};
     memset (data, 0, sizeof *data);
     s_fill (data, rows, dim, same);
     data->rows = (kith_rows_t){.vectors = data->vectors,
@@ -72,6 +73,12 @@ s_make (s_data_t *data, kith_metric_t metric, uint32_t rows, uint32_t dim, uint3
     data->index = kith_index_build (&data->rows, &params, &error);
     cr_assert (data->index, "%s", error.message);
     data->scratch = kith_index_scratch_new ();
+}
+
+static void
+s_make (s_data_t *data, kith_metric_t metric, uint32_t rows, uint32_t dim, uint32_t same)
+{
+    s_make_coded (data, metric, rows, dim, same, KITH_CODE_AUTO);
 }
 
 static void
@@ -256,6 +263,22 @@ Test (disk, finds_by_file_what_exact_search_finds)
 //  ---------------------------------------------------------------------
 //  Shapes
 
+Test (disk, takes_codes_of_a_byte)
+{
+    s_data_t data;
+    kith_error_t error;
+    kith_index_info_t info;
+    s_make_coded (&data, KITH_METRIC_COSINE, 3000, 48, 0, KITH_CODE_SQ8);
+    s_to_file (&data);
+    cr_expect_geq (s_found (&data, NULL, 0.95f), 0.93);
+    kith_index_describe (data.index, &info);
+    cr_expect_eq (info.code, KITH_CODE_SQ8);
+    kith_index_params_t params = {.kind = KITH_INDEX_DISK, .code = KITH_CODE_PQ4};
+    cr_expect (!kith_index_build (&data.rows, &params, &error));
+    cr_expect_eq (error.code, KITH_ERR_INVALID);
+    s_free (&data);
+}
+
 //  A block of many rows, one of one row, a row of many pages
 Test (disk, takes_every_dimension)
 {
@@ -392,6 +415,10 @@ Test (disk, takes_no_more_memory_than_it_says)
     cr_expect_leq (kith_index_load_bytes (&data.rows, &params), raw / 4);
     cr_expect (info.reads > 1 && info.hops > 1 && info.hops < info.reads);
     cr_expect_eq (info.code, KITH_CODE_SQ4);
+    uint64_t mapped = info.bytes;
+    s_to_file (&data);
+    kith_index_describe (data.index, &info);
+    cr_expect_eq (info.bytes, mapped);
     kith_rows_t many = data.rows;
     many.rows = 1000000;
     many.dim = 768;
