@@ -16,7 +16,7 @@ static bool
 s_has_avx2 (void)
 {
     return __builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma")
-           && __builtin_cpu_supports ("f16c");
+           && __builtin_cpu_supports ("f16c") && __builtin_cpu_supports ("popcnt");
 }
 
 //  Skylake-X

@@ -32,7 +32,7 @@ typedef enum {
 //  Levels of instruction sets, each with all of those before it on the same architecture
 typedef enum {
     KITH_ISA_SCALAR = 0,
-    KITH_ISA_AVX2 = 1,          //  with FMA and F16C (Haswell, Zen)
+    KITH_ISA_AVX2 = 1,          //  with FMA, F16C, POPCNT (Haswell, Zen)
     KITH_ISA_AVX512 = 2,        //  F, BW, VL, DQ (Skylake-X)
     KITH_ISA_AVX512VNNI = 3,    //  VNNI (Cascade Lake)
     KITH_ISA_AVX512ICL = 4,     //  VPOPCNTDQ, BITALG, VBMI (Ice Lake, Zen 4)
