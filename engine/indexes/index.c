@@ -18,7 +18,7 @@ enum {
 };
 
 static const kith_index_class_t *const s_classes [] = {
-    &kith_index_flat, &kith_index_graph, &kith_index_ivf};
+    &kith_index_flat, &kith_index_graph, &kith_index_ivf, &kith_index_bin};
 
 static const char *const s_codes [] = {"auto",   "float32", "sq8",   "sq4",
                                        "rabitq", "pq4",     "inline"};

@@ -42,5 +42,6 @@ struct kith_index {
 extern const kith_index_class_t kith_index_flat;
 extern const kith_index_class_t kith_index_graph;
 extern const kith_index_class_t kith_index_ivf;
+extern const kith_index_class_t kith_index_bin;
 
 #endif

@@ -5,7 +5,7 @@
 #include <immintrin.h>
 #include <math.h>
 
-#include "engine/kernels/fastscan_isa.h"
+#include "engine/kernels/isa.h"
 
 enum {
     SUBS = 256    //  of 255 each that 16 bits can add

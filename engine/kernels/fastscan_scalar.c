@@ -2,7 +2,7 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include <math.h>
 
-#include "engine/kernels/fastscan_isa.h"
+#include "engine/kernels/isa.h"
 
 static void
 s_fastscan (const kith_fastscan_t *scan, float *sums)
