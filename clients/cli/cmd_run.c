@@ -241,7 +241,7 @@ s_run_node (run_t *self, int log_fd, kith_error_t *error)
                                    .ordinal = self->ordinal,
                                    .behaviours = roles,
                                    .behaviour_count = role_count,
-                                   .kernels = kith_kernels ()->name,
+                                   .kernels = kith_kernels ()->says,
                                    .blas = kith_gemm_init (),
                                    .log = log};
     kith_node_t *node = kith_node_new (&options, error);

@@ -1,9 +1,10 @@
-//  flat.c - exact search over rows of one contiguous float32 block
+//  flat.c - exact search over rows of one contiguous block
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  Few queries: the score kernels over blocks of rows that stay in cache while all queries pass. Many: BLAS tiles whose
 //  products, with a margin for the rounding of both sides, only tell which rows cannot enter; the others get the exact score,
-//  so that answers do not depend on how many queries came together.
+//  so that answers do not depend on how many queries came together. float16 and bfloat16 become float32 for BLAS, exactly, so that
+//  the float32 kernels give their scores too; int8 and binary vectors are compared by their own kernels, which are faster than BLAS.
 #include "engine/indexes/flat.h"
 
 #include <float.h>
@@ -24,7 +25,10 @@ enum {
 typedef struct {
     const kith_rows_t *rows;
     const kith_kernels_t *kernels;
-    const float *queries;
+    kith_measure_t measure;
+    size_t bytes;           //  of a vector
+    const void *queries;    //  of the rows' type
+    const float *wide;      //  the same as float32, for BLAS
     const float *query_norms;
     uint32_t nq;
     uint32_t part;
@@ -44,9 +48,9 @@ typedef struct {
 } s_tile_t;
 
 static const void *
-s_vector (const kith_rows_t *rows, uint32_t row)
+s_vector (const s_search_t *search, uint32_t row)
 {
-    return (const char *) rows->vectors + (size_t) row * rows->dim * sizeof (float);
+    return (const char *) search->rows->vectors + row * search->bytes;
 }
 
 static void
@@ -89,40 +93,36 @@ s_list (const kith_bits_t *live, uint32_t first, uint32_t count, uint32_t *ids)
 
 //  The first lines of a row that no neighbour brings along; the hardware finds the rest
 static void
-s_prefetch (const kith_rows_t *rows, uint32_t row)
+s_prefetch (const s_search_t *search, uint32_t row)
 {
-    const char *vector = s_vector (rows, row);
-    for (size_t at = 0; at < rows->dim * sizeof (float) && at < 512; at += 64)
+    const char *vector = s_vector (search, row);
+    for (size_t at = 0; at < search->bytes && at < 512; at += 64)
         __builtin_prefetch (vector + at);
 }
 
 static void
-s_products (const s_search_t *search, const float *query, const uint32_t *ids,
+s_products (const s_search_t *search, const void *query, const uint32_t *ids,
             uint32_t count, float *products)
 {
-    const kith_rows_t *rows = search->rows;
-    const kith_kernels_t *kernels = search->kernels;
-    bool l2 = rows->metric == KITH_METRIC_L2;
+    const kith_measure_t *measure = &search->measure;
+    uint32_t dim = search->rows->dim;
     if (ids [count - 1] - ids [0] + 1 == count) {
-        kith_rows_fn *all = l2 ? kernels->l2_rows : kernels->dot_rows;
-        all (query, s_vector (rows, ids [0]), rows->dim * sizeof (float), count,
-             rows->dim, products);
+        measure->rows (query, s_vector (search, ids [0]), search->bytes, count, dim,
+                       products);
         return;
     }
-    kith_gather4_fn *four = l2 ? kernels->l2_4 : kernels->dot4;
-    kith_pair_fn *pair = l2 ? kernels->l2 : kernels->dot;
     uint32_t index = 0;
     for (; index + 4 <= count; index += 4) {
         const void *gathered [4];
         for (uint32_t ahead = index + AHEAD; ahead < index + AHEAD + 4 && ahead < count;
              ahead++)
-            s_prefetch (rows, ids [ahead]);
+            s_prefetch (search, ids [ahead]);
         for (uint32_t each = 0; each < 4; each++)
-            gathered [each] = s_vector (rows, ids [index + each]);
-        four (query, gathered, rows->dim, products + index);
+            gathered [each] = s_vector (search, ids [index + each]);
+        measure->four (query, gathered, dim, products + index);
     }
     for (; index < count; index++)
-        products [index] = pair (query, s_vector (rows, ids [index]), rows->dim);
+        products [index] = measure->pair (query, s_vector (search, ids [index]), dim);
 }
 
 //  Offers what is not plainly worse than the worst held. Cosine would divide for each row: a product with a little slack tells as much.
@@ -135,7 +135,7 @@ s_offer_block (const s_search_t *search, uint32_t query, const uint32_t *ids,
     float query_norm = search->query_norms ? search->query_norms [query] : 0;
     float worst = kith_topk_worst (&search->tops [query]);
     for (uint32_t index = 0; index < count; index++) {
-        float distance = metric == KITH_METRIC_L2 ? products [index] : -products [index];
+        float distance = kith_score_distance (metric, products [index]);
         float limit = worst;
         if (metric == KITH_METRIC_COSINE) {
             limit = worst * (query_norm * norms [ids [index]]);
@@ -172,8 +172,8 @@ s_search_few (const s_search_t *search, const kith_bits_t *live)
     for (uint32_t next = 0; next < rows->rows;) {
         uint32_t count = s_block_fill (search, live, &next, ids);
         for (uint32_t query = 0; query < search->nq && count; query++) {
-            s_products (search, search->queries + (size_t) query * rows->dim, ids, count,
-                        products);
+            s_products (search, (const char *) search->queries + query * search->bytes,
+                        ids, count, products);
             s_offer_block (search, query, ids, products, count);
             compared += count;
         }
@@ -238,6 +238,9 @@ s_limit (const s_search_t *search, uint32_t query, float query_norm, float norm_
         case KITH_METRIC_COSINE:
             return query_norm < 1e-15f ? INFINITY
                                        : worst * query_norm + slack * query_norm;
+        case KITH_METRIC_HAMMING:
+        case KITH_METRIC_JACCARD:
+            return INFINITY;
     }
     return INFINITY;
 }
@@ -247,7 +250,7 @@ s_select (const s_search_t *search, const s_tile_t *tile, uint32_t query,
           const float *dots)
 {
     const kith_rows_t *rows = search->rows;
-    const float *vector = search->queries + (size_t) query * rows->dim;
+    const float *vector = search->wide + (size_t) query * rows->dim;
     kith_pair_fn *pair =
         rows->metric == KITH_METRIC_L2 ? search->kernels->l2 : search->kernels->dot;
     float norm =
@@ -270,6 +273,25 @@ s_select (const s_search_t *search, const s_tile_t *tile, uint32_t query,
     }
 }
 
+//  float32 of count numbers of the rows' type
+static void
+s_widen (const s_search_t *search, const void *vectors, size_t count, float *out)
+{
+    switch (search->rows->type) {
+        case KITH_VECTOR_FLOAT16:
+            search->kernels->float16_widen (vectors, count, out);
+            return;
+        case KITH_VECTOR_BFLOAT16:
+            search->kernels->bfloat16_widen (vectors, count, out);
+            return;
+        case KITH_VECTOR_FLOAT32:
+        case KITH_VECTOR_INT8:
+        case KITH_VECTOR_BINARY:
+            memcpy (out, vectors, count * sizeof (float));
+            return;
+    }
+}
+
 //  Lists the next live rows from *next_p on; packs them unless they lie together. False: no more.
 static bool
 s_tile_fill (const s_search_t *search, const kith_bits_t *live, uint32_t *next_p,
@@ -284,12 +306,12 @@ s_tile_fill (const s_search_t *search, const kith_bits_t *live, uint32_t *next_p
     }
     if (tile->count == 0)
         return *next_p < rows->rows;
-    size_t bytes = rows->dim * sizeof (float);
-    tile->vectors = s_vector (rows, tile->ids [0]);
-    if (tile->ids [tile->count - 1] - tile->ids [0] + 1 != tile->count) {
+    tile->vectors = s_vector (search, tile->ids [0]);
+    if (rows->type != KITH_VECTOR_FLOAT32
+        || tile->ids [tile->count - 1] - tile->ids [0] + 1 != tile->count) {
         for (uint32_t index = 0; index < tile->count; index++)
-            memcpy (tile->packed + (size_t) index * rows->dim,
-                    s_vector (rows, tile->ids [index]), bytes);
+            s_widen (search, s_vector (search, tile->ids [index]), rows->dim,
+                     tile->packed + (size_t) index * rows->dim);
         tile->vectors = tile->packed;
     }
     s_weigh (search, tile);
@@ -307,7 +329,7 @@ s_search_many (const s_search_t *search, const kith_bits_t *live, s_tile_t *tile
            && (tile->count || next < rows->rows)) {
         for (uint32_t first = 0; first < search->nq && tile->count; first += QUERIES) {
             uint32_t count = search->nq - first < QUERIES ? search->nq - first : QUERIES;
-            kith_gemm (search->queries + (size_t) first * rows->dim, count, rows->dim,
+            kith_gemm (search->wide + (size_t) first * rows->dim, count, rows->dim,
                        tile->vectors, tile->count, rows->dim, rows->dim, products);
             for (uint32_t query = 0; query < count; query++)
                 s_select (search, tile, first + query,
@@ -318,39 +340,79 @@ s_search_many (const s_search_t *search, const kith_bits_t *live, s_tile_t *tile
     return compared;
 }
 
+//  Memory of a search by BLAS; null members: there is none
+typedef struct {
+    s_tile_t *tile;
+    float *products;
+    float *wide;    //  queries
+} s_memory_t;
+
+static bool
+s_memory_take (const s_search_t *search, bool packs, s_memory_t *memory)
+{
+    bool widens = search->rows->type != KITH_VECTOR_FLOAT32;
+    size_t bytes = search->rows->dim * sizeof (float);
+    uint32_t width = search->nq < QUERIES ? search->nq : QUERIES;
+    memory->tile = kith_alloc64 (sizeof *memory->tile);
+    memory->products = kith_alloc64 ((size_t) width * TILE * sizeof (float));
+    memory->wide = widens ? kith_alloc64 (search->nq * bytes) : NULL;
+    if (memory->tile)
+        memory->tile->packed = packs || widens ? kith_alloc64 (TILE * bytes) : NULL;
+    return memory->tile && memory->products && (memory->wide || !widens)
+           && (memory->tile->packed || !(packs || widens));
+}
+
+static void
+s_memory_free (s_memory_t *memory)
+{
+    if (memory->tile)
+        free (memory->tile->packed);
+    free (memory->tile);
+    free (memory->products);
+    free (memory->wide);
+}
+
+static bool
+s_by_blas (const s_search_t *search)
+{
+    return search->nq >= MANY && search->rows->type != KITH_VECTOR_INT8
+           && search->rows->type != KITH_VECTOR_BINARY;
+}
+
 uint64_t
-kith_flat_search (const kith_rows_t *rows, const float *queries, const float *query_norms,
+kith_flat_search (const kith_rows_t *rows, const void *queries, const float *query_norms,
                   uint32_t nq, const kith_bits_t *live, uint32_t part, uint64_t first_row,
                   kith_topk_t *tops)
 {
-    assert (rows->metric != KITH_METRIC_COSINE || (rows->norms && query_norms)
-            || !rows->rows);
+    bool cosine = rows->metric == KITH_METRIC_COSINE;
+    assert (!cosine || (rows->norms && query_norms) || !rows->rows);
     assert (!live || live->count >= rows->rows);
     s_search_t search = {.rows = rows,
                          .kernels = kith_kernels (),
+                         .bytes = kith_vector_bytes (rows->type, rows->dim),
                          .queries = queries,
-                         .query_norms =
-                             rows->metric == KITH_METRIC_COSINE ? query_norms : NULL,
+                         .wide = queries,
+                         .query_norms = cosine ? query_norms : NULL,
                          .nq = nq,
                          .part = part,
                          .first_row = first_row,
                          .tops = tops};
-    if (nq < MANY)
+    bool sensible =
+        kith_kernels_measure (search.kernels, rows->type, rows->metric, &search.measure);
+    assert (sensible);
+    if (!s_by_blas (&search))
         return s_search_few (&search, live);
-    s_tile_t *tile = kith_alloc64 (sizeof *tile);
-    uint32_t width = nq < QUERIES ? nq : QUERIES;
-    float *products = kith_alloc64 ((size_t) width * TILE * sizeof (float));
-    float *packed =
-        live ? kith_alloc64 ((size_t) TILE * rows->dim * sizeof (float)) : NULL;
     uint64_t compared;
-    if (tile && products && (packed || !live)) {
-        tile->packed = packed;
-        compared = s_search_many (&search, live, tile, products);
+    s_memory_t memory;
+    if (s_memory_take (&search, live != NULL, &memory)) {
+        if (memory.wide) {
+            s_widen (&search, queries, (size_t) nq * rows->dim, memory.wide);
+            search.wide = memory.wide;
+        }
+        compared = s_search_many (&search, live, memory.tile, memory.products);
     }
     else
         compared = s_search_few (&search, live);
-    free (packed);
-    free (products);
-    free (tile);
+    s_memory_free (&memory);
     return compared;
 }

@@ -1,4 +1,4 @@
-//  flat.h - exact search over rows of one contiguous float32 block
+//  flat.h - exact search over rows of one contiguous block
 //  SPDX-License-Identifier: Apache-2.0
 #ifndef KITH_FLAT_H
 #define KITH_FLAT_H
@@ -18,9 +18,10 @@ typedef struct {
 } kith_rows_t;
 
 //  Pushes the rows allowed by `live` (null: all) into tops [0 .. nq), each hit with part and row + first_row. Distances pushed are
-//  exact scores by kith_score (as kith_score_distance), whatever nq: BLAS tiles (nq >= 8 or so) only choose candidates, with a margin that covers their
-//  rounding. queries: nq x dim, 64-byte aligned; query_norms: nq, by kith_norm. Returns rows compared (summed over queries).
-uint64_t kith_flat_search (const kith_rows_t *rows, const float *queries,
+//  exact scores by kith_score_of (as kith_score_distance), whatever nq: BLAS tiles (nq >= 8 or so, not for int8 and binary vectors) only choose
+//  candidates, with a margin that covers their rounding. queries: nq vectors of the rows' type, one after another, 64-byte aligned; query_norms: nq,
+//  by kith_norm_of. Returns rows compared (summed over queries).
+uint64_t kith_flat_search (const kith_rows_t *rows, const void *queries,
                            const float *query_norms, uint32_t nq, const kith_bits_t *live,
                            uint32_t part, uint64_t first_row, kith_topk_t *tops);
 

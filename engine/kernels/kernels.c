@@ -1,90 +1,46 @@
-//  kernels.c - chooses the table of kernels; scores and names of metrics
+//  kernels.c - the tables of kernels, filled by cpuid, and the choice among them
 //  SPDX-License-Identifier: Apache-2.0
-#include <math.h>
+#include "engine/kernels/isa.h"
 
-#include "engine/kernels/kernels_isa.h"
+//  Tables of the levels that this CPU has, weakest first; written once, before main.
+static kith_kernels_t s_tables [KITH_ISA_LEVELS_MAX];
+static uint32_t s_count;
 
-//  Best table of this CPU for a call that came before any choice
-static const kith_kernels_t *s_best (void);
-
-//  The one global of Kith: written before other threads run, or with the same value by each
+//  The choice: the one variable of Kith. Written before other threads run.
 static const kith_kernels_t *s_chosen;
 
-#if defined(__x86_64__)
-
-static bool
-s_cpu_has (kith_isa_t isa)
+__attribute__ ((constructor)) static void
+s_fill (void)
 {
-    __builtin_cpu_init ();
-    bool avx2 = __builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma");
-    switch (isa) {
-        case KITH_ISA_SCALAR:
-            return true;
-        case KITH_ISA_AVX2:
-            return avx2;
-        case KITH_ISA_AVX512:
-            return avx2 && __builtin_cpu_supports ("avx512f")
-                   && __builtin_cpu_supports ("avx512bw")
-                   && __builtin_cpu_supports ("avx512vl")
-                   && __builtin_cpu_supports ("avx512dq");
+    assert (kith_isa_levels_count <= KITH_ISA_LEVELS_MAX);
+    for (uint32_t index = 0; index < kith_isa_levels_count; index++) {
+        const kith_isa_level_t *level = &kith_isa_levels [index];
+        if (!level->has ())
+            break;
+        if (index > 0)
+            s_tables [index] = s_tables [index - 1];
+        s_tables [index].isa = level->isa;
+        s_tables [index].name = level->name;
+        s_tables [index].says = level->says;
+        level->fill (&s_tables [index]);
+        s_count = index + 1;
     }
-    return false;
+    s_chosen = &s_tables [s_count - 1];
 }
-
-static const kith_kernels_t *
-s_table (kith_isa_t isa)
-{
-    switch (isa) {
-        case KITH_ISA_SCALAR:
-            return &kith_kernels_scalar;
-        case KITH_ISA_AVX2:
-            return &kith_kernels_avx2;
-        case KITH_ISA_AVX512:
-            return &kith_kernels_avx512;
-    }
-    return NULL;
-}
-
-#else
-
-static bool
-s_cpu_has (kith_isa_t isa)
-{
-    return isa == KITH_ISA_SCALAR;
-}
-
-static const kith_kernels_t *
-s_table (kith_isa_t isa)
-{
-    return isa == KITH_ISA_SCALAR ? &kith_kernels_scalar : NULL;
-}
-
-#endif
 
 const kith_kernels_t *
 kith_kernels_of (kith_isa_t isa)
 {
-    return s_cpu_has (isa) ? s_table (isa) : NULL;
-}
-
-static const kith_kernels_t *
-s_best (void)
-{
-    const kith_kernels_t *best = kith_kernels_of (KITH_ISA_AVX512);
-    if (!best)
-        best = kith_kernels_of (KITH_ISA_AVX2);
-    return best ? best : &kith_kernels_scalar;
+    for (uint32_t index = 0; index < s_count; index++)
+        if (s_tables [index].isa == isa)
+            return &s_tables [index];
+    return NULL;
 }
 
 const kith_kernels_t *
 kith_kernels (void)
 {
-    const kith_kernels_t *table = __atomic_load_n (&s_chosen, __ATOMIC_RELAXED);
-    if (!table) {
-        table = s_best ();
-        __atomic_store_n (&s_chosen, table, __ATOMIC_RELAXED);
-    }
-    return table;
+    return s_chosen;
 }
 
 int
@@ -92,92 +48,49 @@ kith_kernels_choose (const char *name)
 {
     const kith_kernels_t *table = NULL;
     if (strcmp (name, "auto") == 0)
-        table = s_best ();
-    for (kith_isa_t isa = KITH_ISA_SCALAR; isa <= KITH_ISA_AVX512 && !table; isa++) {
-        const kith_kernels_t *candidate = kith_kernels_of (isa);
-        if (candidate && strcmp (candidate->name, name) == 0)
-            table = candidate;
-    }
+        table = &s_tables [s_count - 1];
+    for (uint32_t index = 0; index < s_count; index++)
+        if (strcmp (s_tables [index].name, name) == 0)
+            table = &s_tables [index];
     if (!table)
         return -1;
-    __atomic_store_n (&s_chosen, table, __ATOMIC_RELAXED);
+    s_chosen = table;
     return 0;
 }
 
-size_t
-kith_vector_bytes (kith_vector_t type, uint32_t dim)
+static kith_measure_t
+s_float32 (const kith_kernels_t *kernels, bool l2)
 {
+    if (l2)
+        return (kith_measure_t){kernels->l2, kernels->l2_4, kernels->l2_rows};
+    return (kith_measure_t){kernels->dot, kernels->dot4, kernels->dot_rows};
+}
+
+bool
+kith_kernels_measure (const kith_kernels_t *kernels, kith_vector_t type,
+                      kith_metric_t metric, kith_measure_t *measure)
+{
+    bool l2 = metric == KITH_METRIC_L2;
+    bool bits = metric == KITH_METRIC_HAMMING || metric == KITH_METRIC_JACCARD;
+    if (bits != (type == KITH_VECTOR_BINARY))
+        return false;
     switch (type) {
         case KITH_VECTOR_FLOAT32:
-            return (size_t) dim * 4;
+            *measure = s_float32 (kernels, l2);
+            return true;
         case KITH_VECTOR_FLOAT16:
+            *measure = l2 ? kernels->float16_l2 : kernels->float16_dot;
+            return true;
         case KITH_VECTOR_BFLOAT16:
-            return (size_t) dim * 2;
+            *measure = l2 ? kernels->bfloat16_l2 : kernels->bfloat16_dot;
+            return true;
         case KITH_VECTOR_INT8:
-            return dim;
+            *measure = l2 ? kernels->int8_l2 : kernels->int8_dot;
+            return true;
         case KITH_VECTOR_BINARY:
-            return (dim + 7) / 8;
+            *measure =
+                metric == KITH_METRIC_JACCARD ? kernels->jaccard : kernels->hamming;
+            return true;
     }
-    return 0;
-}
-
-const char *
-kith_metric_name (kith_metric_t metric)
-{
-    switch (metric) {
-        case KITH_METRIC_L2:
-            return "l2";
-        case KITH_METRIC_IP:
-            return "ip";
-        case KITH_METRIC_COSINE:
-            return "cosine";
-    }
-    return "unknown";
-}
-
-kith_metric_t
-kith_metric_of_name (const char *name)
-{
-    for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_COSINE; metric++)
-        if (strcmp (kith_metric_name (metric), name) == 0)
-            return metric;
-    return (kith_metric_t) 0;
-}
-
-float
-kith_norm (const void *vector, uint32_t dim)
-{
-    return sqrtf (kith_kernels ()->dot (vector, vector, dim));
-}
-
-//  Huge but finite values can overflow to a NaN (inf - inf, inf / inf). Such a pair has no meaningful
-//  score, but an order must exist: it is last.
-static float
-s_ordered (float score, float last)
-{
-    return isnan (score) ? last : score;
-}
-
-float
-kith_score_of_product (kith_metric_t metric, float product, float norm_a, float norm_b)
-{
-    float norms = norm_a * norm_b;
-    switch (metric) {
-        case KITH_METRIC_L2:
-            return s_ordered (product, INFINITY);
-        case KITH_METRIC_IP:
-            return s_ordered (product, -INFINITY);
-        case KITH_METRIC_COSINE:
-            return norms > 0 ? s_ordered (product / norms, 0) : 0;
-    }
-    return 0;
-}
-
-float
-kith_score (kith_metric_t metric, const void *a, float norm_a, const void *b,
-            float norm_b, uint32_t dim)
-{
-    const kith_kernels_t *kernels = kith_kernels ();
-    kith_pair_fn *pair = metric == KITH_METRIC_L2 ? kernels->l2 : kernels->dot;
-    return kith_score_of_product (metric, pair (a, b, dim), norm_a, norm_b);
+    return false;
 }

@@ -3,17 +3,22 @@
 //
 //  Scores: float32 sums in one fixed order on every ISA, so that they are bit-equal (ENGINE 3.00): 16 lanes, lane i sums the
 //  products of elements i, i + 16, i + 32 ... with one fused multiply-add each (a tail shorter than 16 fills the lanes from 0 with fma, the others
-//  untouched); then lanes i and i + 8 are added, then i and i + 4, i + 2, i + 1. The scalar kernel is the specification.
-//  Vectors may lie at any address. No allocation, no errno.
+//  untouched); then lanes i and i + 8 are added, then i and i + 4, i + 2, i + 1. float16 and bfloat16 numbers are widened to float32, exactly, and
+//  summed in that order; int8 and binary vectors have exact integer sums, rounded once. The scalar kernels are the specification.
+//  Vectors may lie at any address. No allocation, no errno. docs/internals/kernels.md says more.
 #ifndef KITH_KERNELS_H
 #define KITH_KERNELS_H
 
 #include "base/base.h"
+#include "engine/kernels/fastscan.h"
 
 typedef enum {
-    KITH_METRIC_L2 = 1,       //  score: squared distance, ascending
-    KITH_METRIC_IP = 2,       //  score: inner product, descending
-    KITH_METRIC_COSINE = 3    //  score: cosine, descending
+    KITH_METRIC_L2 = 1,         //  score: squared distance, ascending
+    KITH_METRIC_IP = 2,         //  score: inner product, descending
+    KITH_METRIC_COSINE = 3,     //  score: cosine, descending
+    KITH_METRIC_HAMMING = 4,    //  binary; score: bits that differ, ascending
+    KITH_METRIC_JACCARD =
+        5    //  binary; score: share of differing bits among those that either has, ascending
 } kith_metric_t;
 
 //  How the numbers of a vector are stored
@@ -25,10 +30,15 @@ typedef enum {
     KITH_VECTOR_BINARY = 4    //  a bit a dimension, the lowest of each byte first
 } kith_vector_t;
 
+//  Levels of instruction sets, each with all of those before it on the same architecture
 typedef enum {
     KITH_ISA_SCALAR = 0,
-    KITH_ISA_AVX2 = 1,     //  with FMA
-    KITH_ISA_AVX512 = 2    //  F, BW, VL, DQ
+    KITH_ISA_AVX2 = 1,          //  with FMA and F16C (Haswell, Zen)
+    KITH_ISA_AVX512 = 2,        //  F, BW, VL, DQ (Skylake-X)
+    KITH_ISA_AVX512VNNI = 3,    //  VNNI (Cascade Lake)
+    KITH_ISA_AVX512ICL = 4,     //  VPOPCNTDQ, BITALG, VBMI (Ice Lake, Zen 4)
+    KITH_ISA_NEON = 5,          //  aarch64
+    KITH_ISA_LAST = KITH_ISA_NEON
 } kith_isa_t;
 
 typedef float (kith_pair_fn) (const void *a, const void *b, uint32_t dim);
@@ -53,18 +63,35 @@ typedef struct {
 typedef uint32_t (kith_keep_fn) (const kith_keep_t *keep, uint32_t *kept);
 
 //  Integer products of a query with four codes of `bytes` bytes (a multiple of 64), exact. nibbles: two dimensions per byte, low
-//  nibble times query [i], high nibble times query [bytes + i]. bytes: codes 0 .. 127 (the top bit is ignored).
+//  nibble times query [i], high nibble times query [bytes + i]. bytes: codes 0 .. 127 (the top bit is ignored). full: codes 0 .. 255.
 typedef void (kith_codes4_fn) (const int8_t *query, const uint8_t *const codes [4],
                                uint32_t bytes, int32_t out [4]);
 
+//  One measure of vectors of one type: one to one, one to four, one to many. L2 is squared.
+typedef struct {
+    kith_pair_fn *pair;
+    kith_gather4_fn *four;
+    kith_rows_fn *rows;
+} kith_measure_t;
+
+//  float32 of the same value, for each of count numbers
+typedef void (kith_widen_fn) (const void *halves, size_t count, float *out);
+
 typedef struct {
     kith_isa_t isa;
-    const char *name;          //  "avx2"
-    kith_pair_fn *dot, *l2;    //  l2: squared
+    const char *name;          //  in the configuration: "avx512vnni"
+    const char *says;          //  for people: "avx512 vnni"
+    kith_pair_fn *dot, *l2;    //  float32
     kith_gather4_fn *dot4, *l2_4;
     kith_rows_fn *dot_rows, *l2_rows;
+    kith_measure_t float16_dot, float16_l2, bfloat16_dot, bfloat16_l2;
+    kith_measure_t int8_dot, int8_l2, hamming, jaccard;
+    kith_widen_fn *float16_widen, *bfloat16_widen;
     kith_keep_fn *keep;
-    kith_codes4_fn *nibbles4, *bytes4;
+    kith_codes4_fn *nibbles4, *bytes4, *full4;
+    kith_fastscan_fn *fastscan;
+    kith_judge_fn *judge;
+    kith_nearest_fn *nearest;
 } kith_kernels_t;
 
 //  The table in use: the best that the CPU has, or what kith_kernels_choose said. The one global of Kith.
@@ -73,13 +100,19 @@ const kith_kernels_t *kith_kernels (void);
 //  Table of an ISA; null if this CPU lacks it. For tests, and the configuration's `kernels` key.
 const kith_kernels_t *kith_kernels_of (kith_isa_t isa);
 
-//  Chooses by name ("scalar", "avx2", "avx512", "auto") before any other thread runs; -1: unknown or not on this CPU.
+//  Chooses by name ("scalar", "avx2", "avx512", "avx512vnni", "avx512icl", "neon", "auto") before any other thread runs; -1:
+//  unknown or not on this CPU.
 int kith_kernels_choose (const char *name);
+
+//  The kernels whose results kith_score_of_product takes, for vectors of a type. False: the metric makes no sense for it (Hamming
+//  and Jaccard are for binary vectors, the others for numbers).
+bool kith_kernels_measure (const kith_kernels_t *kernels, kith_vector_t type,
+                           kith_metric_t metric, kith_measure_t *measure);
 
 //  Bytes of a vector of dim numbers.
 size_t kith_vector_bytes (kith_vector_t type, uint32_t dim);
 
-//  "l2", "ip", "cosine"; 0: none such.
+//  "l2", "ip", "cosine", "hamming", "jaccard"; 0: none such.
 const char *kith_metric_name (kith_metric_t metric);
 kith_metric_t kith_metric_of_name (const char *name);
 
@@ -87,19 +120,37 @@ kith_metric_t kith_metric_of_name (const char *name);
 //  dot (a, b) / (norm (a) * norm (b)) with norm = sqrtf (dot (x, x)); a zero vector scores 0.
 float kith_norm (const void *vector, uint32_t dim);
 
-//  Smaller-is-better distance of a metric from its score (L2: itself, else -score), and back.
+//  The same of a vector of any type; 0 for binary ones, which need none.
+float kith_norm_of (kith_vector_t type, const void *vector, uint32_t dim);
+
+//  Whether smaller scores are better
+static inline bool
+kith_metric_ascends (kith_metric_t metric)
+{
+    return metric != KITH_METRIC_IP && metric != KITH_METRIC_COSINE;
+}
+
+//  Smaller-is-better distance of a metric from its score (itself, or -score for IP and cosine), and back.
 static inline float
 kith_score_distance (kith_metric_t metric, float score)
 {
-    return metric == KITH_METRIC_L2 ? score : -score;
+    return kith_metric_ascends (metric) ? score : -score;
 }
 
 //  The score that every answer carries: exact, one kernel, bit-equal everywhere. norms are kith_norm of each side
-//  (ignored unless cosine).
+//  (ignored unless cosine). float32 vectors.
 float kith_score (kith_metric_t metric, const void *a, float norm_a, const void *b,
                   float norm_b, uint32_t dim);
 
-//  The same from what a dot (l2 for L2) kernel returned. A pair whose sum overflowed to a NaN comes last (cosine: scores 0).
+//  The same for vectors of any type, each with its norm. The metric makes sense for the type.
+typedef struct {
+    const void *vector;
+    float norm;
+} kith_side_t;
+float kith_score_of (kith_vector_t type, kith_metric_t metric, kith_side_t a,
+                     kith_side_t b, uint32_t dim);
+
+//  The same from what a kernel of kith_kernels_measure returned. A pair whose sum overflowed to a NaN comes last (cosine: scores 0).
 float
 kith_score_of_product (kith_metric_t metric, float product, float norm_a, float norm_b);
 

@@ -1,20 +1,22 @@
 //  check_kernels.c - every kernel of every instruction set of this CPU against the scalar one, bit for bit
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  All dimensions 1 .. 1100, odd addresses, ordinary, tiny, huge, signed-zero, denormal, infinite and NaN values; buffers end
-//  where the vector ends, so that a sanitizer build sees a read past it. Prints which instruction sets ran.
+//  All types of vectors, all dimensions 1 .. 1100, odd addresses, ordinary, tiny, huge, signed-zero, denormal, infinite and NaN
+//  values; buffers end where the vector ends, so that a sanitizer build sees a read past it. The scalar kernels themselves are held against
+//  double precision and plain loops. Prints which instruction sets ran; needs base and kernels only, so that it runs for other
+//  architectures under an emulator.
 #include <math.h>
 #include <stdio.h>
 
 #include "base/random.h"
 #include "engine/kernels/kernels.h"
 
-enum { DIM_MAX = 1100, ROWS = 7, COUNT = 300 };
+enum { DIM_MAX = 1100, ROWS = 7, COUNT = 300, DIM_LARGE = 32768 };
 
 typedef enum {
     PLAIN,
-    MIXED,      //  magnitudes from denormal to nearly overflowing
-    SPECIAL,    //  zeros of both signs, infinities, NaN among plain ones
+    MIXED,      //  magnitudes from denormal to nearly overflowing; any bytes
+    SPECIAL,    //  zeros of both signs, infinities, NaN among plain ones; the largest bytes
     KINDS
 } kind_t;
 
@@ -25,6 +27,9 @@ typedef struct {
     uint64_t checks;
     uint64_t failures;
 } check_t;
+
+static const char *const s_types [] = {"float32", "float16", "bfloat16", "int8",
+                                       "binary"};
 
 static float
 s_special (kith_random_t *random)
@@ -43,6 +48,45 @@ s_value (kith_random_t *random, kind_t kind)
     if (kind == SPECIAL && kith_random_below (random, 40) == 0)
         return s_special (random);
     return (float) plain;
+}
+
+//  Sixteen bits whose value is of the kind: of a bfloat16 the upper half of a float, of a float16 exponents that keep below 2
+static uint16_t
+s_half (kith_random_t *random, kind_t kind, kith_vector_t type)
+{
+    uint16_t any = (uint16_t) kith_random_next (random);
+    if (kind == MIXED || (kind == SPECIAL && any % 40 == 0))
+        return (uint16_t) kith_random_next (random);
+    if (type == KITH_VECTOR_FLOAT16)
+        return (uint16_t) ((any & 0x83ff) | (10 + kith_random_below (random, 6)) << 10);
+    float value = s_value (random, PLAIN);
+    uint32_t bits;
+    memcpy (&bits, &value, sizeof bits);
+    return (uint16_t) (bits >> 16);
+}
+
+static void
+s_fill (kith_random_t *random, kith_vector_t type, kind_t kind, uint32_t dim, char *out)
+{
+    size_t bytes = kith_vector_bytes (type, dim);
+    for (size_t at = 0; at < bytes;) {
+        if (type == KITH_VECTOR_FLOAT32) {
+            float value = s_value (random, kind);
+            memcpy (out + at, &value, sizeof value);
+            at += sizeof value;
+        }
+        else if (type == KITH_VECTOR_FLOAT16 || type == KITH_VECTOR_BFLOAT16) {
+            uint16_t half = s_half (random, kind, type);
+            memcpy (out + at, &half, sizeof half);
+            at += sizeof half;
+        }
+        else {
+            //  Bits above the dimension are set too: they must not count
+            const signed char large [] = {-128, 127, 0, -1};
+            uint64_t any = kith_random_next (random);
+            out [at++] = kind == SPECIAL ? (char) large [any % 4] : (char) any;
+        }
+    }
 }
 
 static void
@@ -68,44 +112,123 @@ s_same (check_t *check, const float *a, const float *b, uint32_t count,
     }
 }
 
+typedef struct {
+    kith_vector_t type;
+    kith_metric_t metric;
+    uint32_t dim;
+    kind_t kind;
+} case_t;
+
+//  One query and seven rows, as one, four and many
 static void
-s_check_scores (check_t *check, uint32_t dim, kind_t kind)
+s_check_measure (check_t *check, case_t what)
 {
+    size_t bytes = kith_vector_bytes (what.type, what.dim);
+    kith_measure_t fast, scalar;
+    if (!kith_kernels_measure (check->fast, what.type, what.metric, &fast)
+        || !kith_kernels_measure (check->scalar, what.type, what.metric, &scalar))
+        return;
     //  One odd byte in front: nothing may rely on alignment
-    size_t stride = dim * sizeof (float) + 3;
-    char *query = malloc (1 + dim * sizeof (float));
-    char *rows = malloc (1 + ROWS * stride);
-    for (uint32_t index = 0; index < dim; index++) {
-        float value = s_value (&check->random, kind);
-        memcpy (query + 1 + index * sizeof value, &value, sizeof value);
-        for (uint32_t row = 0; row < ROWS; row++) {
-            value = s_value (&check->random, kind);
-            memcpy (rows + 1 + row * stride + index * sizeof value, &value, sizeof value);
-        }
-    }
-    float a [ROWS], b [ROWS];
-    check->fast->dot_rows (query + 1, rows + 1, stride, ROWS, dim, a);
-    check->scalar->dot_rows (query + 1, rows + 1, stride, ROWS, dim, b);
-    s_same (check, a, b, ROWS, "dot_rows", dim, kind);
-    check->fast->l2_rows (query + 1, rows + 1, stride, ROWS, dim, a);
-    check->scalar->l2_rows (query + 1, rows + 1, stride, ROWS, dim, b);
-    s_same (check, a, b, ROWS, "l2_rows", dim, kind);
+    size_t stride = bytes + 3;
+    char *query = malloc (1 + bytes);
+    char *rows = malloc (1 + (ROWS - 1) * stride + bytes);
+    s_fill (&check->random, what.type, what.kind, what.dim, query + 1);
     const void *four [4];
-    for (uint32_t row = 0; row < 4; row++)
-        four [row] = rows + 1 + (ROWS - 1 - row) * stride;
-    check->fast->dot4 (query + 1, four, dim, a);
-    check->scalar->dot4 (query + 1, four, dim, b);
-    s_same (check, a, b, 4, "dot4", dim, kind);
-    check->fast->l2_4 (query + 1, four, dim, a);
-    check->scalar->l2_4 (query + 1, four, dim, b);
-    s_same (check, a, b, 4, "l2_4", dim, kind);
-    a [0] = check->fast->dot (query + 1, four [0], dim);
-    a [1] = check->fast->l2 (query + 1, four [0], dim);
-    b [0] = check->scalar->dot (query + 1, four [0], dim);
-    b [1] = check->scalar->l2 (query + 1, four [0], dim);
-    s_same (check, a, b, 2, "dot, l2", dim, kind);
+    for (uint32_t row = 0; row < ROWS; row++) {
+        s_fill (&check->random, what.type, what.kind, what.dim, rows + 1 + row * stride);
+        if (row < 4)
+            four [3 - row] = rows + 1 + row * stride;
+    }
+    char name [64];
+    snprintf (name, sizeof name, "%s %s", s_types [what.type],
+              kith_metric_name (what.metric));
+    float a [ROWS], b [ROWS];
+    fast.rows (query + 1, rows + 1, stride, ROWS, what.dim, a);
+    scalar.rows (query + 1, rows + 1, stride, ROWS, what.dim, b);
+    s_same (check, a, b, ROWS, name, what.dim, what.kind);
+    fast.four (query + 1, four, what.dim, a);
+    scalar.four (query + 1, four, what.dim, b);
+    s_same (check, a, b, 4, name, what.dim, what.kind);
+    a [0] = fast.pair (query + 1, four [0], what.dim);
+    b [0] = scalar.pair (query + 1, four [0], what.dim);
+    s_same (check, a, b, 1, name, what.dim, what.kind);
     free (rows);
     free (query);
+}
+
+static void
+s_check_measures (check_t *check, uint32_t dim, kind_t kind)
+{
+    for (kith_vector_t type = KITH_VECTOR_FLOAT32; type <= KITH_VECTOR_BINARY; type++)
+        for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_JACCARD;
+             metric++)
+            if (metric != KITH_METRIC_COSINE)    //  its kernel is that of IP
+                s_check_measure (check, (case_t){type, metric, dim, kind});
+}
+
+//  The largest sums that integers must hold
+static void
+s_check_largest (check_t *check)
+{
+    char *a = malloc (DIM_LARGE), *b = malloc (DIM_LARGE);
+    memset (a, -128, DIM_LARGE);
+    memset (b, 127, DIM_LARGE);
+    const void *const rows [4] = {a, b, a, b};
+    for (uint32_t dim = DIM_LARGE - 1; dim <= DIM_LARGE; dim++) {
+        float fast [8], scalar [8];
+        check->fast->int8_l2.four (a, rows, dim, fast);
+        check->fast->int8_dot.four (a, rows, dim, fast + 4);
+        check->scalar->int8_l2.four (a, rows, dim, scalar);
+        check->scalar->int8_dot.four (a, rows, dim, scalar + 4);
+        s_same (check, fast, scalar, 8, "int8 largest", dim, SPECIAL);
+        float l2 = 255.0f * 255.0f * (float) dim;
+        s_same (check, fast + 1, &l2, 1, "int8 largest", dim, SPECIAL);
+    }
+    free (b);
+    free (a);
+}
+
+//  What sixteen bits mean, by another way than the kernels'
+static double
+s_meaning (uint16_t half, kith_vector_t type)
+{
+    int fraction_bits = type == KITH_VECTOR_FLOAT16 ? 10 : 7;
+    int exponent_max = type == KITH_VECTOR_FLOAT16 ? 31 : 255;
+    int bias = exponent_max / 2;
+    int fraction = half & ((1 << fraction_bits) - 1);
+    int exponent = (half & 0x7fff) >> fraction_bits;
+    double value;
+    if (exponent == exponent_max)
+        value = fraction ? (double) NAN : (double) INFINITY;
+    else if (exponent == 0)
+        value = ldexp (fraction, 1 - bias - fraction_bits);
+    else
+        value = ldexp (fraction + (1 << fraction_bits), exponent - bias - fraction_bits);
+    return half & 0x8000 ? -value : value;
+}
+
+//  All 65,536 of them, from an odd address on
+static void
+s_check_widen (check_t *check, kith_vector_t type)
+{
+    enum { ALL = 65536 };
+    char *halves = malloc (1 + ALL * sizeof (uint16_t));
+    float *out = malloc (ALL * sizeof *out);
+    kith_widen_fn *widen = type == KITH_VECTOR_FLOAT16 ? check->fast->float16_widen
+                                                       : check->fast->bfloat16_widen;
+    for (uint32_t half = 0; half < ALL; half++) {
+        uint16_t bits = (uint16_t) half;
+        memcpy (halves + 1 + half * sizeof bits, &bits, sizeof bits);
+    }
+    for (size_t first = 0, count = 1; first < ALL; first += count, count = count % 37 + 1)
+        widen (halves + 1 + first * sizeof (uint16_t),
+               count < ALL - first ? count : ALL - first, out + first);
+    for (uint32_t half = 0; half < ALL; half++) {
+        float value = (float) s_meaning ((uint16_t) half, type);
+        s_same (check, out + half, &value, 1, "widen", half, SPECIAL);
+    }
+    free (out);
+    free (halves);
 }
 
 static void
@@ -144,39 +267,154 @@ s_check_codes (check_t *check, uint32_t bytes, bool extreme)
     int32_t fast [4], scalar [4];
     check->fast->nibbles4 ((const int8_t *) data, codes, bytes, fast);
     check->scalar->nibbles4 ((const int8_t *) data, codes, bytes, scalar);
-    check->checks += 2;
+    check->checks += 3;
     if (memcmp (fast, scalar, sizeof fast) != 0)
         s_report (check, "nibbles4", bytes, PLAIN);
     check->fast->bytes4 ((const int8_t *) data, codes, bytes, fast);
     check->scalar->bytes4 ((const int8_t *) data, codes, bytes, scalar);
     if (memcmp (fast, scalar, sizeof fast) != 0)
         s_report (check, "bytes4", bytes, PLAIN);
+    check->fast->full4 ((const int8_t *) data, codes, bytes, fast);
+    check->scalar->full4 ((const int8_t *) data, codes, bytes, scalar);
+    if (memcmp (fast, scalar, sizeof fast) != 0)
+        s_report (check, "full4", bytes, PLAIN);
     free (data);
 }
 
+//  Number `index` of a vector
+static double
+s_number (const char *vector, kith_vector_t type, uint32_t index)
+{
+    float value;
+    uint16_t half;
+    switch (type) {
+        case KITH_VECTOR_FLOAT32:
+            memcpy (&value, vector + index * sizeof value, sizeof value);
+            return (double) value;
+        case KITH_VECTOR_FLOAT16:
+        case KITH_VECTOR_BFLOAT16:
+            memcpy (&half, vector + index * sizeof half, sizeof half);
+            return s_meaning (half, type);
+        case KITH_VECTOR_INT8:
+            return (double) (signed char) vector [index];
+        case KITH_VECTOR_BINARY:
+            return (double) (vector [index / 8] >> index % 8 & 1);
+    }
+    return 0;
+}
+
+static void
+s_check_fastscan (check_t *check, uint32_t subs, bool extreme)
+{
+    enum { BLOCKS = 3 };
+    size_t stride = subs * 16 + 64, table = subs * 16;
+    uint8_t *data = malloc (1 + table + BLOCKS * stride);
+    for (size_t index = 0; index < 1 + table + BLOCKS * stride; index++)
+        data [index] = extreme ? 0xff : (uint8_t) kith_random_next (&check->random);
+    kith_fastscan_t scan = {.codes = data + 1 + table,
+                            .stride = stride,
+                            .table = data + 1,
+                            .subs = subs,
+                            .blocks = BLOCKS};
+    float fast [BLOCKS * KITH_FASTSCAN_ROWS], scalar [BLOCKS * KITH_FASTSCAN_ROWS];
+    check->fast->fastscan (&scan, fast);
+    check->scalar->fastscan (&scan, scalar);
+    s_same (check, fast, scalar, BLOCKS * KITH_FASTSCAN_ROWS, "fastscan", subs, PLAIN);
+    free (data);
+}
+
+static void
+s_check_judge (check_t *check, kind_t kind)
+{
+    enum { BLOCKS = 3, COUNTED = BLOCKS * KITH_FASTSCAN_ROWS };
+    kith_factors_t factors [BLOCKS];
+    float products [COUNTED], fast [COUNTED], scalar [COUNTED];
+    uint32_t fast_masks [BLOCKS], scalar_masks [BLOCKS];
+    for (uint32_t at = 0; at < COUNTED; at++) {
+        uint32_t row = at % KITH_FASTSCAN_ROWS, block = at / KITH_FASTSCAN_ROWS;
+        factors [block].shift [row] = s_value (&check->random, kind);
+        factors [block].scale [row] = s_value (&check->random, kind);
+        factors [block].error [row] = s_value (&check->random, kind);
+        products [at] = s_value (&check->random, kind);
+    }
+    kith_judge_t judge = {.products = products,
+                          .factors = factors,
+                          .stride = sizeof *factors,
+                          .step = s_value (&check->random, kind),
+                          .bias = s_value (&check->random, kind),
+                          .reach = s_value (&check->random, kind),
+                          .limit = s_value (&check->random, kind),
+                          .blocks = BLOCKS};
+    check->fast->judge (&judge, fast, fast_masks);
+    check->scalar->judge (&judge, scalar, scalar_masks);
+    s_same (check, fast, scalar, COUNTED, "judge", 0, kind);
+    if (memcmp (fast_masks, scalar_masks, sizeof fast_masks) != 0)
+        s_report (check, "judge", 0, kind);
+}
+
+static void
+s_check_nearest (check_t *check, uint32_t count, kind_t kind)
+{
+    float *values = malloc (2 * count * sizeof (float));
+    for (uint32_t index = 0; index < 2 * count; index++)
+        values [index] = s_value (&check->random, kind);
+    //  Equals too: the first must win
+    values [count - 1] = values [0];
+    values [2 * count - 1] = values [count];
+    float fast, scalar;
+    uint32_t one = check->fast->nearest (values, values + count, count, &fast);
+    uint32_t other = check->scalar->nearest (values, values + count, count, &scalar);
+    s_same (check, &fast, &scalar, 1, "nearest", count, kind);
+    if (one != other)
+        s_report (check, "nearest", count, kind);
+    free (values);
+}
+
 //  The scalar kernels themselves against double precision
+static void
+s_check_scalar_pair (check_t *check, kith_vector_t type, uint32_t dim)
+{
+    size_t bytes = kith_vector_bytes (type, dim);
+    char *a = malloc (bytes), *b = malloc (bytes);
+    double dot = 0, l2 = 0, either = 0, size = 0;
+    s_fill (&check->random, type, PLAIN, dim, a);
+    s_fill (&check->random, type, PLAIN, dim, b);
+    for (uint32_t index = 0; index < dim; index++) {
+        double left = s_number (a, type, index), right = s_number (b, type, index);
+        dot += left * right;
+        l2 += (left - right) * (left - right);
+        either += fmax (left, right);
+        size += fabs (left * right) + (left - right) * (left - right);
+    }
+    bool binary = type == KITH_VECTOR_BINARY;
+    double limit = binary || type == KITH_VECTOR_INT8 ? 0 : 1e-6 * (size + 1);
+    const double wanted [] = {[KITH_METRIC_L2] = l2,
+                              [KITH_METRIC_IP] = dot,
+                              [KITH_METRIC_HAMMING] = l2,
+                              [KITH_METRIC_JACCARD] = either > 0 ? l2 / either : 0};
+    for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_JACCARD; metric++) {
+        kith_measure_t measure;
+        if (metric == KITH_METRIC_COSINE
+            || !kith_kernels_measure (check->scalar, type, metric, &measure))
+            continue;
+        double slack = metric == KITH_METRIC_JACCARD ? 1e-7 : limit;
+        check->checks++;
+        if (!(fabs ((double) measure.pair (a, b, dim) - wanted [metric]) <= slack))
+            s_report (check, kith_metric_name (metric), dim, PLAIN);
+    }
+    free (b);
+    free (a);
+}
+
 static uint64_t
 s_check_scalar (check_t *check)
 {
-    uint64_t failures = 0;
-    for (uint32_t dim = 1; dim <= DIM_MAX; dim += 7) {
-        float *a = malloc (dim * sizeof *a), *b = malloc (dim * sizeof *b);
-        double dot = 0, l2 = 0, size = 1;
-        for (uint32_t index = 0; index < dim; index++) {
-            a [index] = s_value (&check->random, PLAIN);
-            b [index] = s_value (&check->random, PLAIN);
-            double difference = (double) a [index] - (double) b [index];
-            dot += (double) a [index] * (double) b [index];
-            l2 += difference * difference;
-            size += fabs ((double) a [index] * (double) b [index]);
-        }
-        double limit = 1e-6 * (size + l2);
-        failures += !(fabs ((double) check->scalar->dot (a, b, dim) - dot) <= limit);
-        failures += !(fabs ((double) check->scalar->l2 (a, b, dim) - l2) <= limit);
-        free (b);
-        free (a);
-    }
-    return failures;
+    for (uint32_t dim = 1; dim <= DIM_MAX; dim += 3)
+        for (kith_vector_t type = KITH_VECTOR_FLOAT32; type <= KITH_VECTOR_BINARY; type++)
+            s_check_scalar_pair (check, type, dim);
+    s_check_widen (check, KITH_VECTOR_FLOAT16);
+    s_check_widen (check, KITH_VECTOR_BFLOAT16);
+    return check->failures;
 }
 
 static uint64_t
@@ -184,7 +422,10 @@ s_check_isa (check_t *check)
 {
     for (uint32_t dim = 1; dim <= DIM_MAX; dim++)
         for (kind_t kind = PLAIN; kind < KINDS; kind++)
-            s_check_scores (check, dim, kind);
+            s_check_measures (check, dim, kind);
+    s_check_largest (check);
+    s_check_widen (check, KITH_VECTOR_FLOAT16);
+    s_check_widen (check, KITH_VECTOR_BFLOAT16);
     for (uint32_t count = 1; count <= COUNT; count++)
         for (kind_t kind = PLAIN; kind < KINDS; kind++)
             s_check_keep (check, count, kind);
@@ -193,6 +434,15 @@ s_check_isa (check_t *check)
         s_check_codes (check, bytes, false);
         s_check_codes (check, bytes, true);
     }
+    for (uint32_t subs = 4; subs <= 1100; subs += subs < 600 ? 4 : 252) {
+        s_check_fastscan (check, subs, false);
+        s_check_fastscan (check, subs, true);
+    }
+    for (uint32_t count = 1; count <= COUNT; count++)
+        for (kind_t kind = PLAIN; kind < KINDS; kind++) {
+            s_check_judge (check, kind);
+            s_check_nearest (check, count, kind);
+        }
     return check->failures;
 }
 
@@ -201,7 +451,7 @@ main (void)
 {
     const kith_kernels_t *scalar = kith_kernels_of (KITH_ISA_SCALAR);
     uint64_t failures = 0;
-    for (kith_isa_t isa = KITH_ISA_SCALAR; isa <= KITH_ISA_AVX512; isa++) {
+    for (kith_isa_t isa = KITH_ISA_SCALAR; isa <= KITH_ISA_LAST; isa++) {
         check_t check = {.fast = kith_kernels_of (isa), .scalar = scalar};
         if (!check.fast) {
             printf ("instruction set %d: not on this CPU, not run\n", (int) isa);

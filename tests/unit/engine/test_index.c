@@ -79,7 +79,8 @@ s_build (const s_data_t *data, kith_index_kind_t kind)
 }
 
 //  Kinds for float vectors
-static const kith_index_kind_t s_kinds [] = {KITH_INDEX_FLAT, KITH_INDEX_GRAPH};
+static const kith_index_kind_t s_kinds [] = {KITH_INDEX_FLAT, KITH_INDEX_GRAPH,
+                                             KITH_INDEX_IVF, KITH_INDEX_DISK};
 enum { KINDS = sizeof s_kinds / sizeof s_kinds [0] };
 
 static double

@@ -1,0 +1,154 @@
+//  bench_kernels.c - nanoseconds of each kernel by instruction set, and the share of the memory's own speed
+//  SPDX-License-Identifier: Apache-2.0
+//
+//  bench_kernels [part of a kernel's name]. One JSON line per kernel, instruction set, dimension and working set (one that stays in the
+//  second cache, one far beyond the last). The limit is how fast memchr reads a block of the same size: a row costs at
+//  least its bytes. Best of 5.
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "engine/kernels/kernels.h"
+
+enum { ROUNDS = 5, SMALL = 256 << 10, LARGE = 192 << 20, ROWS = 1024 };
+
+typedef struct {
+    const kith_kernels_t *kernels;
+    const char *only;    //  part of a name, or null
+    char *query;
+    char *rows;
+    size_t size;     //  of the working set
+    double limit;    //  GB/s that memory gives
+} bench_t;
+
+static double
+s_now (void)
+{
+    struct timespec now;
+    clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double) now.tv_sec + (double) now.tv_nsec * 1e-9;
+}
+
+static double
+s_read_speed (size_t size)
+{
+    char *block = kith_alloc64 (size);
+    memset (block, 0, size);
+    double best = (double) INFINITY;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        size_t passes = size < LARGE ? LARGE / size : 1;
+        double start = s_now ();
+        for (size_t pass = 0; pass < passes; pass++) {
+            const char *found = memchr (block, 1 + (int) pass % 100, size);
+            assert (!found);
+        }
+        best = fmin (best, (s_now () - start) / (double) (passes * size));
+    }
+    free (block);
+    return 1e-9 / best;
+}
+
+static void
+s_print (const bench_t *bench, const char *name, uint32_t dim, size_t bytes, double best)
+{
+    double speed = (double) bytes / best * 1e-9;
+    printf ("{\"kernel\": \"%s\", \"isa\": \"%s\", \"dim\": %u, \"working_set\": %zu, "
+            "\"ns_per_vector\": %.2f, \"gb_per_second\": %.1f, \"limit\": %.1f, "
+            "\"percent_of_limit\": %.0f}\n",
+            name, bench->kernels->name, dim, bench->size, best * 1e9, speed, bench->limit,
+            100 * speed / bench->limit);
+}
+
+//  Seconds of one pass of the working set, divided by its rows
+static void
+s_codes (const bench_t *bench, const char *name, kith_codes4_fn *four, uint32_t bytes)
+{
+    if (bench->only && !strstr (name, bench->only))
+        return;
+    size_t rows = bench->size / bytes, passes = LARGE / bench->size;
+    double best = (double) INFINITY;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        double start = s_now ();
+        for (size_t pass = 0; pass < passes; pass++)
+            for (size_t row = 0; row + 4 <= rows; row += 4) {
+                const uint8_t *first =
+                    (const uint8_t *) bench->rows + row * (size_t) bytes;
+                const uint8_t *const codes [4] = {first, first + bytes, first + 2 * bytes,
+                                                  first + 3 * bytes};
+                int32_t out [4];
+                four ((const int8_t *) bench->query, codes, bytes, out);
+                __asm__ volatile("" : : "r"(out) : "memory");
+            }
+        best = fmin (best, (s_now () - start) / (double) (passes * rows));
+    }
+    s_print (bench, name, bytes, bytes, best);
+}
+
+static void
+s_rows (const bench_t *bench, const char *name, kith_rows_fn *all, uint32_t dim,
+        size_t bytes)
+{
+    if (bench->only && !strstr (name, bench->only))
+        return;
+    float out [ROWS];
+    size_t rows = bench->size / bytes, passes = LARGE / bench->size;
+    double best = (double) INFINITY;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        double start = s_now ();
+        for (size_t pass = 0; pass < passes; pass++)
+            for (size_t row = 0; row < rows; row += ROWS) {
+                uint32_t count = rows - row < ROWS ? (uint32_t) (rows - row) : ROWS;
+                all (bench->query, bench->rows + row * bytes, bytes, count, dim, out);
+                __asm__ volatile("" : : "r"(out) : "memory");
+            }
+        best = fmin (best, (s_now () - start) / (double) (passes * rows));
+    }
+    s_print (bench, name, dim, bytes, best);
+}
+
+static void
+s_bench (const bench_t *bench)
+{
+    const kith_kernels_t *kernels = bench->kernels;
+    static const uint32_t dims [] = {100, 128, 384, 768, 960};
+    static const uint32_t code_bytes [] = {64, 128, 192, 384};
+    for (size_t index = 0; index < sizeof dims / sizeof dims [0]; index++) {
+        uint32_t dim = dims [index];
+        s_rows (bench, "float32 dot", kernels->dot_rows, dim, dim * sizeof (float));
+        s_rows (bench, "float32 l2", kernels->l2_rows, dim, dim * sizeof (float));
+    }
+    for (size_t index = 0; index < sizeof code_bytes / sizeof code_bytes [0]; index++) {
+        s_codes (bench, "nibbles4", kernels->nibbles4, code_bytes [index]);
+        s_codes (bench, "bytes4", kernels->bytes4, code_bytes [index]);
+        s_codes (bench, "full4", kernels->full4, code_bytes [index]);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+    static const size_t sizes [] = {SMALL, LARGE};
+    kith_random_t random;
+    kith_random_seed (&random, 1);
+    bench_t bench = {.only = argc > 1 ? argv [1] : NULL};
+    bench.query = kith_alloc64 (8192);
+    bench.rows = kith_alloc64 (LARGE);
+    //  Floats of moderate size, whatever the kernel takes the bytes for
+    for (size_t index = 0; index < LARGE / sizeof (float); index++)
+        ((float *) (void *) bench.rows) [index] = (float) kith_random_unit (&random);
+    memcpy (bench.query, bench.rows, 8192);
+    for (size_t size = 0; size < sizeof sizes / sizeof sizes [0]; size++) {
+        bench.size = sizes [size];
+        bench.limit = s_read_speed (bench.size);
+        for (kith_isa_t isa = KITH_ISA_SCALAR; isa <= KITH_ISA_LAST; isa++) {
+            bench.kernels = kith_kernels_of (isa);
+            if (bench.kernels)
+                s_bench (&bench);
+        }
+    }
+    free (bench.rows);
+    free (bench.query);
+    return 0;
+}
