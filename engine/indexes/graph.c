@@ -41,6 +41,19 @@ kith_graph_destroy (kith_graph_t **self_p)
     *self_p = NULL;
 }
 
+bool
+kith_graph_mark_twins (kith_graph_t *self, uint32_t rows)
+{
+    self->twinned = kith_graph_own (
+        self, kith_alloc64 (kith_bits_words (rows) * sizeof *self->twinned));
+    if (!self->twinned)
+        return false;
+    for (uint32_t row = 0; row < self->rows.rows; row++)
+        if (self->twins [row] != KITH_GRAPH_EMPTY)
+            self->twinned [row / 64] |= (uint64_t) 1 << row % 64;
+    return true;
+}
+
 void
 kith_graph_lay (kith_graph_t *self)
 {
@@ -144,7 +157,8 @@ s_offer (const kith_graph_t *self, uint32_t row, float distance,
     //  Twins follow in ascending order, so the first k that may be answered are enough
     uint32_t offered = 0;
     for (; row < ask->rows && offered < options->k;
-         row = twins ? kith_graph_twin (self, row) : KITH_GRAPH_EMPTY) {
+         row = twins && kith_graph_has_twin (self, row) ? kith_graph_twin (self, row)
+                                                        : KITH_GRAPH_EMPTY) {
         if (options->live && !kith_bits_get (options->live, row))
             continue;
         kith_topk_push (top, (kith_hit_t){.distance = distance,

@@ -366,8 +366,11 @@ s_prepare (s_build_t *build)
     kith_bits_init (&behind, rows, false);
     uint32_t twinned = s_find_twins (self, hashed, twins, &behind);
     free (hashed);
-    if (twinned > 0)
+    bool marked = true;
+    if (twinned > 0) {
         self->twins = kith_graph_own (self, twins);
+        marked = kith_graph_mark_twins (self, rows);
+    }
     else
         free (twins);
     s_order (build, &behind, build->params->seed);
@@ -381,7 +384,7 @@ s_prepare (s_build_t *build)
     build->all_links = kith_graph_own (self, kith_huge_new (bytes));
     build->upper_links = kith_graph_own (self, kith_huge_new (upper_bytes));
     kith_graph_own (self, upper_rows);
-    if (!build->all_links || !build->upper_links || !upper_rows)
+    if (!build->all_links || !build->upper_links || !upper_rows || !marked)
         return -1;
     memset (build->all_links, 0xff, bytes);
     memset (build->upper_links, 0xff, upper_bytes);

@@ -14,14 +14,20 @@
 enum {
     BATCH = 64,    //  codes asked for before the first is used
     LINE = 64,
-    AHEAD = 2,         //  bridges whose links are asked for before they are used
+    EXPAND = 2,     //  nodes expanded at once
+    BRIDGES = 4,    //  of a node
+    BRIDGES_MAX = 3 * BRIDGES,
+    FAR_TIMES =
+        2,    //  as wide a beam at most when little near the query may be answered
+    EFFORT_MIN = 16,
     SAMPLE = 512,      //  answerable rows that a walk begins with
     DEPTH_TIMES = 3    //  a scan of codes looks deeper than a walk: its recall is to be 1
 };
 
 #define THROUGH_SHARE 0.8    //  from here on rows that are filtered out lead the way
-#define BRIDGE                                                                           \
-    0.3    //  cost of a link looked at in a second hop, for each row that it gives
+#define HOPS_TIMES 2.3       //  what a step in two hops costs more than a plain one
+#define FEW_POWER 0.3        //  how the beam shrinks where a filter leaves fewer rows
+#define FAR_POWER 0.35       //  how the beam grows where less is near than elsewhere
 
 static uint32_t
 s_live (uint32_t rows, const kith_bits_t *live)
@@ -39,40 +45,40 @@ kith_graph_plan (const kith_graph_t *self, uint32_t rows, uint32_t effort,
     kith_graph_plan_t plan = {
         .effort = effort, .rows = rows, .live = s_live (rows, options->live)};
     double share = (double) plan.live / rows;
-    double row = options->live && share < 0.9 ? 1 + self->rows.dim / 32.0
-                                              : 1 + self->rows.dim / 64.0;
-    double code = 1 + self->header.code_bytes / 192.0;
+    //  What a vector, a code, and a row of a walk cost, as measured at 100, 384 and 784 dimensions
+    double row = 0.4 + self->rows.dim / 128.0;
+    double code = 0.35 + self->header.code_bytes / 400.0;
     double step =
-        self->codes ? 3 + self->header.code_bytes / 64.0 : 2 + self->rows.dim / 24.0;
-    double scan = plan.live * row;
-    double scan_codes = (double) INFINITY;
-    //  To keep and re-score the best of the codes costs as much as some thousand vectors
+        self->codes ? 2 + self->header.code_bytes / 128.0 : 2 + self->rows.dim / 24.0;
+    double scan = plan.live * row, scan_codes = (double) INFINITY;
     if (self->codes)
         scan_codes = plan.live * code
-                     + DEPTH_TIMES * kith_graph_depth (self, options->k) * (40 + row);
-    //  Below THROUGH_SHARE about as many rows as without a filter, and the more bridges the smaller the share
-    double walk = effort * (self->header.degree / 2.0) * step;
-    walk *= share > THROUGH_SHARE ? 1 / share : 1 + BRIDGE / share / step;
-    walk += share > THROUGH_SHARE ? 0 : SAMPLE * step;
+                     + DEPTH_TIMES * kith_graph_depth (self, options->k) * (8 + row);
+    const bool through = share > THROUGH_SHARE;
+    plan.each = self->header.degree / 2.0 * step * (through ? 1 / share : HOPS_TIMES);
+    double walk = effort * plan.each * (through ? 1 : pow (share, FEW_POWER));
     double cheapest = fmin (scan, fmin (scan_codes, walk));
     plan.way = cheapest == scan         ? KITH_GRAPH_SCAN
                : cheapest == scan_codes ? KITH_GRAPH_SCAN_CODES
                                         : KITH_GRAPH_WALK;
-    plan.budget = (uint64_t) (fmin (scan, scan_codes) / step);
+    plan.scan = fmin (scan, scan_codes);
+    plan.budget = (uint64_t) (plan.scan / step);
     return plan;
 }
 
 //  ---------------------------------------------------------------------
 //  Walk
 
-static bool
+static inline bool
 s_answerable (const kith_graph_t *self, const kith_bits_t *live, uint32_t row)
 {
-    if (!self->twins)
-        return row < live->count && kith_bits_get (live, row);
-    for (; row < live->count; row = kith_graph_twin (self, row))
+    while (row < live->count) {
         if (kith_bits_get (live, row))
             return true;
+        if (!kith_graph_has_twin (self, row))
+            return false;
+        row = kith_graph_twin (self, row);
+    }
     return false;
 }
 
@@ -131,15 +137,24 @@ s_begin_through (const kith_graph_t *self, kith_graph_scratch_t *scratch,
 //  ---------------------------------------------------------------------
 //  Walk over answerable rows alone
 
-//  What the walk takes of a node
+//  What the walk takes of the nodes that it expands at once
 typedef struct {
     const kith_graph_t *self;
     kith_graph_scratch_t *scratch;
     const kith_bits_t *live;
-    uint32_t count;                             //  answerable rows listed in scratch
-    uint32_t bridges [KITH_GRAPH_BATCH_MAX];    //  those filtered out
+    uint32_t count;                    //  answerable rows listed in scratch
+    uint32_t bridges [BRIDGES_MAX];    //  nearest links that are filtered out
     uint32_t bridge_count;
+    uint32_t seen, answerable;    //  links looked at in first hops
 } s_hops_t;
+
+static inline void
+s_prefetch_links (const kith_graph_t *self, uint32_t node)
+{
+    const uint32_t *links = self->links + (size_t) node * self->header.degree;
+    for (uint32_t at = 0; at < self->header.degree; at += LINE / sizeof *links)
+        __builtin_prefetch (links + at);
+}
 
 static inline void
 s_list (s_hops_t *hops, uint32_t row)
@@ -158,6 +173,7 @@ s_first_hop (s_hops_t *hops, uint32_t node)
     const kith_graph_layer_t *layer = &hops->self->layers [0];
     const uint32_t *links = layer->links + (size_t) node * layer->degree;
     kith_graph_scratch_t *scratch = hops->scratch;
+    uint32_t before = hops->count, bridges = hops->bridge_count;
     for (uint32_t index = 0; index < layer->degree; index++) {
         uint32_t row = __atomic_load_n (&links [index], __ATOMIC_ACQUIRE);
         if (row == KITH_GRAPH_EMPTY)
@@ -165,14 +181,18 @@ s_first_hop (s_hops_t *hops, uint32_t node)
         if (scratch->marks [row] == scratch->epoch)
             continue;
         scratch->marks [row] = scratch->epoch;
+        hops->seen++;
         if (s_answerable (hops->self, hops->live, row))
             s_list (hops, row);
-        else if (hops->bridge_count < KITH_GRAPH_BATCH_MAX)
+        else if (hops->bridge_count - bridges < BRIDGES) {
             hops->bridges [hops->bridge_count++] = row;
+            s_prefetch_links (hops->self, row);
+        }
     }
+    hops->answerable += hops->count - before;
 }
 
-//  Over the bridges, nearest first, until `most` rows are listed
+//  Over the bridges until `most` rows are listed
 static void
 s_second_hop (s_hops_t *hops, uint32_t most)
 {
@@ -181,17 +201,12 @@ s_second_hop (s_hops_t *hops, uint32_t most)
     for (uint32_t each = 0; each < hops->bridge_count && hops->count < most; each++) {
         const uint32_t *links =
             layer->links + (size_t) hops->bridges [each] * layer->degree;
-        if (each + AHEAD < hops->bridge_count)
-            for (uint32_t at = 0; at < layer->degree; at += LINE / sizeof *links)
-                __builtin_prefetch (
-                    layer->links + (size_t) hops->bridges [each + AHEAD] * layer->degree
-                    + at);
         for (uint32_t index = 0; index < layer->degree && hops->count < most; index++) {
             uint32_t row = __atomic_load_n (&links [index], __ATOMIC_ACQUIRE);
             if (row == KITH_GRAPH_EMPTY)
                 break;
-            if (scratch->marks [row] == scratch->epoch
-                || !s_answerable (hops->self, hops->live, row))
+            if (!s_answerable (hops->self, hops->live, row)
+                || scratch->marks [row] == scratch->epoch)
                 continue;
             scratch->marks [row] = scratch->epoch;
             s_list (hops, row);
@@ -242,6 +257,9 @@ s_begin_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
     if (s_answerable (self, hops->live, entry))
         s_list (hops, entry);
     s_first_hop (hops, entry);
+    //  Two steps around it tell how much of what is near may be answered
+    for (uint32_t each = 0, count = hops->count; each < 2 && each < count; each++)
+        s_first_hop (hops, scratch->ids [each]);
     s_second_hop (hops, KITH_GRAPH_BATCH_MAX / 2);
     s_offer_listed (hops);
     //  Rows lie in no order of nearness, so that those behind equal steps are a fair sample
@@ -271,12 +289,36 @@ s_walk_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
     while (beam->next < beam->size) {
         if (scratch->compared > plan->budget)
             return false;
-        uint32_t node = kith_graph_beam_take (beam);
-        s_first_hop (hops, node);
-        s_second_hop (hops, degree / 2);
+        uint32_t nodes [EXPAND], taken = 0;
+        while (taken < EXPAND && beam->next < beam->size) {
+            nodes [taken] = kith_graph_beam_take (beam);
+            s_prefetch_links (hops->self, nodes [taken++]);
+        }
+        for (uint32_t index = beam->next, ahead = 0; index < beam->size && ahead < EXPAND;
+             index++)
+            if (!(beam->near [index].id & KITH_GRAPH_EXPANDED)) {
+                s_prefetch_links (hops->self, beam->near [index].id);
+                ahead++;
+            }
+        for (uint32_t index = 0; index < taken; index++)
+            s_first_hop (hops, nodes [index]);
+        s_second_hop (hops, taken * degree / 3);
         s_offer_listed (hops);
     }
     return true;
+}
+
+//  How wide a beam the rows want. The fewer there are, the less; but where a filter leaves less near the query than elsewhere,
+//  what is nearest lies far off, where all distances are alike. The first hops about the query tell.
+static uint32_t
+s_effort (const s_hops_t *hops, const kith_graph_plan_t *plan)
+{
+    double share = (double) plan->live / plan->rows;
+    double near = (hops->answerable + share) / (hops->seen + 1.0);
+    double times = pow (share, FEW_POWER) * pow (share / near, FAR_POWER);
+    times = times < FAR_TIMES ? times : FAR_TIMES;
+    double effort = fmax (plan->effort * times, fmin (plan->effort, 2 * EFFORT_MIN));
+    return effort < KITH_GRAPH_EFFORT_MAX ? (uint32_t) effort : KITH_GRAPH_EFFORT_MAX;
 }
 
 static bool
@@ -284,9 +326,15 @@ s_search_hops (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                const kith_bits_t *live, const kith_graph_plan_t *plan)
 {
     s_hops_t hops = {.self = self, .scratch = scratch, .live = live};
-    if (!kith_graph_beam_reset (&scratch->beam, plan->effort))
+    //  The beam is cut to what is wanted once that is known
+    if (!kith_graph_beam_reset (&scratch->beam, FAR_TIMES * plan->effort))
         return false;
     s_begin_hops (&hops, plan);
+    uint32_t effort = s_effort (&hops, plan);
+    if (effort * plan->each > plan->scan)
+        return false;
+    scratch->beam.capacity = effort;
+    scratch->beam.size = scratch->beam.size < effort ? scratch->beam.size : effort;
     return s_walk_hops (&hops, plan);
 }
 
@@ -309,8 +357,9 @@ kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     uint32_t wanted = ask->options->k < plan->live ? ask->options->k : plan->live;
     if (found->size < wanted && !self->twins)
         return false;
-    kith_graph_refine (self, scratch, found, ask,
-                       kith_graph_depth (self, ask->options->k), top);
+    kith_graph_refine (
+        self, scratch, found, ask,
+        (through ? 1 : DEPTH_TIMES) * kith_graph_depth (self, ask->options->k), top);
     return true;
 }
 

@@ -81,6 +81,8 @@ struct kith_graph {
     const float *scale;
     //  Not stored: the half widths of scale one after another; signs of the rotation (bits)
     const float *halves, *signs;
+    uint64_t
+        *twinned;    //  a bit a row: it has a twin behind it; null: none has. Not stored
     void *owned [16];    //  freed with the graph
     uint32_t owned_count;
 };
@@ -235,9 +237,10 @@ typedef enum {
 typedef struct {
     kith_graph_way_t way;
     uint32_t effort;
-    uint32_t rows;      //  of the graph when the search began
-    uint32_t live;      //  of them that may be answered
-    uint64_t budget;    //  rows that a filtered walk may compare
+    uint32_t rows;        //  of the graph when the search began
+    uint32_t live;        //  of them that may be answered
+    uint64_t budget;      //  rows that a filtered walk may compare
+    double each, scan;    //  cost of a step of the walk, and of the cheaper scan
 } kith_graph_plan_t;
 
 //  Chooses by estimated cost (ENGINE 3.7): see graph_filter.c.
@@ -296,6 +299,18 @@ kith_graph_twin (const kith_graph_t *self, uint32_t row)
 {
     return __atomic_load_n (&self->twins [row], __ATOMIC_ACQUIRE);
 }
+
+//  Most rows have no twin, and a bit tells so without a miss of the cache
+static inline bool
+kith_graph_has_twin (const kith_graph_t *self, uint32_t row)
+{
+    return self->twinned
+           && (__atomic_load_n (&self->twinned [row / 64], __ATOMIC_RELAXED) >> row % 64
+               & 1);
+}
+
+//  Makes twinned from twins, for `rows` rows; owned by self. False: no memory.
+bool kith_graph_mark_twins (kith_graph_t *self, uint32_t rows);
 
 static inline const float *
 kith_graph_vector (const kith_graph_t *self, uint32_t row)

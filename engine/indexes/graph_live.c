@@ -24,6 +24,7 @@ struct kith_graph_live {
     uint32_t removed, broken;
     uint32_t upper_room;    //  positions of level 1 that there is room for
     uint32_t *upper_rows, *twins;
+    uint64_t *twinned;
     uint8_t *codes;
     float *room;                       //  to code a row in
     kith_graph_linker_t levels [2];    //  level 0 and level 1
@@ -133,6 +134,10 @@ s_thaw (kith_graph_t *self, kith_graph_live_t *live, uint32_t capacity)
     uint32_t *links = s_move (self, self->links, rows * row, capacity * row, 0xff);
     live->twins = s_move (self, self->twins, rows * sizeof (uint32_t),
                           capacity * sizeof (uint32_t), 0xff);
+    const size_t words = kith_bits_words (capacity) * sizeof *live->twinned;
+    live->twinned = s_move (
+        self, self->twinned,
+        self->twinned ? kith_bits_words (rows) * sizeof *live->twinned : 0, words, 0);
     if (bytes)
         live->codes = s_move (self, self->codes, rows * bytes, capacity * bytes, 0);
     live->hand = kith_graph_hand_new ();
@@ -142,8 +147,8 @@ s_thaw (kith_graph_t *self, kith_graph_live_t *live, uint32_t capacity)
     kith_bits_init (&live->alive, capacity, false);
     for (uint32_t each = 0; each < rows; each++)
         kith_bits_set (&live->alive, each);
-    return s_thaw_upper (self, live, capacity) && links && live->twins && live->hand
-           && live->room && (live->codes || !bytes);
+    return s_thaw_upper (self, live, capacity) && links && live->twins && live->twinned
+           && live->hand && live->room && (live->codes || !bytes);
 }
 
 int
@@ -160,11 +165,13 @@ kith_graph_thaw (kith_graph_t *self, const kith_rows_t *rows, uint32_t capacity,
         return kith_error_set (error, KITH_ERR_NO_MEMORY,
                                "no memory for a graph of %" PRIu32 " rows", capacity);
     }
-    const void *before [] = {self->links, self->upper_rows, self->twins, self->codes};
+    const void *before [] = {self->links, self->upper_rows, self->twins, self->twinned,
+                             self->codes};
     self->links = live->levels [0].links;
     self->upper_rows = live->upper_rows;
     self->twins = live->twins;
     self->codes = live->codes;
+    self->twinned = live->twinned;
     for (size_t index = 0; index < sizeof before / sizeof before [0]; index++)
         kith_graph_disown (self, before [index]);
     self->rows = *rows;
@@ -194,6 +201,8 @@ s_join_twin (kith_graph_t *self, uint32_t row)
             continue;
         while ((next = kith_graph_twin (self, tail)) != KITH_GRAPH_EMPTY)
             tail = next;
+        __atomic_fetch_or (&self->twinned [tail / 64], (uint64_t) 1 << tail % 64,
+                           __ATOMIC_RELAXED);
         kith_graph_link_set (&self->live->twins [tail], row);
         return true;
     }
@@ -499,7 +508,9 @@ kith_graph_freeze (kith_graph_t *self, const kith_graph_params_t *params,
             twinned = twinned || self->twins [row] != KITH_GRAPH_EMPTY;
         if (!twinned) {
             kith_graph_disown (self, self->twins);
+            kith_graph_disown (self, self->twinned);
             self->twins = NULL;
+            self->twinned = NULL;
         }
         kith_graph_live_destroy (&self->live);
         kith_graph_lay (self);

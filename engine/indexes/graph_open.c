@@ -212,7 +212,9 @@ kith_graph_open (const kith_rows_t *rows, const kith_section_t *sections, size_t
             s_corrupt (error, "a section is missing or of the wrong size");
     }
     failed = failed || s_check_content (self, error) != 0;
-    if (!failed && self->scale && !kith_graph_derive (self))
+    if (!failed
+        && ((self->scale && !kith_graph_derive (self))
+            || (self->twins && !kith_graph_mark_twins (self, self->header.rows))))
         failed =
             kith_error_set (error, KITH_ERR_NO_MEMORY, "no memory to open the index");
     if (failed)
