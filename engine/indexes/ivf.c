@@ -53,7 +53,8 @@ kith_ivf_lists (const kith_rows_t *rows, const kith_index_params_t *params)
 {
     uint32_t lists = params->lists;
     if (lists == 0) {
-        lists = (uint32_t) (4 * sqrt (rows->rows));
+        //  Long centres cost more to meet than the rows that fewer lists add
+        lists = (uint32_t) ((rows->dim < SIGNS_DIM ? 4 : 2) * sqrt (rows->rows));
         if (lists > rows->rows / LIST_ROWS)
             lists = rows->rows / LIST_ROWS;
     }
@@ -230,12 +231,12 @@ kith_ivf_plan (const kith_ivf_t *self, const kith_index_query_t *query)
     if (live >= header->rows)
         return plan;
     double row = share < 0.9 ? 1 + dim / 32 : 1 + dim / 64;
-    double code = (0.4 + (double) self->quantiser.block_bytes / 32 / 300)
-                  * (share < 0.5 ? 0.25 + 0.2 : 0.25);
+    double code = 0.08 + (double) self->quantiser.block_bytes / 32 / 600;
+    double list = 0.1 + dim / 800, deep = fmin (live, query->k * 10.0 + 50) * row;
     double met = wanted / header->lists * header->rows;
-    double probe = header->lists * (0.1 + dim / 800) + met * code
-                   + fmin (met * share, query->k * 10.0) * row;
-    plan.scan = live * row <= probe;
+    plan.scan =
+        live * row <= header->lists * list + met * code + fmin (met * share, deep);
+    plan.codes = live * row > header->lists * list + header->rows * code + deep;
     plan.live = (uint64_t) (met * share * 0.7);
     plan.most = (uint32_t) fmin (wanted * 4 + 8, header->lists);
     return plan;

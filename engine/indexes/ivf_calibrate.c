@@ -24,6 +24,8 @@ enum {
 #define CODE_SHARE 0.1
 #define CODE_MIN 0.0004
 #define ENOUGH 0.9985f
+//  RaBitQ's bound: rows may be more regular than the queries that will come
+#define REACH_MIN 1.9f
 
 //  A true neighbour
 typedef struct {
@@ -157,10 +159,10 @@ s_reach (const s_measure_t *measure, uint32_t lists, float *needs)
     double allowed = fmax (miss * CODE_SHARE, CODE_MIN);
     uint32_t spare = (uint32_t) (allowed * all);
     if (found <= spare)
-        return 0;
+        return REACH_MIN;
     qsort (needs, found, sizeof *needs, s_compare);
     float reach = needs [found - 1 - spare];
-    return isfinite (reach) ? reach * 1.0001f : 1e6f;
+    return isfinite (reach) ? fmaxf (reach * 1.0001f, REACH_MIN) : 1e6f;
 }
 
 //  Mean share of the first k neighbours that are found, and its bound

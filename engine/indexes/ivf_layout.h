@@ -43,10 +43,10 @@ typedef struct {
     uint32_t rows, dim, metric;
     uint32_t code;    //  kith_index_code_t
     uint32_t lists, blocks;
-    uint32_t grid;      //  points
-    uint64_t seed;      //  of the rotation
-    float recall;       //  what was asked for at the build
-    uint32_t unused;    //  zero
+    uint32_t grid;    //  points
+    uint64_t seed;    //  of the rotation
+    float recall;     //  what was asked for at the build
+    float radius;     //  the longest residual
     kith_ivf_point_t points [KITH_IVF_GRID_MAX];
 } kith_ivf_header_t;
 
@@ -86,6 +86,7 @@ typedef struct {
     const float *vector;    //  of length 1 for cosine
     float norm;             //  as it came
     float square;           //  of vector
+    float size;    //  of the numbers that are added up: what rounding is measured by
     kith_quantiser_asked_t asked;
     float reach;
     float limit;    //  a distance that k rows are known to be within
@@ -166,6 +167,8 @@ typedef struct {
     uint64_t live;     //  rows that are to be met with a filter; 0: does not matter
     float reach;
     bool scan;    //  compare all live rows instead
+    bool
+        codes;    //  when a filter starves a probe: scan the codes of all lists, not all live rows
 } kith_ivf_plan_t;
 
 kith_ivf_plan_t kith_ivf_plan (const kith_ivf_t *self, const kith_index_query_t *query);

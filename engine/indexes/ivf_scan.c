@@ -18,6 +18,9 @@ enum {
     INSERTION = 24        //  fewer are sorted by insertion
 };
 
+#define TINY 1e-15f       //  lengths whose squares lose bits
+#define ROUNDING 1e-6f    //  of sums, by the square of the size of what is added
+
 //  ---------------------------------------------------------------------
 //  Query
 
@@ -87,6 +90,12 @@ kith_ivf_ask (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, uint32_t slot
         scratch->tables + slot * kith_quantiser_asked_bytes (&self->quantiser);
     kith_quantiser_ask (&self->quantiser, ask->vector, self->mean, scratch->work,
                         &ask->asked);
+    ask->size = self->header.radius + ask->asked.away;
+    if (self->index.rows.metric != KITH_METRIC_L2)
+        ask->size += sqrtf (ask->square);
+    //  The length of such a query is not 1
+    if (ask->vector != exact && norm > 0 && norm < TINY)
+        ask->asked.bias = NAN;
 }
 
 //  ---------------------------------------------------------------------
@@ -334,7 +343,16 @@ s_width (const kith_ivf_t *self, float away, float limit)
     return within < away ? within : away;
 }
 
-//  What a judge needs for a limit; see quantiser.h. The tolerance covers rounding of sums that nearly cancel.
+//  By how much sums that nearly cancel may be off
+static inline float
+s_rounding (const kith_ivf_ask_t *ask, const kith_ivf_near_t *near, float limit)
+{
+    float size = ask->size + near->away;
+    float more = isinf (limit) ? 0 : 4 * fabsf (limit);
+    return ROUNDING * (size * size + more) + FLT_MIN;
+}
+
+//  What a judge needs for a limit; see quantiser.h.
 static void
 s_prepare (const kith_ivf_t *self, const kith_ivf_ask_t *ask, const kith_ivf_near_t *near,
            float limit, kith_judge_t *judge)
@@ -345,7 +363,7 @@ s_prepare (const kith_ivf_t *self, const kith_ivf_ask_t *ask, const kith_ivf_nea
     judge->step = ask->asked.step;
     judge->bias = ask->asked.bias + ask->asked.slack;
     judge->reach = floats ? 0 : ask->reach * s_width (self, near->away, limit);
-    judge->limit = limit - base + 1e-5f * (fabsf (base) + fabsf (limit)) + FLT_MIN;
+    judge->limit = limit - base + s_rounding (ask, near, limit);
     //  Nothing is known yet, or a sum overflowed: all rows stay
     if (isinf (limit) || isnan (judge->limit))
         judge->limit = INFINITY;
@@ -472,12 +490,15 @@ kith_ivf_scan (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask
             continue;
         kith_judge_t judge = {
             .products = products, .factors = (const void *) at, .blocks = count};
-        s_prepare (self, ask, near, s_limit (ask), &judge);
+        float limit = s_limit (ask);
+        float least_base = base - 2 * s_rounding (ask, near, limit);
+        s_prepare (self, ask, near, limit, &judge);
         kith_quantiser_products (&self->quantiser, &ask->asked, at, count, products);
         kernels->judge (&judge, least, masks);
         for (uint32_t each = 0; each < count; each++)
             s_put (self, scratch, counting ? NULL : live, block + each,
-                   masks [each] & some [each], least + each * KITH_FASTSCAN_ROWS, base);
+                   masks [each] & some [each], least + each * KITH_FASTSCAN_ROWS,
+                   least_base);
         s_drain (self, scratch, ask, ARRIVING);
     }
     ask->compared += self->counts [near->list];

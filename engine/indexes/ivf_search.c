@@ -12,7 +12,8 @@ enum {
     MANY = 16,           //  from so many queries on list by list
     GROUP = 256,         //  queries of one turn
     VISITS = 1 << 18,    //  of lists in one turn
-    PATIENCE = 4         //  lists between two questions whether to stop
+    PATIENCE = 4,        //  lists between two questions whether to stop
+    STARVED = 2          //  so many times fewer live rows than wanted end a probe
 };
 
 static bool
@@ -34,16 +35,18 @@ s_scan_all (const kith_ivf_t *self, const kith_index_query_t *query, uint32_t nu
 //  ---------------------------------------------------------------------
 //  One by one
 
-//  False: too few live rows were met in all the lists that were picked
+//  False: the filter keeps away from where the query is, fewer live rows were met there than elsewhere
 static bool
 s_probe (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *ask,
          const kith_ivf_plan_t *plan, bool *stopped)
 {
-    bool counting = plan->live > 0;
-    uint32_t count = kith_ivf_pick (self, scratch, ask, plan->most);
+    bool counting = ask->query->live != NULL && plan->live > 0;
+    uint32_t count = kith_ivf_pick (self, scratch, ask, plan->most), index = 0;
     uint64_t met = 0;
-    for (uint32_t index = 0; index < count; index++) {
+    for (; index < count; index++) {
         if (index >= plan->lists && met >= plan->live && ask->top->count == ask->top->k)
+            break;
+        if (index == plan->lists && met < plan->live / STARVED)
             break;
         if (index % PATIENCE == PATIENCE - 1 && s_stop (ask->query)) {
             *stopped = true;
@@ -52,7 +55,33 @@ s_probe (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *as
         met += kith_ivf_scan (self, scratch, ask, &scratch->near [index], counting);
     }
     kith_ivf_settle (self, scratch, ask);
-    return *stopped || !counting || count == self->header.lists || met >= plan->live;
+    return *stopped || !counting || index == self->header.lists || met >= plan->live;
+}
+
+//  The nearest live rows apart from the others in top, so that what a probe found can be put away when it was not enough
+static uint64_t
+s_search_live (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *ask,
+               uint32_t number, const kith_ivf_plan_t *plan, bool *stopped)
+{
+    kith_topk_t *top = ask->top, found;
+    uint64_t compared = 0;
+    kith_topk_init (&found, top->k);
+    ask->top = &found;
+    ask->limit = kith_topk_worst (top);
+    if (!s_probe (self, scratch, ask, plan, stopped)) {
+        kith_ivf_plan_t all = *plan;
+        all.lists = all.most = self->header.lists;
+        kith_topk_free (&found);
+        kith_topk_init (&found, top->k);
+        if (plan->codes)
+            s_probe (self, scratch, ask, &all, stopped);
+        else
+            compared = s_scan_all (self, ask->query, number, &found);
+    }
+    for (uint32_t index = 0; index < found.count; index++)
+        kith_topk_push (top, found.hits [index]);
+    kith_topk_free (&found);
+    return compared + ask->compared;
 }
 
 static uint64_t
@@ -66,22 +95,10 @@ s_search_one (const kith_ivf_t *self, kith_ivf_scratch_t *scratch,
     kith_ivf_ask (self, scratch, 0, query, number, &ask);
     ask.top = top;
     ask.reach = plan->reach;
-    if (s_probe (self, scratch, &ask, plan, stopped))
-        return ask.compared;
-    //  The filter keeps away from where the query is: what was found may be offered again
-    kith_topk_t all;
-    kith_topk_init (&all, top->k);
-    uint64_t compared = ask.compared + s_scan_all (self, query, number, &all);
-    for (uint32_t index = 0; index < all.count; index++) {
-        bool held = false;
-        for (uint32_t other = 0; other < top->count && !held; other++)
-            held = top->hits [other].row == all.hits [index].row
-                   && top->hits [other].part == all.hits [index].part;
-        if (!held)
-            kith_topk_push (top, all.hits [index]);
-    }
-    kith_topk_free (&all);
-    return compared;
+    if (plan->live > 0)
+        return s_search_live (self, scratch, &ask, number, plan, stopped);
+    s_probe (self, scratch, &ask, plan, stopped);
+    return ask.compared;
 }
 
 //  ---------------------------------------------------------------------
