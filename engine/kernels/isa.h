@@ -42,6 +42,7 @@ void kith_fill_half_scalar (kith_kernels_t *table);
 void kith_fill_int8_scalar (kith_kernels_t *table);
 void kith_fill_bits_scalar (kith_kernels_t *table);
 void kith_fill_fastscan_scalar (kith_kernels_t *table);
+void kith_fill_rotate_scalar (kith_kernels_t *table);
 void kith_fill_codes_scalar (kith_kernels_t *table);
 
 void kith_fill_float_avx2 (kith_kernels_t *table);
@@ -49,6 +50,7 @@ void kith_fill_half_avx2 (kith_kernels_t *table);
 void kith_fill_int8_avx2 (kith_kernels_t *table);
 void kith_fill_bits_avx2 (kith_kernels_t *table);
 void kith_fill_fastscan_avx2 (kith_kernels_t *table);
+void kith_fill_rotate_avx2 (kith_kernels_t *table);
 void kith_fill_codes_avx2 (kith_kernels_t *table);
 
 void kith_fill_float_avx512 (kith_kernels_t *table);
@@ -56,6 +58,7 @@ void kith_fill_half_avx512 (kith_kernels_t *table);
 void kith_fill_int8_avx512 (kith_kernels_t *table);
 void kith_fill_bits_avx512 (kith_kernels_t *table);
 void kith_fill_fastscan_avx512 (kith_kernels_t *table);
+void kith_fill_rotate_avx512 (kith_kernels_t *table);
 void kith_fill_codes_avx512 (kith_kernels_t *table);
 
 void kith_fill_int8_avx512vnni (kith_kernels_t *table);
@@ -69,6 +72,7 @@ void kith_fill_half_neon (kith_kernels_t *table);
 void kith_fill_int8_neon (kith_kernels_t *table);
 void kith_fill_bits_neon (kith_kernels_t *table);
 void kith_fill_fastscan_neon (kith_kernels_t *table);
+void kith_fill_rotate_neon (kith_kernels_t *table);
 void kith_fill_codes_neon (kith_kernels_t *table);
 
 #endif

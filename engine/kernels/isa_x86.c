@@ -51,6 +51,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_int8_scalar (table);
     kith_fill_bits_scalar (table);
     kith_fill_fastscan_scalar (table);
+    kith_fill_rotate_scalar (table);
     kith_fill_codes_scalar (table);
 }
 
@@ -62,6 +63,7 @@ s_fill_avx2 (kith_kernels_t *table)
     kith_fill_int8_avx2 (table);
     kith_fill_bits_avx2 (table);
     kith_fill_fastscan_avx2 (table);
+    kith_fill_rotate_avx2 (table);
     kith_fill_codes_avx2 (table);
 }
 
@@ -73,6 +75,7 @@ s_fill_avx512 (kith_kernels_t *table)
     kith_fill_int8_avx512 (table);
     kith_fill_bits_avx512 (table);
     kith_fill_fastscan_avx512 (table);
+    kith_fill_rotate_avx512 (table);
     kith_fill_codes_avx512 (table);
 }
 
