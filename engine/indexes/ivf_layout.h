@@ -79,6 +79,12 @@ typedef struct {
     uint32_t row;
 } kith_ivf_candidate_t;
 
+//  Candidates whose vectors were asked for
+typedef struct {
+    kith_ivf_candidate_t of [KITH_IVF_PENDING];
+    uint32_t count;
+} kith_ivf_pending_t;
+
 //  A query on its way
 typedef struct {
     const kith_index_query_t *query;
@@ -91,6 +97,7 @@ typedef struct {
     float reach;
     float limit;    //  a distance that k rows are known to be within
     uint64_t compared;
+    kith_ivf_pending_t *pending;    //  of scratch; empty between asks
     kith_topk_t *top;
 } kith_ivf_ask_t;
 
@@ -104,8 +111,7 @@ typedef struct {
     kith_ivf_near_t *near, *spare;
     uint32_t near_room, values_room;
     size_t vectors_room, tables_room, work_room, coarse_room;
-    kith_ivf_candidate_t pending [KITH_IVF_PENDING];
-    uint32_t waiting;
+    kith_ivf_pending_t pending [2];    //  one may wait while the other is filled
 } kith_ivf_scratch_t;
 
 //  Data that self frees (null is fine); returns data.
@@ -147,12 +153,11 @@ uint32_t kith_ivf_pick (const kith_ivf_t *self, kith_ivf_scratch_t *scratch,
                         const kith_ivf_ask_t *ask, uint32_t wanted);
 
 //  Scans a list: what may be near enough is scored and offered to ask->top. Returns live rows of the list if `counting`, else 0.
-uint32_t kith_ivf_scan (const kith_ivf_t *self, kith_ivf_scratch_t *scratch,
-                        kith_ivf_ask_t *ask, const kith_ivf_near_t *near, bool counting);
+uint32_t kith_ivf_scan (const kith_ivf_t *self, kith_ivf_ask_t *ask,
+                        const kith_ivf_near_t *near, bool counting);
 
-//  Scores what still waits; must follow the last scan of an ask before another's.
-void kith_ivf_settle (const kith_ivf_t *self, kith_ivf_scratch_t *scratch,
-                      kith_ivf_ask_t *ask);
+//  Scores what still waits; must follow the last scan of an ask before another's with the same ask->pending.
+void kith_ivf_settle (const kith_ivf_t *self, kith_ivf_ask_t *ask);
 
 //  The least distance that a row in a list can have with no error allowed for, and what one unit of reach takes off when
 //  the row is at `distance`: what calibration measures.

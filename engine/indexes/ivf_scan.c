@@ -75,8 +75,12 @@ kith_ivf_ask (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, uint32_t slot
     const uint32_t dim = self->header.dim;
     const float *exact = query->queries + (size_t) number * dim;
     float norm = query->norms ? query->norms [number] : 0;
-    *ask = (kith_ivf_ask_t){
-        .query = query, .exact = exact, .vector = exact, .norm = norm, .limit = INFINITY};
+    *ask = (kith_ivf_ask_t){.query = query,
+                            .exact = exact,
+                            .vector = exact,
+                            .norm = norm,
+                            .limit = INFINITY,
+                            .pending = &scratch->pending [0]};
     if (self->index.rows.metric == KITH_METRIC_COSINE) {
         float *unit =
             scratch->vectors
@@ -288,16 +292,16 @@ s_offer (const kith_ivf_ask_t *ask, uint32_t row, float distance)
 
 //  Scores waiting candidates until at most `stay` wait; those that the limit has left behind meanwhile are dropped
 static void
-s_drain (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *ask,
-         uint32_t stay)
+s_drain (const kith_ivf_t *self, kith_ivf_ask_t *ask, uint32_t stay)
 {
+    kith_ivf_pending_t *pending = ask->pending;
     uint32_t next = 0;
-    while (scratch->waiting - next > stay) {
+    while (pending->count - next > stay) {
         kith_ivf_candidate_t four [4];
         float distances [4], limit = s_limit (ask);
         uint32_t count = 0;
-        while (count < 4 && next < scratch->waiting) {
-            four [count] = scratch->pending [next++];
+        while (count < 4 && next < pending->count) {
+            four [count] = pending->of [next++];
             count += !(four [count].least > limit);
         }
         if (count == 0)
@@ -306,15 +310,14 @@ s_drain (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *as
         for (uint32_t each = 0; each < count; each++)
             s_offer (ask, four [each].row, distances [each]);
     }
-    scratch->waiting -= next;
-    memmove (scratch->pending, scratch->pending + next,
-             scratch->waiting * sizeof *scratch->pending);
+    pending->count -= next;
+    memmove (pending->of, pending->of + next, pending->count * sizeof *pending->of);
 }
 
 void
-kith_ivf_settle (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *ask)
+kith_ivf_settle (const kith_ivf_t *self, kith_ivf_ask_t *ask)
 {
-    s_drain (self, scratch, ask, 0);
+    s_drain (self, ask, 0);
 }
 
 static inline void
@@ -444,7 +447,7 @@ s_seed (const kith_ivf_t *self, kith_ivf_ask_t *ask, const kith_ivf_near_t *near
 
 //  Puts the rows of a mask among the candidates
 static inline void
-s_put (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, const kith_bits_t *live,
+s_put (const kith_ivf_t *self, kith_ivf_pending_t *pending, const kith_bits_t *live,
        uint32_t block, uint32_t mask, const float *least, float base)
 {
     const uint32_t *ids = self->ids + (size_t) block * KITH_FASTSCAN_ROWS;
@@ -454,14 +457,14 @@ s_put (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, const kith_bits_t *l
         if (live && !kith_bits_get (live, row))
             continue;
         s_prefetch (self, row);
-        scratch->pending [scratch->waiting++] =
+        pending->of [pending->count++] =
             (kith_ivf_candidate_t){.least = least [slot] + base, .row = row};
     }
 }
 
 uint32_t
-kith_ivf_scan (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *ask,
-               const kith_ivf_near_t *near, bool counting)
+kith_ivf_scan (const kith_ivf_t *self, kith_ivf_ask_t *ask, const kith_ivf_near_t *near,
+               bool counting)
 {
     const kith_kernels_t *kernels = kith_kernels ();
     const kith_bits_t *live = ask->query->live;
@@ -496,10 +499,10 @@ kith_ivf_scan (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask
         kith_quantiser_products (&self->quantiser, &ask->asked, at, count, products);
         kernels->judge (&judge, least, masks);
         for (uint32_t each = 0; each < count; each++)
-            s_put (self, scratch, counting ? NULL : live, block + each,
+            s_put (self, ask->pending, counting ? NULL : live, block + each,
                    masks [each] & some [each], least + each * KITH_FASTSCAN_ROWS,
                    least_base);
-        s_drain (self, scratch, ask, ARRIVING);
+        s_drain (self, ask, ARRIVING);
     }
     ask->compared += self->counts [near->list];
     return met;

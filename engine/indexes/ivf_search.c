@@ -52,9 +52,9 @@ s_probe (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *as
             *stopped = true;
             break;
         }
-        met += kith_ivf_scan (self, scratch, ask, &scratch->near [index], counting);
+        met += kith_ivf_scan (self, ask, &scratch->near [index], counting);
     }
-    kith_ivf_settle (self, scratch, ask);
+    kith_ivf_settle (self, ask);
     return *stopped || !counting || index == self->header.lists || met >= plan->live;
 }
 
@@ -135,6 +135,35 @@ s_sort_visits (s_batch_t *batch)
             batch->visits [index];
 }
 
+//  Scores what visit `index` left waiting
+static void
+s_settle_visit (s_batch_t *batch, uint32_t index)
+{
+    kith_ivf_ask_t *ask = &batch->asks [batch->sorted [index].ask];
+    ask->pending = &batch->scratch->pending [index % 2];
+    kith_ivf_settle (batch->self, ask);
+}
+
+//  The vectors that one visit asked for arrive while the next one scans
+static bool
+s_visit_all (s_batch_t *batch)
+{
+    uint32_t index = 0;
+    bool stopped = false;
+    for (; index < batch->count && !stopped; index++) {
+        const s_visit_t *visit = &batch->sorted [index];
+        kith_ivf_ask_t *ask = &batch->asks [visit->ask];
+        ask->pending = &batch->scratch->pending [index % 2];
+        kith_ivf_scan (batch->self, ask, &visit->near, false);
+        if (index > 0)
+            s_settle_visit (batch, index - 1);
+        stopped = index % GROUP == 0 && s_stop (batch->query);
+    }
+    if (index > 0)
+        s_settle_visit (batch, index - 1);
+    return !stopped;
+}
+
 //  Queries [first .. first + count)
 static bool
 s_turn (s_batch_t *batch, uint32_t first, uint32_t count)
@@ -153,18 +182,11 @@ s_turn (s_batch_t *batch, uint32_t first, uint32_t count)
         for (uint32_t list = 1; list < lists; list++)
             batch->visits [batch->count++] =
                 (s_visit_t){.near = scratch->near [list], .ask = index};
-        kith_ivf_scan (self, scratch, ask, &scratch->near [0], false);
-        kith_ivf_settle (self, scratch, ask);
+        kith_ivf_scan (self, ask, &scratch->near [0], false);
+        kith_ivf_settle (self, ask);
     }
     s_sort_visits (batch);
-    for (uint32_t index = 0; index < batch->count; index++) {
-        const s_visit_t *visit = &batch->sorted [index];
-        if (index % GROUP == 0 && s_stop (batch->query))
-            return false;
-        kith_ivf_scan (self, scratch, &batch->asks [visit->ask], &visit->near, false);
-        kith_ivf_settle (self, scratch, &batch->asks [visit->ask]);
-    }
-    return true;
+    return s_visit_all (batch);
 }
 
 //  False: no memory, nothing was done
