@@ -34,12 +34,35 @@ kith_bits_free (kith_bits_t *self)
     *self = (kith_bits_t){0};
 }
 
+//  Ones of each nibble
+static inline uint64_t
+s_nibbles (uint64_t word)
+{
+    word -= word >> 1 & 0x5555555555555555u;
+    return (word & 0x3333333333333333u) + (word >> 2 & 0x3333333333333333u);
+}
+
+//  Ones of a word whose nibbles hold counts up to 12
+static inline uint32_t
+s_total (uint64_t nibbles)
+{
+    const uint64_t low = 0x0f0f0f0f0f0f0f0fu;
+    uint64_t bytes = (nibbles & low) + (nibbles >> 4 & low);
+    return (uint32_t) (bytes * 0x0101010101010101u >> 56);
+}
+
+//  Without the instruction, which not every CPU has, three words share the last steps
 uint32_t
 kith_bits_popcount (const kith_bits_t *self)
 {
+    size_t words = kith_bits_words (self->count), word = 0;
     uint32_t total = 0;
-    for (size_t word = 0; word < kith_bits_words (self->count); word++)
-        total += (uint32_t) __builtin_popcountll (self->words [word]);
+    for (; word + 3 <= words; word += 3)
+        total +=
+            s_total (s_nibbles (self->words [word]) + s_nibbles (self->words [word + 1])
+                     + s_nibbles (self->words [word + 2]));
+    for (; word < words; word++)
+        total += s_total (s_nibbles (self->words [word]));
     return total;
 }
 

@@ -12,10 +12,15 @@
 
 enum {
     BLOCK = 256,       //  positions compared at once
-    BUCKETS = 1024,    //  of the order of lists
-    GATHER = 6,        //  a row by itself costs as much as so many of a list
-    SCARCE = 3,        //  so many times fewer rows pass near the query than elsewhere
-    PATIENCE = 64      //  lists between two questions whether to stop
+    BUCKETS = 2048,    //  of the order of lists
+    FEW = 8,           //  fewer than one list of so many are selected, not sorted
+    //  Nanoseconds of a plan: a row fetched by itself, a list put in order, a row of a list whose filter is asked
+    GATHER = 6,
+    ORDER = 4,
+    CHECKED = 2,
+    SCARCE = 3,      //  so many times fewer rows pass near the query than elsewhere
+    AHEAD = 4096,    //  bytes of the next list asked for
+    PATIENCE = 64    //  lists between two questions whether to stop
 };
 
 static const uint32_t s_depths [KITH_BIN_DEPTHS] = {10, 100, 1000};
@@ -49,30 +54,55 @@ kith_bin_order_free (kith_bin_order_t *self)
     *self = (kith_bin_order_t){0};
 }
 
+//  All lists, by buckets of distance
+static void
+s_order_all (kith_bin_order_t *self, uint32_t lists, float most)
+{
+    float scale = (BUCKETS - 1) / most;
+    memset (self->buckets, 0, (BUCKETS + 1) * sizeof *self->buckets);
+    for (uint32_t list = 0; list < lists; list++)
+        self->buckets [1 + (uint32_t) (self->distances [list] * scale)]++;
+    for (uint32_t bucket = 0; bucket < BUCKETS; bucket++)
+        self->buckets [bucket + 1] += self->buckets [bucket];
+    for (uint32_t list = 0; list < lists; list++)
+        self->order [self->buckets [(uint32_t) (self->distances [list] * scale)]++] =
+            list;
+}
+
+//  A few of many
+static void
+s_order_few (kith_bin_order_t *self, uint32_t lists, uint32_t wanted)
+{
+    kith_topk_t near;
+    kith_topk_init (&near, wanted);
+    float worst = INFINITY;
+    for (uint32_t list = 0; list < lists; list++) {
+        if (!(self->distances [list] < worst))
+            continue;
+        kith_topk_push (&near,
+                        (kith_hit_t){.distance = self->distances [list], .row = list});
+        worst = kith_topk_worst (&near);
+    }
+    kith_topk_sort (&near);
+    for (uint32_t rank = 0; rank < near.count; rank++)
+        self->order [rank] = (uint32_t) near.hits [rank].row;
+    kith_topk_free (&near);
+}
+
 void
-kith_bin_order_fill (kith_bin_order_t *self, const kith_bin_t *bin, const void *query)
+kith_bin_order_fill (kith_bin_order_t *self, const kith_bin_t *bin, const void *query,
+                     uint32_t wanted)
 {
     const kith_rows_t *rows = &bin->index.rows;
     uint32_t lists = bin->header.lists;
     kith_measure_t measure = kith_bin_measure (rows);
     measure.rows (query, bin->centroids, kith_bin_bytes (rows), lists, rows->dim,
                   self->distances);
-    float least = self->distances [0], most = least;
-    for (uint32_t list = 1; list < lists; list++) {
-        float distance = self->distances [list];
-        least = distance < least ? distance : least;
-        most = distance > most ? distance : most;
-    }
-    float scale = most > least ? (BUCKETS - 1) / (most - least) : 0;
-    memset (self->buckets, 0, (BUCKETS + 1) * sizeof *self->buckets);
-    for (uint32_t list = 0; list < lists; list++)
-        self->buckets [1 + (uint32_t) ((self->distances [list] - least) * scale)]++;
-    for (uint32_t bucket = 0; bucket < BUCKETS; bucket++)
-        self->buckets [bucket + 1] += self->buckets [bucket];
-    for (uint32_t list = 0; list < lists; list++) {
-        uint32_t bucket = (uint32_t) ((self->distances [list] - least) * scale);
-        self->order [self->buckets [bucket]++] = list;
-    }
+    if (wanted < lists / FEW)
+        s_order_few (self, lists, wanted);
+    else
+        s_order_all (self, lists,
+                     rows->metric == KITH_METRIC_HAMMING ? (float) rows->dim : 1);
 }
 
 //  ---------------------------------------------------------------------
@@ -164,6 +194,7 @@ s_list_live (const s_search_t *search, uint32_t first, uint32_t count, uint32_t 
     return found;
 }
 
+//  Distances of the positions; those that lie together in one stream
 static void
 s_compare (const s_search_t *search, const void *vector, const uint32_t *at,
            uint32_t count, float *distances)
@@ -215,6 +246,19 @@ s_scan_list (const s_search_t *search, const void *vector, uint32_t list,
     return compared;
 }
 
+//  Asks for a list that is probed next: the hardware sees a stream only after some lines of it
+static void
+s_prefetch (const s_search_t *search, uint32_t list)
+{
+    const kith_bin_t *self = search->self;
+    size_t first = self->starts [list], last = self->starts [list + 1];
+    size_t bytes = (last - first) * search->bytes;
+    for (size_t at = 0; at < bytes && at < AHEAD; at += 64)
+        __builtin_prefetch (self->codes + first * search->bytes + at);
+    for (size_t at = first; at < last && search->query->live; at += 16)
+        __builtin_prefetch (self->ids + at);
+}
+
 //  How much of the probed lists a filter passes, each list weighed by the share of neighbours that such a one holds
 typedef struct {
     const kith_bin_header_t *header;
@@ -244,35 +288,54 @@ s_sight_add (s_sight_t *sight, uint32_t probed, uint32_t rows, uint32_t live, bo
     sight->point++;
 }
 
-//  Probes the nearest lists. Where a filter leaves far fewer rows in them than its share promises, it keeps what is far from the query: such
-//  rows lie anywhere, so that all lists are probed.
+//  The nearest lists. *far: a filter leaves far fewer rows in them than its share promises
+static uint64_t
+s_probe_near (const s_search_t *search, const void *vector, kith_topk_t *top,
+              bool *stopped, bool *far)
+{
+    const kith_bin_t *self = search->self;
+    const kith_index_query_t *query = search->query;
+    uint64_t compared = 0;
+    s_sight_t sight = {.header = &self->header, .level = search->level};
+    for (uint32_t rank = 0; rank < search->probes; rank++) {
+        if (rank % PATIENCE == PATIENCE - 1 && query->stop
+            && query->stop (query->stop_arg)) {
+            *stopped = true;
+            return compared;
+        }
+        uint32_t list = search->order->order [rank];
+        if (rank + 1 < search->probes)
+            s_prefetch (search, search->order->order [rank + 1]);
+        uint32_t live = s_scan_list (search, vector, list, top);
+        compared += live;
+        s_sight_add (&sight, rank + 1, self->starts [list + 1] - self->starts [list],
+                     live, rank + 1 == search->probes);
+    }
+    *far = query->live && sight.passed * SCARCE < sight.weight * search->share;
+    return compared;
+}
+
+//  Where a filter keeps what is far from the query, such rows lie anywhere: all lists are probed
 static uint64_t
 s_probe (const s_search_t *search, const void *vector, kith_topk_t *top, bool *stopped)
 {
     const kith_bin_t *self = search->self;
-    const kith_index_query_t *query = search->query;
-    uint32_t lists = self->header.lists, probes = search->probes;
-    uint64_t compared = 0;
-    s_sight_t sight = {.header = &self->header, .level = search->level};
-    kith_bin_order_fill (search->order, self, vector);
-    for (uint32_t rank = 0; rank < lists && rank < probes; rank++) {
-        if (rank % PATIENCE == PATIENCE - 1 && query->stop
-            && query->stop (query->stop_arg)) {
-            *stopped = true;
-            break;
-        }
-        uint32_t list = search->order->order [rank];
-        uint32_t live = s_scan_list (search, vector, list, top);
-        compared += live;
-        if (!query->live || probes == lists)
-            continue;
-        bool last = rank + 1 == probes;
-        s_sight_add (&sight, rank + 1, self->starts [list + 1] - self->starts [list],
-                     live, last);
-        if (last && sight.passed * SCARCE < sight.weight * search->share)
-            probes = lists;
-    }
-    return compared + lists;
+    uint32_t lists = self->header.lists;
+    uint32_t probes = search->probes;
+    bool far = false;
+    kith_bin_order_fill (search->order, self, vector, probes);
+    uint64_t compared = lists + s_probe_near (search, vector, top, stopped, &far);
+    if (!far)
+        return compared;
+    kith_bits_t probed;
+    kith_bits_init (&probed, lists, false);
+    for (uint32_t rank = 0; rank < probes; rank++)
+        kith_bits_set (&probed, search->order->order [rank]);
+    for (uint32_t list = 0; list < lists; list++)
+        if (!kith_bits_get (&probed, list))
+            compared += s_scan_list (search, vector, list, top);
+    kith_bits_free (&probed);
+    return compared;
 }
 
 //  Whether comparing every live row costs no more than probing
@@ -286,14 +349,17 @@ s_plan (s_search_t *search)
         return true;
     double share = (double) live / header->rows;
     float recall = query->recall > 0 ? query->recall : header->recall;
-    search->probes =
-        query->effort ? query->effort : s_probes (header, recall, query->k / share);
+    //  Of the rows that a filter leaves the k nearest may lie deeper than on average
+    double depth = query->live ? 1.5 * query->k / share : query->k;
+    search->probes = query->effort ? query->effort : s_probes (header, recall, depth);
     double probed = (double) search->probes * header->rows / header->lists;
+    search->probes = search->probes < header->lists ? search->probes : header->lists;
     search->share = share;
-    while (search->level + 1 < KITH_BIN_DEPTHS
-           && query->k / share > s_depths [search->level])
+    while (search->level + 1 < KITH_BIN_DEPTHS && depth > s_depths [search->level])
         search->level++;
-    return probed >= header->rows || (query->live && (double) live * GATHER < probed);
+    double scan = (double) live * GATHER + header->rows / 12.0;
+    double probe = header->lists * ORDER + probed * CHECKED;
+    return probed >= header->rows || (query->live && scan < probe);
 }
 
 static uint64_t

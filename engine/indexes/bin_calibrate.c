@@ -89,7 +89,7 @@ s_measure_part (void *arg, uint32_t part)
         }
         kith_flat_search (rows, queries, NULL, BATCH, NULL, 0, 0, near);
         for (uint32_t index = 0; index < BATCH; index++) {
-            kith_bin_order_fill (&order, self, queries + index * bytes);
+            kith_bin_order_fill (&order, self, queries + index * bytes, lists);
             for (uint32_t rank = 0; rank < lists; rank++)
                 rank_of [order.order [rank]] = rank;
             kith_topk_sort (&near [index]);

@@ -57,9 +57,9 @@ typedef struct {
 bool kith_bin_order_reserve (kith_bin_order_t *self, uint32_t lists);
 void kith_bin_order_free (kith_bin_order_t *self);
 
-//  Fills order with the lists, nearest first (within 1 / 1024 of the span of distances).
-void
-kith_bin_order_fill (kith_bin_order_t *self, const kith_bin_t *bin, const void *query);
+//  Fills order with the `wanted` nearest lists at least, nearest first (all of them: within 1 / 2048 of the largest distance).
+void kith_bin_order_fill (kith_bin_order_t *self, const kith_bin_t *bin,
+                          const void *query, uint32_t wanted);
 
 //  Draws rows, asks for their neighbours with themselves left out, and fills the header's points. list_of: list of each row. False: no
 //  memory.

@@ -18,8 +18,11 @@ enum {
     LIST = 64,        //  rows of one word of bits
     TILE = 1024,      //  rows of one BLAS tile
     QUERIES = 256,    //  queries of one BLAS tile: 1 MiB of products
-    AHEAD = 8,        //  gathered rows asked for before their turn
-    MANY = 8          //  from so many queries on BLAS wins
+    SPAN = 1024,      //  rows compared in one stream though not all are live
+    WASTE =
+        192,      //  bytes of dead rows read for a live one, which fetching it would cost
+    AHEAD = 8,    //  gathered rows asked for before their turn
+    MANY = 8      //  from so many queries on BLAS wins
 };
 
 typedef struct {
@@ -100,15 +103,33 @@ s_prefetch (const s_search_t *search, uint32_t row)
         __builtin_prefetch (vector + at);
 }
 
+//  Products of all rows from the first id to the last, of which those of the ids are kept
+static void
+s_products_dense (const s_search_t *search, const void *query, const uint32_t *ids,
+                  uint32_t count, float *products)
+{
+    float all [SPAN];
+    uint32_t span = ids [count - 1] - ids [0] + 1;
+    search->measure.rows (query, s_vector (search, ids [0]), search->bytes, span,
+                          search->rows->dim, all);
+    for (uint32_t index = 0; index < count; index++)
+        products [index] = all [ids [index] - ids [0]];
+}
+
 static void
 s_products (const s_search_t *search, const void *query, const uint32_t *ids,
             uint32_t count, float *products)
 {
     const kith_measure_t *measure = &search->measure;
     uint32_t dim = search->rows->dim;
-    if (ids [count - 1] - ids [0] + 1 == count) {
+    uint32_t span = ids [count - 1] - ids [0] + 1;
+    if (span == count) {
         measure->rows (query, s_vector (search, ids [0]), search->bytes, count, dim,
                        products);
+        return;
+    }
+    if (span <= SPAN && (span - count) * search->bytes <= count * (size_t) WASTE) {
+        s_products_dense (search, query, ids, count, products);
         return;
     }
     uint32_t index = 0;

@@ -75,4 +75,7 @@ void kith_fill_fastscan_neon (kith_kernels_t *table);
 void kith_fill_rotate_neon (kith_kernels_t *table);
 void kith_fill_codes_neon (kith_kernels_t *table);
 
+void kith_fill_int8_neondot (kith_kernels_t *table);
+void kith_fill_codes_neondot (kith_kernels_t *table);
+
 #endif

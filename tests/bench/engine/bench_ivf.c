@@ -182,6 +182,18 @@ s_build (const s_data_t *data, const s_options_t *options)
     return index;
 }
 
+//  Opens what would be stored: all is checked, nothing is copied
+static void
+s_open (const s_data_t *data, const kith_index_t *index)
+{
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
+    size_t count = kith_index_sections (index, sections);
+    double start = s_now (CLOCK_MONOTONIC);
+    kith_index_t *opened = kith_index_open (&data->rows, sections, count, NULL);
+    printf ("{\"open_seconds\": %.4f}\n", s_now (CLOCK_MONOTONIC) - start);
+    kith_index_destroy (&opened);
+}
+
 static bool
 s_key (s_options_t *options, const char *key, const char *value)
 {
@@ -250,6 +262,7 @@ main (int argc, char **argv)
     kith_index_t *index = s_build (&data, &options);
     if (!index)
         return 1;
+    s_open (&data, index);
     kith_index_scratch_t *scratch = kith_index_scratch_new ();
     for (uint32_t each = 0; each < options.count; each++)
         s_line (&data, &options, index,

@@ -391,8 +391,8 @@ Test (ivf, memory_is_as_promised)
         cr_expect_leq (watch.peak, kith_index_build_bytes (&data.rows, &params));
         cr_expect_leq (used, kith_index_load_bytes (&data.rows, &params));
         cr_expect (watch.forward && watch.of == ROWS);
-        //  Not promised out of all proportion
-        cr_expect_leq (kith_index_load_bytes (&data.rows, &params), 2 * used);
+        //  Not promised out of all proportion (a sanitizer's allocator says 0)
+        cr_expect (used == 0 || kith_index_load_bytes (&data.rows, &params) <= 2 * used);
         kith_index_destroy (&index);
     }
     s_free (&data);
