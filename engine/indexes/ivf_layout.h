@@ -36,6 +36,7 @@ typedef struct {
     float reach;
     float recall10, bound10;
     float recall100, bound100;
+    float recall1000, bound1000;
 } kith_ivf_point_t;
 
 typedef struct {
@@ -152,9 +153,12 @@ void kith_ivf_ask (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, uint32_t
 uint32_t kith_ivf_pick (const kith_ivf_t *self, kith_ivf_scratch_t *scratch,
                         const kith_ivf_ask_t *ask, uint32_t wanted);
 
-//  Scans a list: what may be near enough is scored and offered to ask->top. Returns live rows of the list if `counting`, else 0.
-uint32_t kith_ivf_scan (const kith_ivf_t *self, kith_ivf_ask_t *ask,
-                        const kith_ivf_near_t *near, bool counting);
+//  Scans a list: what may be near enough is scored and offered to ask->top.
+void
+kith_ivf_scan (const kith_ivf_t *self, kith_ivf_ask_t *ask, const kith_ivf_near_t *near);
+
+//  About how many rows of a list may be answered: as its first block has it. To look at all would cost more than to scan.
+uint32_t kith_ivf_live (const kith_ivf_t *self, const kith_bits_t *live, uint32_t list);
 
 //  Scores what still waits; must follow the last scan of an ask before another's with the same ask->pending.
 void kith_ivf_settle (const kith_ivf_t *self, kith_ivf_ask_t *ask);

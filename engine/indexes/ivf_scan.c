@@ -462,16 +462,14 @@ s_put (const kith_ivf_t *self, kith_ivf_pending_t *pending, const kith_bits_t *l
     }
 }
 
-uint32_t
-kith_ivf_scan (const kith_ivf_t *self, kith_ivf_ask_t *ask, const kith_ivf_near_t *near,
-               bool counting)
+void
+kith_ivf_scan (const kith_ivf_t *self, kith_ivf_ask_t *ask, const kith_ivf_near_t *near)
 {
     const kith_kernels_t *kernels = kith_kernels ();
     const kith_bits_t *live = ask->query->live;
     const size_t bytes = self->quantiser.block_bytes;
     const uint32_t last = self->starts [near->list + 1];
     const float base = self->quantiser.code == KITH_CODE_FLOAT32 ? 0 : near->base;
-    uint32_t met = 0;
     if (isinf (s_limit (ask)))
         s_seed (self, ask, near);
     for (uint32_t block = self->starts [near->list]; block < last;
@@ -480,17 +478,7 @@ kith_ivf_scan (const kith_ivf_t *self, kith_ivf_ask_t *ask, const kith_ivf_near_
         const uint8_t *at = self->blocks + block * bytes;
         float products [KITH_IVF_CHUNK * KITH_FASTSCAN_ROWS];
         float least [KITH_IVF_CHUNK * KITH_FASTSCAN_ROWS];
-        uint32_t masks [KITH_IVF_CHUNK], some [KITH_IVF_CHUNK], any = 0;
-        for (uint32_t each = 0; each < count; each++) {
-            some [each] = s_valid (self, near->list, block + each);
-            if (counting) {
-                some [each] = s_live (self, live, block + each, some [each]);
-                met += (uint32_t) __builtin_popcount (some [each]);
-            }
-            any |= some [each];
-        }
-        if (!any)
-            continue;
+        uint32_t masks [KITH_IVF_CHUNK];
         kith_judge_t judge = {
             .products = products, .factors = (const void *) at, .blocks = count};
         float limit = s_limit (ask);
@@ -499,13 +487,23 @@ kith_ivf_scan (const kith_ivf_t *self, kith_ivf_ask_t *ask, const kith_ivf_near_
         kith_quantiser_products (&self->quantiser, &ask->asked, at, count, products);
         kernels->judge (&judge, least, masks);
         for (uint32_t each = 0; each < count; each++)
-            s_put (self, ask->pending, counting ? NULL : live, block + each,
-                   masks [each] & some [each], least + each * KITH_FASTSCAN_ROWS,
-                   least_base);
+            s_put (self, ask->pending, live, block + each,
+                   masks [each] & s_valid (self, near->list, block + each),
+                   least + each * KITH_FASTSCAN_ROWS, least_base);
         s_drain (self, ask, ARRIVING);
     }
     ask->compared += self->counts [near->list];
-    return met;
+}
+
+uint32_t
+kith_ivf_live (const kith_ivf_t *self, const kith_bits_t *live, uint32_t list)
+{
+    uint32_t first = self->starts [list], rows = self->counts [list];
+    if (rows == 0)
+        return 0;
+    uint32_t seen = rows < KITH_FASTSCAN_ROWS ? rows : KITH_FASTSCAN_ROWS;
+    uint32_t mask = s_live (self, live, first, s_valid (self, list, first));
+    return (uint32_t) ((uint64_t) rows * (uint32_t) __builtin_popcount (mask) / seen);
 }
 
 void

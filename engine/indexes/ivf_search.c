@@ -52,7 +52,9 @@ s_probe (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *as
             *stopped = true;
             break;
         }
-        met += kith_ivf_scan (self, ask, &scratch->near [index], counting);
+        if (counting)
+            met += kith_ivf_live (self, ask->query->live, scratch->near [index].list);
+        kith_ivf_scan (self, ask, &scratch->near [index]);
     }
     kith_ivf_settle (self, ask);
     return *stopped || !counting || index == self->header.lists || met >= plan->live;
@@ -154,7 +156,7 @@ s_visit_all (s_batch_t *batch)
         const s_visit_t *visit = &batch->sorted [index];
         kith_ivf_ask_t *ask = &batch->asks [visit->ask];
         ask->pending = &batch->scratch->pending [index % 2];
-        kith_ivf_scan (batch->self, ask, &visit->near, false);
+        kith_ivf_scan (batch->self, ask, &visit->near);
         if (index > 0)
             s_settle_visit (batch, index - 1);
         stopped = index % GROUP == 0 && s_stop (batch->query);
@@ -182,7 +184,7 @@ s_turn (s_batch_t *batch, uint32_t first, uint32_t count)
         for (uint32_t list = 1; list < lists; list++)
             batch->visits [batch->count++] =
                 (s_visit_t){.near = scratch->near [list], .ask = index};
-        kith_ivf_scan (self, ask, &scratch->near [0], false);
+        kith_ivf_scan (self, ask, &scratch->near [0]);
         kith_ivf_settle (self, ask);
     }
     s_sort_visits (batch);
