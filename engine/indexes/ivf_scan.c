@@ -45,11 +45,11 @@ kith_ivf_room (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, uint32_t ask
     void *vectors = scratch->vectors, *work = scratch->work, *tables = scratch->tables,
          *coarse = scratch->coarse;
     bool made = s_grow (&vectors, &scratch->vectors_room, asks * dim)
-                & s_grow (&work, &scratch->work_room, 2 * dim)
-                & s_grow (&tables, &scratch->tables_room,
-                          asks * kith_quantiser_asked_bytes (&self->quantiser) + 64)
-                & s_grow (&coarse, &scratch->coarse_room,
-                          kith_quantiser_asked_bytes (&self->coarse) + 64);
+                && s_grow (&work, &scratch->work_room, 2 * dim)
+                && s_grow (&tables, &scratch->tables_room,
+                           asks * kith_quantiser_asked_bytes (&self->quantiser) + 64)
+                && s_grow (&coarse, &scratch->coarse_room,
+                           kith_quantiser_asked_bytes (&self->coarse) + 64);
     scratch->vectors = vectors;
     scratch->work = work;
     scratch->tables = tables;
