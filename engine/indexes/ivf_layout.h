@@ -16,6 +16,7 @@
 #define KITH_IVF_LISTS_MAX 65536u
 #define KITH_IVF_CHUNK 8u         //  blocks judged by one limit
 #define KITH_IVF_PENDING 1024u    //  candidates that wait for their vectors
+#define KITH_IVF_VISITS 4u        //  of a batch whose candidates wait at once
 
 //  Section ids
 typedef enum {
@@ -112,7 +113,7 @@ typedef struct {
     kith_ivf_near_t *near, *spare;
     uint32_t near_room, values_room;
     size_t vectors_room, tables_room, work_room, coarse_room;
-    kith_ivf_pending_t pending [2];    //  one may wait while the other is filled
+    kith_ivf_pending_t pending [KITH_IVF_VISITS];    //  some wait while one is filled
 } kith_ivf_scratch_t;
 
 //  Data that self frees (null is fine); returns data.

@@ -142,27 +142,28 @@ static void
 s_settle_visit (s_batch_t *batch, uint32_t index)
 {
     kith_ivf_ask_t *ask = &batch->asks [batch->sorted [index].ask];
-    ask->pending = &batch->scratch->pending [index % 2];
+    ask->pending = &batch->scratch->pending [index % KITH_IVF_VISITS];
     kith_ivf_settle (batch->self, ask);
 }
 
-//  The vectors that one visit asked for arrive while the next one scans
+//  The vectors that one visit asked for arrive while the next ones scan
 static bool
 s_visit_all (s_batch_t *batch)
 {
+    const uint32_t behind = KITH_IVF_VISITS - 1;
     uint32_t index = 0;
     bool stopped = false;
     for (; index < batch->count && !stopped; index++) {
         const s_visit_t *visit = &batch->sorted [index];
         kith_ivf_ask_t *ask = &batch->asks [visit->ask];
-        ask->pending = &batch->scratch->pending [index % 2];
+        ask->pending = &batch->scratch->pending [index % KITH_IVF_VISITS];
         kith_ivf_scan (batch->self, ask, &visit->near);
-        if (index > 0)
-            s_settle_visit (batch, index - 1);
+        if (index >= behind)
+            s_settle_visit (batch, index - behind);
         stopped = index % GROUP == 0 && s_stop (batch->query);
     }
-    if (index > 0)
-        s_settle_visit (batch, index - 1);
+    for (uint32_t left = index > behind ? index - behind : 0; left < index; left++)
+        s_settle_visit (batch, left);
     return !stopped;
 }
 
