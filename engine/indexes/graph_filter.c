@@ -17,8 +17,8 @@ enum {
     EXPAND = 2,     //  nodes expanded at once
     BRIDGES = 4,    //  of a node
     BRIDGES_MAX = 3 * BRIDGES,
-    FAR_TIMES =
-        2,    //  as wide a beam at most when little near the query may be answered
+    //  As wide a beam at most when little near the query may be answered
+    FAR_TIMES = 5,
     EFFORT_MIN = 16,
     SAMPLE = 512,      //  answerable rows that a walk begins with
     DEPTH_TIMES = 3    //  a scan of codes looks deeper than a walk: its recall is to be 1

@@ -53,7 +53,8 @@ kith_ivf_lists (const kith_rows_t *rows, const kith_index_params_t *params)
 {
     uint32_t lists = params->lists;
     if (lists == 0) {
-        lists = (uint32_t) (4 * sqrt (rows->rows));
+        //  Long centres cost more to meet than the rows that fewer lists add
+        lists = (uint32_t) ((rows->dim < SIGNS_DIM ? 4 : 2) * sqrt (rows->rows));
         if (lists > rows->rows / LIST_ROWS)
             lists = rows->rows / LIST_ROWS;
     }
@@ -130,19 +131,35 @@ s_sections (const kith_index_t *index, kith_section_t *sections)
 //  ---------------------------------------------------------------------
 //  Calibration, read
 
+typedef enum { NEAR, FAR, DEEP } s_depth_t;    //  10, 100, 1,000 answers
+
+static float
+s_bound (const kith_ivf_point_t *point, s_depth_t depth)
+{
+    switch (depth) {
+        case NEAR:
+            return point->bound10;
+        case FAR:
+            return point->bound100;
+        case DEEP:
+            return point->bound1000;
+    }
+    return 0;
+}
+
 //  Lists whose bound reaches recall, between two points in proportion
 static double
-s_lists_at (const kith_ivf_header_t *header, float recall, bool far)
+s_lists_at (const kith_ivf_header_t *header, float recall, s_depth_t depth)
 {
     for (uint32_t index = 0; index < header->grid; index++) {
         const kith_ivf_point_t *point = &header->points [index];
-        float bound = far ? point->bound100 : point->bound10;
+        float bound = s_bound (point, depth);
         if (bound < recall)
             continue;
         if (index == 0)
             return point->lists;
         const kith_ivf_point_t *before = point - 1;
-        float from = far ? before->bound100 : before->bound10;
+        float from = s_bound (before, depth);
         double share =
             bound > from ? (double) (recall - from) / (double) (bound - from) : 1;
         return before->lists + share * (point->lists - before->lists);
@@ -150,19 +167,25 @@ s_lists_at (const kith_ivf_header_t *header, float recall, bool far)
     return header->lists;
 }
 
-//  k may be a fraction of rows that a filter leaves
+//  In proportion to log k between what was measured and beyond. k may be what a filter makes of the k of a query: a fraction.
 static double
 s_lists_for (const kith_ivf_header_t *header, float recall, double k)
 {
     if (header->grid == 0)
         return header->lists;
-    double near = s_lists_at (header, recall, false);
-    double far = fmax (near, s_lists_at (header, recall, true));
+    double near = s_lists_at (header, recall, NEAR);
+    double far = fmax (near, s_lists_at (header, recall, FAR));
     double decades = k > 10 ? log10 (k / 10) : 0;
-    double lists = near * pow (far / near, decades);
-    //  Beyond what was measured rows may lie in clouds that 100 neighbours do not fill: so many times k are met at least
-    if (k > 100)
+    double lists = near * pow (far / near, fmin (decades, 1));
+    if (decades > 1) {
+        //  Few rows were not asked so deep: as from 10 to 100
+        bool asked = header->points [0].bound1000 < 1;
+        double deep =
+            asked ? fmax (far, s_lists_at (header, recall, DEEP)) : far * far / near;
+        lists = far * pow (deep / far, decades - 1);
+        //  Beyond what was measured rows may lie in clouds that so many do not fill: some times k are met at least
         lists = fmax (lists, MET_TIMES * k * header->lists / header->rows);
+    }
     return fmin (lists, header->lists);
 }
 
@@ -229,13 +252,13 @@ kith_ivf_plan (const kith_ivf_t *self, const kith_index_query_t *query)
                             .reach = s_reach_for (header, wanted)};
     if (live >= header->rows)
         return plan;
-    double row = share < 0.9 ? 1 + dim / 32 : 1 + dim / 64;
-    double code = (0.4 + (double) self->quantiser.block_bytes / 32 / 300)
-                  * (share < 0.5 ? 0.25 + 0.2 : 0.25);
+    double row = 0.4 + dim / 64;
+    double code = 0.35 + (double) self->quantiser.block_bytes / 32 / 500;
+    double list = 0.1 + dim / 800, deep = fmin (live, query->k * 30.0) * row;
     double met = wanted / header->lists * header->rows;
-    double probe = header->lists * (0.1 + dim / 800) + met * code
-                   + fmin (met * share, query->k * 10.0) * row;
-    plan.scan = live * row <= probe;
+    plan.scan =
+        live * row <= header->lists * list + met * code + fmin (met * share, deep);
+    plan.codes = live * row > header->lists * list + header->rows * code + deep;
     plan.live = (uint64_t) (met * share * 0.7);
     plan.most = (uint32_t) fmin (wanted * 4 + 8, header->lists);
     return plan;

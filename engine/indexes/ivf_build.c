@@ -21,6 +21,8 @@ enum {
     PARTS = 64         //  of coding between two looks
 };
 
+#define TINY 1e-15f    //  lengths whose squares lose bits
+
 //  Of a hundred: where progress stands when each phase begins
 typedef enum { TRAIN = 0, ASSIGN_ALL = 40, ENCODE = 65, CALIBRATE = 85 } s_phase_t;
 
@@ -32,6 +34,7 @@ typedef struct {
     float *centres;
     float *mean;
     float *halves;
+    float *radii;    //  of each list
     float *book;
     uint32_t *list_of;    //  of each row
     uint32_t *starts, *counts, *ids;
@@ -59,7 +62,7 @@ kith_ivf_build_bytes (const kith_rows_t *rows, const kith_index_params_t *params
     uint64_t calibration = kith_ivf_calibrate_bytes (rows, threads);
     uint64_t fit = FIT * (dim * 8 + 8) + threads * dim * 32;
     training = training > fit ? training : fit;
-    return kith_index_load_bytes (rows, params) + sampled * dim * 4 + lists * 4
+    return kith_index_load_bytes (rows, params) + sampled * dim * 4 + lists * 8
            + rows->rows * 4ull + (training > calibration ? training : calibration)
            + (8u << 20);
 }
@@ -274,10 +277,14 @@ s_encode_list (const s_build_t *build, uint32_t list, float *work)
         uint32_t block = build->starts [list] + index / KITH_FASTSCAN_ROWS;
         uint32_t row =
             build->ids [(size_t) build->starts [list] * KITH_FASTSCAN_ROWS + index];
+        uint8_t *to = build->blocks + block * self->quantiser.block_bytes;
         s_copy (self, row, vector);
-        kith_quantiser_encode (&self->quantiser, &facing, vector,
-                               build->blocks + block * self->quantiser.block_bytes,
-                               index % KITH_FASTSCAN_ROWS);
+        float radius = kith_quantiser_encode (&self->quantiser, &facing, vector, to,
+                                              index % KITH_FASTSCAN_ROWS);
+        //  Squares of such a row lost bits: its length is not 1
+        if (self->index.rows.norms && self->index.rows.norms [row] < TINY)
+            kith_quantiser_doubt (to, index % KITH_FASTSCAN_ROWS);
+        build->radii [list] = fmaxf (build->radii [list], radius);
     }
 }
 
@@ -310,6 +317,9 @@ s_encode (s_build_t *build, kith_error_t *error)
         if (atomic_load (&build->failed))
             return s_no_memory (error);
     }
+    kith_ivf_header_t *header = &build->self->header;
+    for (uint32_t list = 0; list < header->lists; list++)
+        header->radius = fmaxf (header->radius, build->radii [list]);
     return 0;
 }
 
@@ -334,9 +344,10 @@ s_make_room (s_build_t *build)
     self->quantiser.book = build->book =
         book ? kith_ivf_own (self, kith_alloc64 (book * sizeof (float))) : NULL;
     build->halves = kith_alloc64 (lists * sizeof (float));
+    build->radii = kith_alloc64 (lists * sizeof (float));
     build->list_of = kith_huge_new ((header->rows + (size_t) 1) * sizeof (uint32_t));
     return build->centres && build->mean && build->starts && build->counts
-           && (build->book || !book) && build->halves && build->list_of;
+           && (build->book || !book) && build->halves && build->radii && build->list_of;
 }
 
 static int
@@ -383,6 +394,7 @@ kith_ivf_build (const kith_rows_t *rows, const kith_index_params_t *params,
     int status = s_build (&build, error);
     free (build.sample);
     free (build.halves);
+    free (build.radii);
     free (build.list_of);
     if (status != 0) {
         kith_ivf_free (self);

@@ -17,13 +17,18 @@ enum {
     SAMPLE = 1024,     //  rows that ask
     BATCH = 64,        //  of one part
     NEAR = 10,
-    FAR = 100
+    FAR = 100,
+    DEEP = 1000,          //  what a filter makes of 10
+    DEEP_SAMPLE = 256,    //  rows that ask so deep
+    DEEP_ROWS = 20000     //  fewer rows are not asked so deep
 };
 
 //  Of all that the lists miss, codes may miss this share more
 #define CODE_SHARE 0.1
 #define CODE_MIN 0.0004
 #define ENOUGH 0.9985f
+//  RaBitQ's bound: rows may be more regular than the queries that will come
+#define REACH_MIN 1.9f
 
 //  A true neighbour
 typedef struct {
@@ -37,7 +42,7 @@ typedef struct {
     uint32_t *list_of;         //  of each row
     uint32_t rows [SAMPLE];    //  drawn
     s_true_t *of;              //  SAMPLE x FAR, nearest first
-    uint32_t far;              //  neighbours measured: FAR, or all but one
+    s_true_t *deep;            //  DEEP_SAMPLE x DEEP, or null
     atomic_bool failed;
 } s_measure_t;
 
@@ -45,8 +50,9 @@ uint64_t
 kith_ivf_calibrate_bytes (const kith_rows_t *rows, uint32_t threads)
 {
     return rows->rows * 8ull + SAMPLE * FAR * sizeof (s_true_t) * 2
+           + (rows->rows >= DEEP_ROWS ? DEEP_SAMPLE * DEEP * sizeof (s_true_t) : 0)
            + threads
-                 * (BATCH * (rows->dim * 4ull + (FAR + 1) * sizeof (kith_hit_t))
+                 * (BATCH * (rows->dim * 4ull + (DEEP + 1) * sizeof (kith_hit_t))
                     + (4u << 20)
                     + kith_ivf_lists (rows, &(kith_index_params_t){0}) * 64ull);
 }
@@ -77,15 +83,19 @@ s_note (s_measure_t *measure, kith_ivf_scratch_t *scratch, const kith_ivf_ask_t 
     uint32_t *before = (uint32_t *) scratch->values;
     for (uint32_t list = 0; list < lists; list++)
         before [scratch->near [list].list] = list;
-    uint32_t seen = 0;
-    for (uint32_t hit = 0; hit < top->count && seen < measure->far; hit++) {
+    s_true_t *deep = measure->deep && index < DEEP_SAMPLE ? measure->deep : NULL;
+    uint32_t seen = 0, most = deep ? DEEP : FAR;
+    for (uint32_t hit = 0; hit < top->count && seen < most; hit++) {
         uint32_t row = (uint32_t) top->hits [hit].row;
         if (row == measure->rows [index])
             continue;
-        s_true_t *one = &measure->of [index * FAR + seen++];
-        one->before = before [measure->list_of [row]];
-        one->reach =
-            s_needs (measure, ask, &scratch->near [one->before], &top->hits [hit]);
+        s_true_t one = {.before = before [measure->list_of [row]]};
+        one.reach = s_needs (measure, ask, &scratch->near [one.before], &top->hits [hit]);
+        if (seen < FAR)
+            measure->of [index * FAR + seen] = one;
+        if (deep)
+            deep [index * DEEP + seen] = one;
+        seen++;
     }
 }
 
@@ -102,7 +112,8 @@ s_ask_part (s_measure_t *measure, uint32_t part, kith_ivf_scratch_t *scratch,
         memcpy (queries + (size_t) index * rows->dim, kith_ivf_vector (self, row),
                 rows->dim * sizeof *queries);
         norms [index] = rows->norms ? rows->norms [row] : 0;
-        kith_topk_init (&tops [index], FAR + 1);
+        bool deep = measure->deep && part * BATCH + index < DEEP_SAMPLE;
+        kith_topk_init (&tops [index], (deep ? DEEP : FAR) + 1);
     }
     kith_flat_search (rows, queries, norms, BATCH, NULL, 0, 0, tops);
     const kith_index_query_t query = {
@@ -145,10 +156,9 @@ s_compare (const void *a, const void *b)
 static float
 s_reach (const s_measure_t *measure, uint32_t lists, float *needs)
 {
-    uint32_t near = measure->far < NEAR ? measure->far : NEAR;
-    uint32_t found = 0, all = SAMPLE * near;
+    uint32_t found = 0, all = SAMPLE * NEAR;
     for (uint32_t index = 0; index < SAMPLE; index++)
-        for (uint32_t each = 0; each < near; each++) {
+        for (uint32_t each = 0; each < NEAR; each++) {
             const s_true_t *one = &measure->of [index * FAR + each];
             if (one->before < lists)
                 needs [found++] = one->reach;
@@ -157,39 +167,46 @@ s_reach (const s_measure_t *measure, uint32_t lists, float *needs)
     double allowed = fmax (miss * CODE_SHARE, CODE_MIN);
     uint32_t spare = (uint32_t) (allowed * all);
     if (found <= spare)
-        return 0;
+        return REACH_MIN;
     qsort (needs, found, sizeof *needs, s_compare);
     float reach = needs [found - 1 - spare];
-    return isfinite (reach) ? reach * 1.0001f : 1e6f;
+    return isfinite (reach) ? fmaxf (reach * 1.0001f, REACH_MIN) : 1e6f;
 }
+
+//  Neighbours of each of some rows, `width` apart
+typedef struct {
+    const s_true_t *of;
+    uint32_t count, width;
+} s_truth_t;
 
 //  Mean share of the first k neighbours that are found, and its bound
 static void
-s_mean (const s_measure_t *measure, const kith_ivf_point_t *point, uint32_t k,
-        float *mean, float *bound)
+s_mean (s_truth_t truth, const kith_ivf_point_t *point, uint32_t k, float *mean,
+        float *bound)
 {
     double sum = 0, squares = 0;
-    for (uint32_t index = 0; index < SAMPLE; index++) {
+    for (uint32_t index = 0; index < truth.count; index++) {
         uint32_t found = 0;
         for (uint32_t each = 0; each < k; each++) {
-            const s_true_t *one = &measure->of [index * FAR + each];
+            const s_true_t *one = &truth.of [index * truth.width + each];
             found += one->before < point->lists && one->reach <= point->reach;
         }
         double share = (double) found / k;
         sum += share;
         squares += share * share;
     }
-    double average = sum / SAMPLE;
-    double variance = fmax (0, squares / SAMPLE - average * average);
+    double average = sum / truth.count;
+    double variance = fmax (0, squares / truth.count - average * average);
     *mean = (float) average;
-    *bound = (float) (average - 1.645 * sqrt (variance / SAMPLE));
+    *bound = (float) (average - 1.645 * sqrt (variance / truth.count));
 }
 
 static void
 s_fill (kith_ivf_t *self, const s_measure_t *measure, float *needs)
 {
     kith_ivf_header_t *header = &self->header;
-    uint32_t near = measure->far < NEAR ? measure->far : NEAR;
+    const s_truth_t truth = {.of = measure->of, .count = SAMPLE, .width = FAR};
+    const s_truth_t deep = {.of = measure->deep, .count = DEEP_SAMPLE, .width = DEEP};
     bool enough = false;
     for (uint32_t lists = 1; !enough && header->grid < KITH_IVF_GRID_MAX;
          lists += lists / 5 + 1) {
@@ -200,10 +217,14 @@ s_fill (kith_ivf_t *self, const s_measure_t *measure, float *needs)
         //  More lists never rule out sooner
         if (header->grid > 1)
             point->reach = fmaxf (point->reach, (point - 1)->reach);
-        s_mean (measure, point, near, &point->recall10, &point->bound10);
-        s_mean (measure, point, measure->far, &point->recall100, &point->bound100);
+        s_mean (truth, point, NEAR, &point->recall10, &point->bound10);
+        s_mean (truth, point, FAR, &point->recall100, &point->bound100);
+        point->recall1000 = point->bound1000 = 1;
+        if (measure->deep)
+            s_mean (deep, point, DEEP, &point->recall1000, &point->bound1000);
         enough = lists == header->lists
-                 || (point->bound10 > ENOUGH && point->bound100 > ENOUGH);
+                 || (point->bound10 > ENOUGH && point->bound100 > ENOUGH
+                     && point->bound1000 > ENOUGH);
     }
 }
 
@@ -232,12 +253,14 @@ kith_ivf_calibrate (kith_ivf_t *self, const kith_index_params_t *params,
     kith_random_t random;
     kith_random_seed (&random, params->seed ^ 0x63616c69u);
     measure->self = self;
-    measure->far = FAR;
     measure->slot_of = kith_alloc64 (rows * sizeof *measure->slot_of);
     measure->list_of = kith_alloc64 (rows * sizeof *measure->list_of);
     measure->of = kith_alloc64 (SAMPLE * FAR * sizeof *measure->of);
+    if (rows >= DEEP_ROWS)
+        measure->deep = kith_alloc64 (DEEP_SAMPLE * DEEP * sizeof *measure->deep);
     float *needs = kith_alloc64 (SAMPLE * NEAR * sizeof *needs);
-    bool made = measure->slot_of && measure->list_of && measure->of && needs;
+    bool made = measure->slot_of && measure->list_of && measure->of && needs
+                && (measure->deep || rows < DEEP_ROWS);
     for (uint32_t index = 0; index < SAMPLE; index++)
         measure->rows [index] = (uint32_t) kith_random_below (&random, rows);
     if (made) {
@@ -250,6 +273,7 @@ kith_ivf_calibrate (kith_ivf_t *self, const kith_index_params_t *params,
     if (made)
         s_fill (self, measure, needs);
     free (needs);
+    free (measure->deep);
     free (measure->of);
     free (measure->list_of);
     free (measure->slot_of);

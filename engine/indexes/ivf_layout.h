@@ -16,6 +16,7 @@
 #define KITH_IVF_LISTS_MAX 65536u
 #define KITH_IVF_CHUNK 8u         //  blocks judged by one limit
 #define KITH_IVF_PENDING 1024u    //  candidates that wait for their vectors
+#define KITH_IVF_VISITS 4u        //  of a batch whose candidates wait at once
 
 //  Section ids
 typedef enum {
@@ -36,6 +37,7 @@ typedef struct {
     float reach;
     float recall10, bound10;
     float recall100, bound100;
+    float recall1000, bound1000;
 } kith_ivf_point_t;
 
 typedef struct {
@@ -43,10 +45,10 @@ typedef struct {
     uint32_t rows, dim, metric;
     uint32_t code;    //  kith_index_code_t
     uint32_t lists, blocks;
-    uint32_t grid;      //  points
-    uint64_t seed;      //  of the rotation
-    float recall;       //  what was asked for at the build
-    uint32_t unused;    //  zero
+    uint32_t grid;    //  points
+    uint64_t seed;    //  of the rotation
+    float recall;     //  what was asked for at the build
+    float radius;     //  the longest residual
     kith_ivf_point_t points [KITH_IVF_GRID_MAX];
 } kith_ivf_header_t;
 
@@ -79,6 +81,12 @@ typedef struct {
     uint32_t row;
 } kith_ivf_candidate_t;
 
+//  Candidates whose vectors were asked for
+typedef struct {
+    kith_ivf_candidate_t of [KITH_IVF_PENDING];
+    uint32_t count;
+} kith_ivf_pending_t;
+
 //  A query on its way
 typedef struct {
     const kith_index_query_t *query;
@@ -86,10 +94,12 @@ typedef struct {
     const float *vector;    //  of length 1 for cosine
     float norm;             //  as it came
     float square;           //  of vector
+    float size;    //  of the numbers that are added up: what rounding is measured by
     kith_quantiser_asked_t asked;
     float reach;
     float limit;    //  a distance that k rows are known to be within
     uint64_t compared;
+    kith_ivf_pending_t *pending;    //  of scratch; empty between asks
     kith_topk_t *top;
 } kith_ivf_ask_t;
 
@@ -103,8 +113,7 @@ typedef struct {
     kith_ivf_near_t *near, *spare;
     uint32_t near_room, values_room;
     size_t vectors_room, tables_room, work_room, coarse_room;
-    kith_ivf_candidate_t pending [KITH_IVF_PENDING];
-    uint32_t waiting;
+    kith_ivf_pending_t pending [KITH_IVF_VISITS];    //  some wait while one is filled
 } kith_ivf_scratch_t;
 
 //  Data that self frees (null is fine); returns data.
@@ -145,13 +154,15 @@ void kith_ivf_ask (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, uint32_t
 uint32_t kith_ivf_pick (const kith_ivf_t *self, kith_ivf_scratch_t *scratch,
                         const kith_ivf_ask_t *ask, uint32_t wanted);
 
-//  Scans a list: what may be near enough is scored and offered to ask->top. Returns live rows of the list if `counting`, else 0.
-uint32_t kith_ivf_scan (const kith_ivf_t *self, kith_ivf_scratch_t *scratch,
-                        kith_ivf_ask_t *ask, const kith_ivf_near_t *near, bool counting);
+//  Scans a list: what may be near enough is scored and offered to ask->top.
+void
+kith_ivf_scan (const kith_ivf_t *self, kith_ivf_ask_t *ask, const kith_ivf_near_t *near);
 
-//  Scores what still waits; must follow the last scan of an ask before another's.
-void kith_ivf_settle (const kith_ivf_t *self, kith_ivf_scratch_t *scratch,
-                      kith_ivf_ask_t *ask);
+//  About how many rows of a list may be answered: as its first block has it. To look at all would cost more than to scan.
+uint32_t kith_ivf_live (const kith_ivf_t *self, const kith_bits_t *live, uint32_t list);
+
+//  Scores what still waits; must follow the last scan of an ask before another's with the same ask->pending.
+void kith_ivf_settle (const kith_ivf_t *self, kith_ivf_ask_t *ask);
 
 //  The least distance that a row in a list can have with no error allowed for, and what one unit of reach takes off when
 //  the row is at `distance`: what calibration measures.
@@ -166,6 +177,8 @@ typedef struct {
     uint64_t live;     //  rows that are to be met with a filter; 0: does not matter
     float reach;
     bool scan;    //  compare all live rows instead
+    bool
+        codes;    //  when a filter starves a probe: scan the codes of all lists, not all live rows
 } kith_ivf_plan_t;
 
 kith_ivf_plan_t kith_ivf_plan (const kith_ivf_t *self, const kith_index_query_t *query);

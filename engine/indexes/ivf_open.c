@@ -106,7 +106,8 @@ s_share_is_sane (float share)
 static bool
 s_points_are_sane (const kith_ivf_header_t *header)
 {
-    if (header->grid > KITH_IVF_GRID_MAX || !s_share_is_sane (header->recall))
+    if (header->grid > KITH_IVF_GRID_MAX || !s_share_is_sane (header->recall)
+        || !isfinite (header->radius) || header->radius < 0)
         return false;
     uint32_t before = 0;
     for (uint32_t index = 0; index < header->grid; index++) {
@@ -114,7 +115,9 @@ s_points_are_sane (const kith_ivf_header_t *header)
         if (point->lists <= before || point->lists > header->lists
             || !isfinite (point->reach) || point->reach < 0
             || !s_share_is_sane (point->recall10) || !s_share_is_sane (point->bound10)
-            || !s_share_is_sane (point->recall100) || !s_share_is_sane (point->bound100))
+            || !s_share_is_sane (point->recall100) || !s_share_is_sane (point->bound100)
+            || !s_share_is_sane (point->recall1000)
+            || !s_share_is_sane (point->bound1000))
             return false;
         before = point->lists;
     }

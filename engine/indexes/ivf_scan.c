@@ -18,6 +18,9 @@ enum {
     INSERTION = 24        //  fewer are sorted by insertion
 };
 
+#define TINY 1e-15f       //  lengths whose squares lose bits
+#define ROUNDING 1e-6f    //  of sums, by the square of the size of what is added
+
 //  ---------------------------------------------------------------------
 //  Query
 
@@ -42,11 +45,11 @@ kith_ivf_room (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, uint32_t ask
     void *vectors = scratch->vectors, *work = scratch->work, *tables = scratch->tables,
          *coarse = scratch->coarse;
     bool made = s_grow (&vectors, &scratch->vectors_room, asks * dim)
-                & s_grow (&work, &scratch->work_room, 2 * dim)
-                & s_grow (&tables, &scratch->tables_room,
-                          asks * kith_quantiser_asked_bytes (&self->quantiser) + 64)
-                & s_grow (&coarse, &scratch->coarse_room,
-                          kith_quantiser_asked_bytes (&self->coarse) + 64);
+                && s_grow (&work, &scratch->work_room, 2 * dim)
+                && s_grow (&tables, &scratch->tables_room,
+                           asks * kith_quantiser_asked_bytes (&self->quantiser) + 64)
+                && s_grow (&coarse, &scratch->coarse_room,
+                           kith_quantiser_asked_bytes (&self->coarse) + 64);
     scratch->vectors = vectors;
     scratch->work = work;
     scratch->tables = tables;
@@ -72,8 +75,12 @@ kith_ivf_ask (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, uint32_t slot
     const uint32_t dim = self->header.dim;
     const float *exact = query->queries + (size_t) number * dim;
     float norm = query->norms ? query->norms [number] : 0;
-    *ask = (kith_ivf_ask_t){
-        .query = query, .exact = exact, .vector = exact, .norm = norm, .limit = INFINITY};
+    *ask = (kith_ivf_ask_t){.query = query,
+                            .exact = exact,
+                            .vector = exact,
+                            .norm = norm,
+                            .limit = INFINITY,
+                            .pending = &scratch->pending [0]};
     if (self->index.rows.metric == KITH_METRIC_COSINE) {
         float *unit =
             scratch->vectors
@@ -87,6 +94,12 @@ kith_ivf_ask (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, uint32_t slot
         scratch->tables + slot * kith_quantiser_asked_bytes (&self->quantiser);
     kith_quantiser_ask (&self->quantiser, ask->vector, self->mean, scratch->work,
                         &ask->asked);
+    ask->size = self->header.radius + ask->asked.away;
+    if (self->index.rows.metric != KITH_METRIC_L2)
+        ask->size += sqrtf (ask->square);
+    //  The length of such a query is not 1
+    if (ask->vector != exact && norm > 0 && norm < TINY)
+        ask->asked.bias = NAN;
 }
 
 //  ---------------------------------------------------------------------
@@ -279,16 +292,16 @@ s_offer (const kith_ivf_ask_t *ask, uint32_t row, float distance)
 
 //  Scores waiting candidates until at most `stay` wait; those that the limit has left behind meanwhile are dropped
 static void
-s_drain (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *ask,
-         uint32_t stay)
+s_drain (const kith_ivf_t *self, kith_ivf_ask_t *ask, uint32_t stay)
 {
+    kith_ivf_pending_t *pending = ask->pending;
     uint32_t next = 0;
-    while (scratch->waiting - next > stay) {
+    while (pending->count - next > stay) {
         kith_ivf_candidate_t four [4];
         float distances [4], limit = s_limit (ask);
         uint32_t count = 0;
-        while (count < 4 && next < scratch->waiting) {
-            four [count] = scratch->pending [next++];
+        while (count < 4 && next < pending->count) {
+            four [count] = pending->of [next++];
             count += !(four [count].least > limit);
         }
         if (count == 0)
@@ -297,15 +310,14 @@ s_drain (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *as
         for (uint32_t each = 0; each < count; each++)
             s_offer (ask, four [each].row, distances [each]);
     }
-    scratch->waiting -= next;
-    memmove (scratch->pending, scratch->pending + next,
-             scratch->waiting * sizeof *scratch->pending);
+    pending->count -= next;
+    memmove (pending->of, pending->of + next, pending->count * sizeof *pending->of);
 }
 
 void
-kith_ivf_settle (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *ask)
+kith_ivf_settle (const kith_ivf_t *self, kith_ivf_ask_t *ask)
 {
-    s_drain (self, scratch, ask, 0);
+    s_drain (self, ask, 0);
 }
 
 static inline void
@@ -334,7 +346,16 @@ s_width (const kith_ivf_t *self, float away, float limit)
     return within < away ? within : away;
 }
 
-//  What a judge needs for a limit; see quantiser.h. The tolerance covers rounding of sums that nearly cancel.
+//  By how much sums that nearly cancel may be off
+static inline float
+s_rounding (const kith_ivf_ask_t *ask, const kith_ivf_near_t *near, float limit)
+{
+    float size = ask->size + near->away;
+    float more = isinf (limit) ? 0 : 4 * fabsf (limit);
+    return ROUNDING * (size * size + more) + FLT_MIN;
+}
+
+//  What a judge needs for a limit; see quantiser.h.
 static void
 s_prepare (const kith_ivf_t *self, const kith_ivf_ask_t *ask, const kith_ivf_near_t *near,
            float limit, kith_judge_t *judge)
@@ -345,7 +366,7 @@ s_prepare (const kith_ivf_t *self, const kith_ivf_ask_t *ask, const kith_ivf_nea
     judge->step = ask->asked.step;
     judge->bias = ask->asked.bias + ask->asked.slack;
     judge->reach = floats ? 0 : ask->reach * s_width (self, near->away, limit);
-    judge->limit = limit - base + 1e-5f * (fabsf (base) + fabsf (limit)) + FLT_MIN;
+    judge->limit = limit - base + s_rounding (ask, near, limit);
     //  Nothing is known yet, or a sum overflowed: all rows stay
     if (isinf (limit) || isnan (judge->limit))
         judge->limit = INFINITY;
@@ -426,7 +447,7 @@ s_seed (const kith_ivf_t *self, kith_ivf_ask_t *ask, const kith_ivf_near_t *near
 
 //  Puts the rows of a mask among the candidates
 static inline void
-s_put (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, const kith_bits_t *live,
+s_put (const kith_ivf_t *self, kith_ivf_pending_t *pending, const kith_bits_t *live,
        uint32_t block, uint32_t mask, const float *least, float base)
 {
     const uint32_t *ids = self->ids + (size_t) block * KITH_FASTSCAN_ROWS;
@@ -436,21 +457,19 @@ s_put (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, const kith_bits_t *l
         if (live && !kith_bits_get (live, row))
             continue;
         s_prefetch (self, row);
-        scratch->pending [scratch->waiting++] =
+        pending->of [pending->count++] =
             (kith_ivf_candidate_t){.least = least [slot] + base, .row = row};
     }
 }
 
-uint32_t
-kith_ivf_scan (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *ask,
-               const kith_ivf_near_t *near, bool counting)
+void
+kith_ivf_scan (const kith_ivf_t *self, kith_ivf_ask_t *ask, const kith_ivf_near_t *near)
 {
     const kith_kernels_t *kernels = kith_kernels ();
     const kith_bits_t *live = ask->query->live;
     const size_t bytes = self->quantiser.block_bytes;
     const uint32_t last = self->starts [near->list + 1];
     const float base = self->quantiser.code == KITH_CODE_FLOAT32 ? 0 : near->base;
-    uint32_t met = 0;
     if (isinf (s_limit (ask)))
         s_seed (self, ask, near);
     for (uint32_t block = self->starts [near->list]; block < last;
@@ -459,29 +478,32 @@ kith_ivf_scan (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask
         const uint8_t *at = self->blocks + block * bytes;
         float products [KITH_IVF_CHUNK * KITH_FASTSCAN_ROWS];
         float least [KITH_IVF_CHUNK * KITH_FASTSCAN_ROWS];
-        uint32_t masks [KITH_IVF_CHUNK], some [KITH_IVF_CHUNK], any = 0;
-        for (uint32_t each = 0; each < count; each++) {
-            some [each] = s_valid (self, near->list, block + each);
-            if (counting) {
-                some [each] = s_live (self, live, block + each, some [each]);
-                met += (uint32_t) __builtin_popcount (some [each]);
-            }
-            any |= some [each];
-        }
-        if (!any)
-            continue;
+        uint32_t masks [KITH_IVF_CHUNK];
         kith_judge_t judge = {
             .products = products, .factors = (const void *) at, .blocks = count};
-        s_prepare (self, ask, near, s_limit (ask), &judge);
+        float limit = s_limit (ask);
+        float least_base = base - 2 * s_rounding (ask, near, limit);
+        s_prepare (self, ask, near, limit, &judge);
         kith_quantiser_products (&self->quantiser, &ask->asked, at, count, products);
         kernels->judge (&judge, least, masks);
         for (uint32_t each = 0; each < count; each++)
-            s_put (self, scratch, counting ? NULL : live, block + each,
-                   masks [each] & some [each], least + each * KITH_FASTSCAN_ROWS, base);
-        s_drain (self, scratch, ask, ARRIVING);
+            s_put (self, ask->pending, live, block + each,
+                   masks [each] & s_valid (self, near->list, block + each),
+                   least + each * KITH_FASTSCAN_ROWS, least_base);
+        s_drain (self, ask, ARRIVING);
     }
     ask->compared += self->counts [near->list];
-    return met;
+}
+
+uint32_t
+kith_ivf_live (const kith_ivf_t *self, const kith_bits_t *live, uint32_t list)
+{
+    uint32_t first = self->starts [list], rows = self->counts [list];
+    if (rows == 0)
+        return 0;
+    uint32_t seen = rows < KITH_FASTSCAN_ROWS ? rows : KITH_FASTSCAN_ROWS;
+    uint32_t mask = s_live (self, live, first, s_valid (self, list, first));
+    return (uint32_t) ((uint64_t) rows * (uint32_t) __builtin_popcount (mask) / seen);
 }
 
 void

@@ -12,7 +12,8 @@ enum {
     MANY = 16,           //  from so many queries on list by list
     GROUP = 256,         //  queries of one turn
     VISITS = 1 << 18,    //  of lists in one turn
-    PATIENCE = 4         //  lists between two questions whether to stop
+    PATIENCE = 4,        //  lists between two questions whether to stop
+    STARVED = 2          //  so many times fewer live rows than wanted end a probe
 };
 
 static bool
@@ -34,25 +35,55 @@ s_scan_all (const kith_ivf_t *self, const kith_index_query_t *query, uint32_t nu
 //  ---------------------------------------------------------------------
 //  One by one
 
-//  False: too few live rows were met in all the lists that were picked
+//  False: the filter keeps away from where the query is, fewer live rows were met there than elsewhere
 static bool
 s_probe (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *ask,
          const kith_ivf_plan_t *plan, bool *stopped)
 {
-    bool counting = plan->live > 0;
-    uint32_t count = kith_ivf_pick (self, scratch, ask, plan->most);
+    bool counting = ask->query->live != NULL && plan->live > 0;
+    uint32_t count = kith_ivf_pick (self, scratch, ask, plan->most), index = 0;
     uint64_t met = 0;
-    for (uint32_t index = 0; index < count; index++) {
+    for (; index < count; index++) {
         if (index >= plan->lists && met >= plan->live && ask->top->count == ask->top->k)
+            break;
+        if (index == plan->lists && met < plan->live / STARVED)
             break;
         if (index % PATIENCE == PATIENCE - 1 && s_stop (ask->query)) {
             *stopped = true;
             break;
         }
-        met += kith_ivf_scan (self, scratch, ask, &scratch->near [index], counting);
+        if (counting)
+            met += kith_ivf_live (self, ask->query->live, scratch->near [index].list);
+        kith_ivf_scan (self, ask, &scratch->near [index]);
     }
-    kith_ivf_settle (self, scratch, ask);
-    return *stopped || !counting || count == self->header.lists || met >= plan->live;
+    kith_ivf_settle (self, ask);
+    return *stopped || !counting || index == self->header.lists || met >= plan->live;
+}
+
+//  The nearest live rows apart from the others in top, so that what a probe found can be put away when it was not enough
+static uint64_t
+s_search_live (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, kith_ivf_ask_t *ask,
+               uint32_t number, const kith_ivf_plan_t *plan, bool *stopped)
+{
+    kith_topk_t *top = ask->top, found;
+    uint64_t compared = 0;
+    kith_topk_init (&found, top->k);
+    ask->top = &found;
+    ask->limit = kith_topk_worst (top);
+    if (!s_probe (self, scratch, ask, plan, stopped)) {
+        kith_ivf_plan_t all = *plan;
+        all.lists = all.most = self->header.lists;
+        kith_topk_free (&found);
+        kith_topk_init (&found, top->k);
+        if (plan->codes)
+            s_probe (self, scratch, ask, &all, stopped);
+        else
+            compared = s_scan_all (self, ask->query, number, &found);
+    }
+    for (uint32_t index = 0; index < found.count; index++)
+        kith_topk_push (top, found.hits [index]);
+    kith_topk_free (&found);
+    return compared + ask->compared;
 }
 
 static uint64_t
@@ -66,22 +97,10 @@ s_search_one (const kith_ivf_t *self, kith_ivf_scratch_t *scratch,
     kith_ivf_ask (self, scratch, 0, query, number, &ask);
     ask.top = top;
     ask.reach = plan->reach;
-    if (s_probe (self, scratch, &ask, plan, stopped))
-        return ask.compared;
-    //  The filter keeps away from where the query is: what was found may be offered again
-    kith_topk_t all;
-    kith_topk_init (&all, top->k);
-    uint64_t compared = ask.compared + s_scan_all (self, query, number, &all);
-    for (uint32_t index = 0; index < all.count; index++) {
-        bool held = false;
-        for (uint32_t other = 0; other < top->count && !held; other++)
-            held = top->hits [other].row == all.hits [index].row
-                   && top->hits [other].part == all.hits [index].part;
-        if (!held)
-            kith_topk_push (top, all.hits [index]);
-    }
-    kith_topk_free (&all);
-    return compared;
+    if (plan->live > 0)
+        return s_search_live (self, scratch, &ask, number, plan, stopped);
+    s_probe (self, scratch, &ask, plan, stopped);
+    return ask.compared;
 }
 
 //  ---------------------------------------------------------------------
@@ -118,6 +137,36 @@ s_sort_visits (s_batch_t *batch)
             batch->visits [index];
 }
 
+//  Scores what visit `index` left waiting
+static void
+s_settle_visit (s_batch_t *batch, uint32_t index)
+{
+    kith_ivf_ask_t *ask = &batch->asks [batch->sorted [index].ask];
+    ask->pending = &batch->scratch->pending [index % KITH_IVF_VISITS];
+    kith_ivf_settle (batch->self, ask);
+}
+
+//  The vectors that one visit asked for arrive while the next ones scan
+static bool
+s_visit_all (s_batch_t *batch)
+{
+    const uint32_t behind = KITH_IVF_VISITS - 1;
+    uint32_t index = 0;
+    bool stopped = false;
+    for (; index < batch->count && !stopped; index++) {
+        const s_visit_t *visit = &batch->sorted [index];
+        kith_ivf_ask_t *ask = &batch->asks [visit->ask];
+        ask->pending = &batch->scratch->pending [index % KITH_IVF_VISITS];
+        kith_ivf_scan (batch->self, ask, &visit->near);
+        if (index >= behind)
+            s_settle_visit (batch, index - behind);
+        stopped = index % GROUP == 0 && s_stop (batch->query);
+    }
+    for (uint32_t left = index > behind ? index - behind : 0; left < index; left++)
+        s_settle_visit (batch, left);
+    return !stopped;
+}
+
 //  Queries [first .. first + count)
 static bool
 s_turn (s_batch_t *batch, uint32_t first, uint32_t count)
@@ -136,18 +185,11 @@ s_turn (s_batch_t *batch, uint32_t first, uint32_t count)
         for (uint32_t list = 1; list < lists; list++)
             batch->visits [batch->count++] =
                 (s_visit_t){.near = scratch->near [list], .ask = index};
-        kith_ivf_scan (self, scratch, ask, &scratch->near [0], false);
-        kith_ivf_settle (self, scratch, ask);
+        kith_ivf_scan (self, ask, &scratch->near [0]);
+        kith_ivf_settle (self, ask);
     }
     s_sort_visits (batch);
-    for (uint32_t index = 0; index < batch->count; index++) {
-        const s_visit_t *visit = &batch->sorted [index];
-        if (index % GROUP == 0 && s_stop (batch->query))
-            return false;
-        kith_ivf_scan (self, scratch, &batch->asks [visit->ask], &visit->near, false);
-        kith_ivf_settle (self, scratch, &batch->asks [visit->ask]);
-    }
-    return true;
+    return s_visit_all (batch);
 }
 
 //  False: no memory, nothing was done

@@ -253,7 +253,9 @@ s_train (s_training_t *self, kith_error_t *error)
         s_sort (self);
         s_run (params->parallel, (params->clusters + MEANS - 1) / MEANS, s_mean_part,
                self);
-        s_split (self);
+        //  After the last round nobody would come
+        if (round + 1 < params->rounds)
+            s_split (self);
     }
     return 0;
 }

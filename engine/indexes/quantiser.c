@@ -116,14 +116,24 @@ s_entries (const kith_quantiser_t *self, const float *query, uint32_t sub, float
                            of [0] + of [1]};
     const float high [4] = {-of [2] - of [3], of [2] - of [3], of [3] - of [2],
                             of [2] + of [3]};
-    for (uint32_t entry = 0; entry < ENTRIES; entry++)
-        sums [entry] = low [entry % 4] + high [entry / 4];
+    for (uint32_t upper = 0; upper < 4; upper++)
+        for (uint32_t lower = 0; lower < 4; lower++)
+            sums [4 * upper + lower] = low [lower] + high [upper];
 }
 
 static inline void
-s_border (const float *sums, float *least, float *most)
+s_border (const kith_quantiser_t *self, const float *sums, float *least, float *most)
 {
     *least = *most = sums [0];
+    if (self->code == KITH_CODE_RABITQ) {
+        //  One of the two of each pair of opposite signs
+        for (uint32_t entry = 0; entry < ENTRIES / 2; entry++) {
+            float size = fabsf (sums [entry]);
+            *most = size > *most ? size : *most;
+        }
+        *least = -*most;
+        return;
+    }
     for (uint32_t entry = 1; entry < ENTRIES; entry++) {
         *least = sums [entry] < *least ? sums [entry] : *least;
         *most = sums [entry] > *most ? sums [entry] : *most;
@@ -139,26 +149,28 @@ s_ask_tables (const kith_quantiser_t *self, const float *query,
     double bias = 0;
     for (uint32_t sub = 0; sub < self->subs; sub++) {
         s_entries (self, query, sub, sums);
-        s_border (sums, &least, &most);
+        s_border (self, sums, &least, &most);
         widest = fmaxf (widest, most - least);
         bias += (double) least;
     }
-    float up = widest > 0 && isfinite (widest) ? 255 / widest : 0;
-    for (uint32_t sub = 0; sub < self->subs; sub++) {
-        s_entries (self, query, sub, sums);
-        s_border (sums, &least, &most);
-        for (uint32_t entry = 0; entry < ENTRIES; entry++) {
-            float level = (sums [entry] - least) * up + 0.5f;
-            asked->table [sub * ENTRIES + entry] =
-                level > 0 && level < 256 ? (uint8_t) level : 0;
-        }
-    }
-    asked->step = up > 0 ? widest / 255 : 0;
+    float up = widest > 0 ? 255 / widest : 0;
+    asked->step = widest / 255;
     asked->bias = (float) bias;
     asked->slack = 2.5f * asked->step * sqrtf ((float) self->subs / 12);
-    //  A query that overflows tells rows nothing: NaN keeps them all
-    if (!isfinite (widest) || !isfinite (asked->bias))
+    if (!isfinite (widest) || !isfinite (up) || !isfinite (asked->bias)) {
         asked->bias = NAN;
+        memset (asked->table, 0, self->subs * (size_t) ENTRIES);
+        return;
+    }
+    for (uint32_t sub = 0; sub < self->subs; sub++) {
+        s_entries (self, query, sub, sums);
+        s_border (self, sums, &least, &most);
+        //  An array of its own: bytes written through a pointer could be anybody's
+        uint8_t levels [ENTRIES];
+        for (uint32_t entry = 0; entry < ENTRIES; entry++)
+            levels [entry] = (uint8_t) (int) ((sums [entry] - least) * up + 0.5f);
+        memcpy (asked->table + sub * ENTRIES, levels, ENTRIES);
+    }
 }
 
 //  With the centre of the levels moved to zero the product is step * (sum of q8 * level - 63.5 * sum of q8)
@@ -169,10 +181,10 @@ s_ask_bytes (const kith_quantiser_t *self, const float *query,
     float widest = 0;
     for (uint32_t each = 0; each < self->dim; each++)
         widest = fmaxf (widest, fabsf (query [each] * self->book [each]));
-    float up = widest > 0 && isfinite (widest) ? 127 / widest : 0;
+    float up = widest > 0 ? 127 / widest : 0;
     int32_t sum = 0;
     memset (asked->table, 0, kith_round64 (self->dim));
-    for (uint32_t each = 0; each < self->dim && up > 0; each++) {
+    for (uint32_t each = 0; each < self->dim && up > 0 && isfinite (up); each++) {
         float value = query [each] * self->book [each] * up;
         int8_t level = (int8_t) (value < 0 ? value - 0.5f : value + 0.5f);
         asked->table [each] = (uint8_t) level;
@@ -181,7 +193,7 @@ s_ask_bytes (const kith_quantiser_t *self, const float *query,
     asked->step = up > 0 ? 2 / (up * LEVELS) : 0;
     asked->bias = -asked->step * LEVELS / 2 * (float) sum;
     asked->slack = 2.5f * 30 * asked->step * sqrtf ((float) self->dim / 12);
-    if (!isfinite (widest))
+    if (!isfinite (widest) || !isfinite (up))
         asked->bias = NAN;
 }
 
@@ -192,11 +204,12 @@ kith_quantiser_ask (const kith_quantiser_t *self, const float *vector, const flo
     asked->vector = vector;
     asked->step = 1;
     asked->bias = asked->slack = 0;
-    if (self->code == KITH_CODE_FLOAT32)
-        return;
     float *turned = scratch + self->dim;
     for (uint32_t each = 0; each < self->dim; each++)
         scratch [each] = vector [each] - mean [each];
+    asked->away = kith_norm (scratch, self->dim);
+    if (self->code == KITH_CODE_FLOAT32)
+        return;
     if (self->code == KITH_CODE_SQ8)
         s_ask_bytes (self, scratch, asked);
     else if (self->code == KITH_CODE_PQ4)

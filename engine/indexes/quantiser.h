@@ -53,10 +53,14 @@ typedef struct {
 //  Once per centre, before its rows: fills turned.
 void kith_quantiser_face (const kith_quantiser_t *self, kith_quantiser_centre_t *centre);
 
-//  Codes the row with vector x (of length 1 for cosine) as number `row` of a block.
-void kith_quantiser_encode (const kith_quantiser_t *self,
-                            const kith_quantiser_centre_t *centre, const float *x,
-                            uint8_t *block, uint32_t row);
+//  Codes the row with vector x (of length 1 for cosine) as number `row` of a block. Returns the length of its residual; 0 if that
+//  overflows: then the row is always looked at.
+float kith_quantiser_encode (const kith_quantiser_t *self,
+                             const kith_quantiser_centre_t *centre, const float *x,
+                             uint8_t *block, uint32_t row);
+
+//  Makes a row one that is always looked at, whatever its code.
+void kith_quantiser_doubt (uint8_t *block, uint32_t row);
 
 //  A query, ready to meet blocks. Buffers belong to the caller: kith_quantiser_asked_bytes, 64-byte aligned.
 typedef struct {
@@ -64,11 +68,12 @@ typedef struct {
     uint8_t *table;
     float step, bias;    //  <q - m, h> = step * product + bias
     float slack;         //  rounding of the table
+    float away;          //  |q - m|
 } kith_quantiser_asked_t;
 
 size_t kith_quantiser_asked_bytes (const kith_quantiser_t *self);
 
-//  scratch: 2 x dim floats
+//  scratch: 2 x dim floats. What overflows makes bias not a number, and that makes all rows stay.
 void
 kith_quantiser_ask (const kith_quantiser_t *self, const float *vector, const float *mean,
                     float *scratch, kith_quantiser_asked_t *asked);

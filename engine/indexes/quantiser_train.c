@@ -164,7 +164,15 @@ typedef struct {
     double cr;            //  <c, r>
 } s_sums_t;
 
-static void
+void
+kith_quantiser_doubt (uint8_t *block, uint32_t row)
+{
+    kith_factors_t *factors = (void *) block;
+    factors->shift [row] = -INFINITY;
+    factors->scale [row] = factors->error [row] = 0;
+}
+
+static float
 s_store_factors (const kith_quantiser_t *self, const s_sums_t *sums, uint8_t *block,
                  uint32_t row)
 {
@@ -177,14 +185,14 @@ s_store_factors (const kith_quantiser_t *self, const s_sums_t *sums, uint8_t *bl
     double shift = l2 ? sums->rr + 2 * scale * sums->oh : scale * sums->oh - sums->cr;
     double by = l2 ? 2 : 1;
     float stored [3] = {(float) shift, (float) (-by * scale), (float) (by * error)};
-    //  A row that overflows is always looked at
     if (!isfinite (stored [0]) || !isfinite (stored [1]) || !isfinite (stored [2])) {
-        stored [0] = -INFINITY;
-        stored [1] = stored [2] = 0;
+        kith_quantiser_doubt (block, row);
+        return 0;
     }
     factors->shift [row] = stored [0];
     factors->scale [row] = stored [1];
     factors->error [row] = stored [2];
+    return (float) sqrt (sums->rr);
 }
 
 static inline void
@@ -274,7 +282,7 @@ kith_quantiser_face (const kith_quantiser_t *self, kith_quantiser_centre_t *cent
         kith_rotate (self->signs, self->dim, centre->offset, centre->turned);
 }
 
-void
+float
 kith_quantiser_encode (const kith_quantiser_t *self,
                        const kith_quantiser_centre_t *centre, const float *x,
                        uint8_t *block, uint32_t row)
@@ -287,7 +295,7 @@ kith_quantiser_encode (const kith_quantiser_t *self,
     }
     if (self->code == KITH_CODE_FLOAT32) {
         s_encode_floats (self, x, block, row);
-        return;
+        return 0;
     }
     if (self->code == KITH_CODE_PQ4)
         s_encode_pairs (self, centre, r, block, row, &sums);
@@ -295,5 +303,5 @@ kith_quantiser_encode (const kith_quantiser_t *self,
         s_encode_signs (self, centre, r, block, row, &sums);
     else
         s_encode_bytes (self, centre, r, block, row, &sums);
-    s_store_factors (self, &sums, block, row);
+    return s_store_factors (self, &sums, block, row);
 }

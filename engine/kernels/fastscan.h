@@ -47,4 +47,7 @@ typedef void (kith_judge_fn) (const kith_judge_t *judge, float *least, uint32_t 
 typedef uint32_t (kith_nearest_fn) (const float *dots, const float *shift, uint32_t count,
                                     float *least);
 
+//  Turns a vector in place by four rounds of signs (4 x dim, each 1 or -1): see indexes/rotate.c.
+typedef void (kith_rotate_fn) (const float *signs, uint32_t dim, float *values);
+
 #endif

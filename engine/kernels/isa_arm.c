@@ -28,6 +28,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_bits_scalar (table);
     kith_fill_codes_scalar (table);
     kith_fill_fastscan_scalar (table);
+    kith_fill_rotate_scalar (table);
 }
 
 static void
@@ -38,6 +39,7 @@ s_fill_neon (kith_kernels_t *table)
     kith_fill_int8_neon (table);
     kith_fill_bits_neon (table);
     kith_fill_fastscan_neon (table);
+    kith_fill_rotate_neon (table);
     kith_fill_codes_neon (table);
 }
 

@@ -62,6 +62,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_bits_scalar (table);
     kith_fill_codes_scalar (table);
     kith_fill_fastscan_scalar (table);
+    kith_fill_rotate_scalar (table);
 }
 
 static void
@@ -73,6 +74,7 @@ s_fill_avx2 (kith_kernels_t *table)
     kith_fill_bits_avx2 (table);
     kith_fill_codes_avx2 (table);
     kith_fill_fastscan_avx2 (table);
+    kith_fill_rotate_avx2 (table);
 }
 
 static void
@@ -84,6 +86,7 @@ s_fill_avx512 (kith_kernels_t *table)
     kith_fill_bits_avx512 (table);
     kith_fill_codes_avx512 (table);
     kith_fill_fastscan_avx512 (table);
+    kith_fill_rotate_avx512 (table);
 }
 
 static void

@@ -94,6 +94,7 @@ typedef struct {
     kith_fastscan_fn *fastscan;
     kith_judge_fn *judge;
     kith_nearest_fn *nearest;
+    kith_rotate_fn *rotate;
 } kith_kernels_t;
 
 //  The table in use: the best that the CPU has, or what kith_kernels_choose said. The one global of Kith.

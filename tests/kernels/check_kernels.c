@@ -399,6 +399,21 @@ s_check_judge (check_t *check, kind_t kind)
 }
 
 static void
+s_check_rotate (check_t *check, uint32_t dim, kind_t kind)
+{
+    float *values = malloc (6 * dim * sizeof (float));
+    for (uint32_t index = 0; index < 6 * dim; index++)
+        values [index] = index < 4 * dim
+                             ? (kith_random_next (&check->random) & 1 ? 1.0f : -1.0f)
+                             : s_value (&check->random, kind);
+    memcpy (values + 5 * dim, values + 4 * dim, dim * sizeof (float));
+    check->fast->rotate (values, dim, values + 4 * dim);
+    check->scalar->rotate (values, dim, values + 5 * dim);
+    s_same (check, values + 4 * dim, values + 5 * dim, dim, "rotate", dim, kind);
+    free (values);
+}
+
+static void
 s_check_nearest (check_t *check, uint32_t count, kind_t kind)
 {
     float *values = malloc (2 * count * sizeof (float));
@@ -515,6 +530,8 @@ s_check_isa (check_t *check)
         for (kind_t kind = PLAIN; kind < KINDS; kind++) {
             s_check_judge (check, kind);
             s_check_nearest (check, count, kind);
+            s_check_rotate (check, count * 3, kind);
+            s_check_rotate (check, count, kind);
         }
     return check->failures;
 }

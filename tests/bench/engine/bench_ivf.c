@@ -1,7 +1,8 @@
 //  bench_ivf.c - recall and speed of an index of any kind and code on an fbin file; one line of JSON per effort
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  bench_ivf FILE.fbin [metric] [key=value ...]. keys: kind, code, lists, threads, queries, rounds, batch (queries of one call), efforts (a,b,c).
+//  bench_ivf FILE.fbin [metric] [key=value ...]. keys: kind, code, lists, threads, queries, rounds, batch (queries of one call), efforts (a,b,c),
+//  one_of (a filter that leaves one row of so many).
 //  The queries are taken out of the rows by a seeded draw. One thread asks; the best of the rounds counts. Lines with "asked" ask
 //  for a recall instead of an effort.
 #include <errno.h>
@@ -22,6 +23,7 @@ typedef struct {
     kith_index_kind_t kind;
     kith_index_code_t code;
     uint32_t lists, threads, queries, rounds, batch;
+    uint32_t one_of;    //  filter: one row of so many may be answered, drawn at random
     uint32_t efforts [EFFORTS_MAX];
     uint32_t count;
 } s_options_t;
@@ -32,6 +34,9 @@ typedef struct {
     float *queries, *query_norms;
     uint32_t nq;
     kith_topk_t *truth;
+    kith_bits_t live;
+    double
+        scan_seconds;    //  of processor time: an exact scan of the live rows for one query
 } s_data_t;
 
 static double
@@ -50,6 +55,21 @@ s_swap (float *a, float *b, uint32_t dim)
         a [index] = b [index];
         b [index] = value;
     }
+}
+
+static void
+s_time_scan (s_data_t *data)
+{
+    enum { SOME = 20 };
+    double start = s_now (CLOCK_THREAD_CPUTIME_ID);
+    for (uint32_t query = 0; query < SOME && query < data->nq; query++) {
+        kith_topk_t top;
+        kith_topk_init (&top, K);
+        kith_flat_search (&data->rows, data->queries + (size_t) query * data->rows.dim,
+                          data->query_norms + query, 1, &data->live, 0, 0, &top);
+        kith_topk_free (&top);
+    }
+    data->scan_seconds = (s_now (CLOCK_THREAD_CPUTIME_ID) - start) / SOME;
 }
 
 //  Reads {rows, dim, floats}, shuffles, splits off the queries
@@ -90,11 +110,16 @@ s_load (s_data_t *data, const s_options_t *options)
                       .rows = rows - nq,
                       .dim = dim,
                       .metric = options->metric};
+    kith_bits_init (&data->live, rows - nq, false);
+    for (uint32_t row = 0; row < rows - nq; row++)
+        if (kith_mix64 (row) % options->one_of == 0)
+            kith_bits_set (&data->live, row);
     data->truth = kith_new (nq * sizeof *data->truth);
     for (uint32_t query = 0; query < nq; query++)
         kith_topk_init (&data->truth [query], K);
-    kith_flat_search (&data->rows, data->queries, data->query_norms, nq, NULL, 0, 0,
-                      data->truth);
+    kith_flat_search (&data->rows, data->queries, data->query_norms, nq, &data->live, 0,
+                      0, data->truth);
+    s_time_scan (data);
     for (uint32_t query = 0; query < nq; query++)
         kith_topk_sort (&data->truth [query]);
     return 0;
@@ -115,6 +140,7 @@ s_round (const s_data_t *data, const s_options_t *options, const kith_index_t *i
     double cpu = s_now (CLOCK_THREAD_CPUTIME_ID);
     for (uint32_t first = 0; first < data->nq; first += options->batch) {
         ask.nq = data->nq - first < options->batch ? data->nq - first : options->batch;
+        ask.live = options->one_of > 1 ? &data->live : NULL;
         ask.queries = data->queries + (size_t) first * data->rows.dim;
         ask.norms = data->rows.norms ? data->query_norms + first : NULL;
         for (uint32_t query = 0; query < ask.nq; query++)
@@ -182,6 +208,18 @@ s_build (const s_data_t *data, const s_options_t *options)
     return index;
 }
 
+//  Opens what would be stored: all is checked, nothing is copied
+static void
+s_open (const s_data_t *data, const kith_index_t *index)
+{
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
+    size_t count = kith_index_sections (index, sections);
+    double start = s_now (CLOCK_MONOTONIC);
+    kith_index_t *opened = kith_index_open (&data->rows, sections, count, NULL);
+    printf ("{\"open_seconds\": %.4f}\n", s_now (CLOCK_MONOTONIC) - start);
+    kith_index_destroy (&opened);
+}
+
 static bool
 s_key (s_options_t *options, const char *key, const char *value)
 {
@@ -190,9 +228,10 @@ s_key (s_options_t *options, const char *key, const char *value)
         return kith_index_kind_of (value, &options->kind, NULL) == 0;
     if (strcmp (key, "code") == 0)
         return kith_index_code_of (value, &options->code, NULL) == 0;
-    uint32_t *numbers [] = {&options->lists, &options->threads, &options->queries,
-                            &options->rounds, &options->batch};
-    const char *const names [] = {"lists", "threads", "queries", "rounds", "batch"};
+    uint32_t *numbers [] = {&options->lists,  &options->threads, &options->queries,
+                            &options->rounds, &options->batch,   &options->one_of};
+    const char *const names [] = {"lists",  "threads", "queries",
+                                  "rounds", "batch",   "one_of"};
     for (size_t index = 0; index < sizeof names / sizeof names [0]; index++)
         if (strcmp (key, names [index]) == 0) {
             *numbers [index] = number;
@@ -217,6 +256,7 @@ s_parse (s_options_t *options, int argc, char **argv)
                              .queries = 2000,
                              .rounds = 3,
                              .batch = 1,
+                             .one_of = 1,
                              .path = argc > 1 ? argv [1] : NULL};
     if (argc > 2)
         options->metric = kith_metric_of_name (argv [2]);
@@ -228,7 +268,7 @@ s_parse (s_options_t *options, int argc, char **argv)
         if (!s_key (options, argv [index], value + 1))
             return false;
     }
-    return options->path && options->metric && options->batch;
+    return options->path && options->metric && options->batch && options->one_of;
 }
 
 int
@@ -238,7 +278,7 @@ main (int argc, char **argv)
     s_options_t options;
     if (!s_parse (&options, argc, argv)) {
         fprintf (stderr, "usage: bench_ivf FILE.fbin [l2|ip|cosine] [kind=] [code=] "
-                         "[lists=] [threads=] [queries=] [rounds=] [batch=] "
+                         "[lists=] [threads=] [queries=] [rounds=] [batch=] [one_of=] "
                          "[efforts=1,2,3]\n");
         return 2;
     }
@@ -247,9 +287,12 @@ main (int argc, char **argv)
     s_data_t data = {.nq = 0};
     if (s_load (&data, &options) != 0)
         return 1;
+    printf ("{\"live\": %u, \"scan_qps\": %.0f}\n", kith_bits_popcount (&data.live),
+            1 / data.scan_seconds);
     kith_index_t *index = s_build (&data, &options);
     if (!index)
         return 1;
+    s_open (&data, index);
     kith_index_scratch_t *scratch = kith_index_scratch_new ();
     for (uint32_t each = 0; each < options.count; each++)
         s_line (&data, &options, index,

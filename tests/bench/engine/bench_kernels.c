@@ -127,6 +127,36 @@ s_measures (const bench_t *bench, uint32_t dim)
         }
 }
 
+//  Blocks of 32 rows as inverted lists have them
+static void
+s_fastscan (const bench_t *bench, uint32_t subs)
+{
+    if (bench->only && !strstr ("fastscan", bench->only))
+        return;
+    enum { BLOCKS = 8 };
+    float sums [BLOCKS * KITH_FASTSCAN_ROWS];
+    size_t bytes = subs * (size_t) 16, blocks = bench->size / bytes,
+           passes = LARGE / bench->size;
+    double best = (double) INFINITY;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        double start = s_now ();
+        for (size_t pass = 0; pass < passes; pass++)
+            for (size_t block = 0; block + BLOCKS <= blocks; block += BLOCKS) {
+                kith_fastscan_t scan = {.codes =
+                                            (const uint8_t *) bench->rows + block * bytes,
+                                        .stride = bytes,
+                                        .table = (const uint8_t *) bench->query,
+                                        .subs = subs,
+                                        .blocks = BLOCKS};
+                bench->kernels->fastscan (&scan, sums);
+                __asm__ volatile("" : : "r"(sums) : "memory");
+            }
+        best = fmin (best, (s_now () - start)
+                               / (double) (passes * blocks * KITH_FASTSCAN_ROWS));
+    }
+    s_print (bench, "fastscan", subs, bytes / KITH_FASTSCAN_ROWS, best);
+}
+
 static void
 s_bench (const bench_t *bench)
 {
@@ -140,6 +170,8 @@ s_bench (const bench_t *bench)
         s_codes (bench, "bytes4", kernels->bytes4, code_bytes [index]);
         s_codes (bench, "full4", kernels->full4, code_bytes [index]);
     }
+    s_fastscan (bench, 52);
+    s_fastscan (bench, 196);
 }
 
 int
