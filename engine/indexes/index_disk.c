@@ -157,7 +157,14 @@ s_answer (const kith_disk_t *self, kith_disk_scratch_t *scratch, kith_disk_ask_t
     kith_disk_end_t end = KITH_DISK_SHORT;
     if (walk <= scan || !ask->live)
         end = kith_disk_walk (self, scratch, ask, top);
-    return end == KITH_DISK_SHORT ? kith_disk_scan (self, scratch, ask, top) : end;
+    if (end == KITH_DISK_SHORT)
+        end = kith_disk_scan (self, scratch, ask, top);
+    //  Codes of such a query (its numbers are too great) say nothing: the vectors that were lent do
+    if (end == KITH_DISK_ANSWERED && scratch->offered == 0 && ask->live_count > 0)
+        scratch->compared +=
+            kith_flat_search (&self->index.rows, ask->query, &ask->norm, 1, ask->live,
+                              ask->part, ask->first_row, top);
+    return end;
 }
 
 static uint64_t
@@ -167,6 +174,7 @@ s_search (const kith_index_t *self, const kith_index_query_t *query, void *scrat
     const kith_disk_t *disk = s_disk (self);
     kith_disk_scratch_t *mine = scratch;
     uint32_t rows = disk->header.rows;
+    assert (!query->live || query->live->count == rows);
     float recall = query->recall > 0 ? query->recall : disk->header.recall;
     uint32_t effort =
         query->effort ? query->effort : kith_disk_effort (disk, recall, query->k);

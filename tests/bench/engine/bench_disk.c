@@ -2,9 +2,10 @@
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  bench_disk FILE.fbin [metric] [key=value ...]. keys: degree, build (effort of it), threads, queries, rounds, bytes=1 (codes sq8,
-//  not sq4), dir (where the index file goes; kept=1 keeps it and takes it again). First the device: random reads of 4 KiB of the
-//  index file, past the page cache, at 1, 4 and 32 under way; then searches of that file from one thread, one query per call. `limit`
-//  is the share of the device's best rate that the searches' reads make. The queries are taken out of the rows by a seeded draw.
+//  not sq4), filter (rows of 1,000 that may be answered, at random), dir (where the index file goes; kept=1 keeps it and takes it
+//  again). First the device: random reads of 4 KiB of the index file, past the page cache, at 1, 4 and 32 under way; then searches of
+//  that file from one thread, one query per call. Effort 0 is what calibration takes for a recall of .95. `limit` is the share of the
+//  device's best rate that the searches' reads make. The queries are taken out of the rows by a seeded draw.
 #include <errno.h>
 #include <math.h>
 #include <time.h>
@@ -13,15 +14,15 @@
 #include "base/random.h"
 #include "engine/indexes/index.h"
 
-enum { K = 10, EFFORTS = 9, DEPTHS = 3, SECONDS = 1 };
+enum { K = 10, EFFORTS = 10, DEPTHS = 3, SECONDS = 1 };
 
-static const uint32_t s_efforts [EFFORTS] = {10, 15, 20, 30, 40, 60, 100, 160, 300};
+static const uint32_t s_efforts [EFFORTS] = {0, 10, 15, 20, 30, 40, 60, 100, 160, 300};
 static const uint32_t s_depths [DEPTHS] = {1, 4, 32};
 
 typedef struct {
     const char *path, *dir;
     kith_metric_t metric;
-    uint32_t degree, build, threads, queries, rounds, kept, bytes;
+    uint32_t degree, build, threads, queries, rounds, kept, bytes, filter;
 } s_options_t;
 
 typedef struct {
@@ -30,6 +31,7 @@ typedef struct {
     float *queries, *query_norms;
     uint32_t nq;
     kith_topk_t *truth;
+    kith_bits_t live;    //  with a filter
 } s_data_t;
 
 static double
@@ -50,14 +52,22 @@ s_swap (float *a, float *b, uint32_t dim)
     }
 }
 
+static const kith_bits_t *
+s_live (const s_data_t *data)
+{
+    return data->live.words ? &data->live : NULL;
+}
+
 //  Reads {rows, dim, floats} and splits off the queries
 static int
-s_load (s_data_t *data, const char *path, kith_metric_t metric, uint32_t nq)
+s_load (s_data_t *data, const s_options_t *options)
 {
-    FILE *file = fopen (path, "rb");
+    uint32_t nq = options->queries;
+    FILE *file = fopen (options->path, "rb");
     uint32_t head [2] = {0, 0};
     if (!file || fread (head, sizeof head, 1, file) != 1 || head [0] <= nq) {
-        fprintf (stderr, "%s: %s\n", path, file ? "too short" : strerror (errno));
+        fprintf (stderr, "%s: %s\n", options->path,
+                 file ? "too short" : strerror (errno));
         return -1;
     }
     uint32_t rows = head [0], dim = head [1];
@@ -76,11 +86,18 @@ s_load (s_data_t *data, const char *path, kith_metric_t metric, uint32_t nq)
     }
     for (uint32_t row = 0; row < rows; row++)
         data->norms [row] = kith_norm (data->vectors + (size_t) row * dim, dim);
-    data->rows = (kith_rows_t){.vectors = data->vectors,
-                               .norms = metric == KITH_METRIC_COSINE ? data->norms : NULL,
-                               .rows = rows - nq,
-                               .dim = dim,
-                               .metric = metric};
+    data->rows =
+        (kith_rows_t){.vectors = data->vectors,
+                      .norms = options->metric == KITH_METRIC_COSINE ? data->norms : NULL,
+                      .rows = rows - nq,
+                      .dim = dim,
+                      .metric = options->metric};
+    if (options->filter) {
+        kith_bits_init (&data->live, rows - nq, false);
+        for (uint32_t row = 0; row < rows - nq; row++)
+            if (kith_random_below (&random, 1000) < options->filter)
+                kith_bits_set (&data->live, row);
+    }
     data->queries = data->vectors + (size_t) (rows - nq) * dim;
     data->query_norms = data->norms + (rows - nq);
     data->nq = nq;
@@ -90,8 +107,8 @@ s_load (s_data_t *data, const char *path, kith_metric_t metric, uint32_t nq)
     float *aligned = kith_alloc64 ((size_t) nq * dim * sizeof (float));
     memcpy (aligned, data->queries, (size_t) nq * dim * sizeof (float));
     data->queries = aligned;
-    kith_flat_search (&data->rows, data->queries, data->query_norms, nq, NULL, 0, 0,
-                      data->truth);
+    kith_flat_search (&data->rows, data->queries, data->query_norms, nq, s_live (data), 0,
+                      0, data->truth);
     for (uint32_t query = 0; query < nq; query++)
         kith_topk_sort (&data->truth [query]);
     return 0;
@@ -106,6 +123,7 @@ s_unload (s_data_t *data)
     free (data->queries);
     free (data->vectors);
     free (data->norms);
+    kith_bits_free (&data->live);
 }
 
 //  ---------------------------------------------------------------------
@@ -245,7 +263,8 @@ s_ask (const s_data_t *data, const kith_index_t *index, kith_index_scratch_t *sc
             .norms = data->rows.norms ? data->query_norms + query : NULL,
             .nq = 1,
             .k = K,
-            .effort = effort};
+            .effort = effort,
+            .live = s_live (data)};
         kith_topk_t top;
         kith_error_t error;
         kith_index_cost_t cost;
@@ -344,6 +363,7 @@ main (int argc, char **argv)
             || s_number (argument, "queries", &options.queries)
             || s_number (argument, "kept", &options.kept)
             || s_number (argument, "bytes", &options.bytes)
+            || s_number (argument, "filter", &options.filter)
             || s_number (argument, "rounds", &options.rounds))
             continue;
         if (strncmp (argument, "dir=", 4) == 0)
@@ -355,8 +375,7 @@ main (int argc, char **argv)
     }
     s_data_t data = {0};
     kith_error_t error;
-    if (!options.path
-        || s_load (&data, options.path, options.metric, options.queries) != 0) {
+    if (!options.path || s_load (&data, &options) != 0) {
         fprintf (stderr, "usage: bench_disk FILE.fbin [l2|ip|cosine] [key=value ...]\n");
         return 2;
     }

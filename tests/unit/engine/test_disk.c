@@ -345,6 +345,18 @@ Test (disk, takes_every_dimension)
     s_free (&one);
 }
 
+//  Distances of such a query are infinite by every code
+Test (disk, answers_queries_that_codes_cannot)
+{
+    s_data_t data;
+    s_make (&data, KITH_METRIC_L2, 3000, 16, 0);
+    s_to_file (&data);
+    for (uint32_t index = 0; index < 16; index++)
+        data.queries [index] = 3e38f;
+    cr_expect_geq (s_found (&data, NULL, 0), 0.93);
+    s_free (&data);
+}
+
 Test (disk, gives_equal_rows_once_each)
 {
     s_data_t data;
