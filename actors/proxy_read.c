@@ -138,6 +138,7 @@ s_found_figures (const proxied_t *read, kith_msg_t *answer)
             *stage = part->stages [j];
             stage->what = kith_arena_strdup (&answer->arena, stage->what);
             stage->index = kith_arena_strdup (&answer->arena, stage->index);
+            stage->code = kith_arena_strdup (&answer->arena, stage->code);
         }
     }
     body->partial = read->partial;

@@ -304,6 +304,7 @@ s_stages (kith_ctx_t *ctx, kith_read_t *read, kith_msg_t *answer, kith_found_t *
             (kith_proto_stage_t){.what = "wait",
                                  .shard = shard,
                                  .index = "",
+                                 .code = "",
                                  .us = (uint64_t) (read->ran_us - read->began_us)};
     for (uint32_t i = 0; i < found->stage_count; i++) {
         const kith_stage_t *stage = &found->stages [i];
@@ -313,6 +314,7 @@ s_stages (kith_ctx_t *ctx, kith_read_t *read, kith_msg_t *answer, kith_found_t *
             .segment = stage->segment,
             .rows = stage->rows,
             .index = kith_arena_strdup (&answer->arena, stage->index),
+            .code = kith_arena_strdup (&answer->arena, stage->code),
             .effort = stage->effort,
             .compared = stage->compared,
             .us = ran};
@@ -324,6 +326,7 @@ s_stages (kith_ctx_t *ctx, kith_read_t *read, kith_msg_t *answer, kith_found_t *
             *stage = part->stages [j];
             stage->what = kith_arena_strdup (&answer->arena, stage->what);
             stage->index = kith_arena_strdup (&answer->arena, stage->index);
+            stage->code = kith_arena_strdup (&answer->arena, stage->code);
         }
     }
 }

@@ -280,13 +280,15 @@ kith_json_index (const char *collection, const kith_proto_collection_t *definiti
     }
     s_string (out, "\"field\": ", s_field_name (definition, state->field));
     s_string (out, ", \"type\": ", state->type);
+    s_string (out, ", \"code\": ", state->code);
     kith_bytes_printf (out, ", \"built\": ");
     kith_json_put_double (out, kith_index_built (state));
     kith_bytes_printf (out, ", \"recall\": ");
     kith_json_put_float (out, state->recall);
-    kith_bytes_printf (
-        out, ", \"effort\": %" PRIu32 ", \"rows\": %" PRIu64 ", \"loaded\": %" PRIu64,
-        state->effort, state->rows, state->loaded);
+    kith_bytes_printf (out,
+                       ", \"effort\": %" PRIu32 ", \"rows\": %" PRIu64
+                       ", \"loaded\": %" PRIu64 ", \"memory\": %" PRIu64,
+                       state->effort, state->rows, state->loaded, state->memory);
     if (ms >= 0)
         kith_bytes_printf (out, ", \"ms\": %.1f", ms);
     if (state->failed [0])

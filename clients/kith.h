@@ -117,15 +117,19 @@ KITH_EXPORT int kith_client_release (kith_client_t *self, const char *collection
 typedef bool (kith_index_fn) (void *arg, uint64_t built, uint64_t loaded, uint64_t of);
 
 typedef struct {
-    const char *type;           //  "graph" or "flat"; null: graph
+    const char
+        *type;    //  "auto", "flat", "graph" ("hnsw"), "ivf", "disk", "bin"; null: auto
     float recall;               //  what it is calibrated for; 0: 0.95
-    uint32_t degree;            //  links of a row; 0: by dimension
-    uint32_t effort;            //  beam width of the build; 0: 200
+    uint32_t degree;            //  links of a row (graph, disk); 0: by dimension
+    uint32_t effort;            //  beam width of the build (graph, disk); 0: 200
     bool wait;                  //  until every row is indexed and in use
     int wait_ms;                //  at most; 0: an hour
     kith_index_fn *progress;    //  called a few times a second while waiting; may be null
     void *arg;                  //  of progress
-    uint64_t reserved [8];      //  zero
+    const char *
+        code;    //  what vectors are coded as: "auto", "float32", "sq8", "sq4", "rabitq", "pq4", "inline"; null: auto
+    uint32_t lists;           //  inverted lists (ivf, bin); 0: by rows
+    uint64_t reserved [6];    //  zero
 } kith_index_options_t;
 
 KITH_EXPORT int

@@ -102,7 +102,9 @@ typedef struct {
     uint32_t seal_rows;    //  seal limits: rows, bytes, milliseconds
     uint64_t seal_bytes;
     uint64_t seal_ms;
-    uint32_t index_rows_min;    //  smaller segments get no graph
+    uint32_t index_rows_min;    //  smaller segments get no index
+    uint64_t
+        index_memory;    //  bytes that the loaded indexes of a query node may take; 0: no limit
     uint64_t
         window_requests;    //  request ids that the dedup window keeps for each channel beyond the checkpoint's
     const char *topology;    //  canonical text of the configuration, for comparing

@@ -160,7 +160,7 @@ s_open_part (kith_input_t *self, const kith_proto_field_t *field, const char *pa
         return part->lines ? 0 : -1;
     }
     bool npy = strcasecmp (format, "npy") == 0;
-    if (!npy && !kith_bin_format (format))
+    if (!npy && !kith_fbin_format (format))
         return kith_error_set (error, KITH_ERR_INVALID,
                                "%s: a column comes from a .npy, .fbin, .u8bin, .i8bin or "
                                ".txt file",
@@ -170,8 +170,8 @@ s_open_part (kith_input_t *self, const kith_proto_field_t *field, const char *pa
         return -1;
     int result =
         npy ? kith_npy_open (&part->array, part->map, part->map_size, path, error)
-            : kith_bin_open (&part->array, format, part->map, part->map_size, path,
-                             error);
+            : kith_fbin_open (&part->array, format, part->map, part->map_size, path,
+                              error);
     return result == 0 ? s_check_part (part, error) : -1;
 }
 
@@ -523,7 +523,7 @@ kith_input_open (const char *path, const char *format, kith_opened_t *opened,
     bool jsonl = strcasecmp (format, "jsonl") == 0 || strcasecmp (format, "ndjson") == 0
                  || strcasecmp (format, "json") == 0;
     bool csv = strcasecmp (format, "csv") == 0;
-    bool vectors = strcasecmp (format, "npy") == 0 || kith_bin_format (format);
+    bool vectors = strcasecmp (format, "npy") == 0 || kith_fbin_format (format);
     if (!jsonl && !csv && !vectors) {
         kith_error_set (error, KITH_ERR_INVALID, "%s: its extension tells no format",
                         path);
@@ -625,7 +625,7 @@ kith_input_vectors (const char *path, kith_bytes_t *out, uint32_t *dim, size_t *
     bool npy = strcasecmp (format, "npy") == 0;
     *count = 0;
     *dim = 0;
-    if (!npy && !kith_bin_format (format))
+    if (!npy && !kith_fbin_format (format))
         return s_vector_lines (path, out, dim, count, error);
     uint64_t size = 0;
     kith_npy_t array;
@@ -633,7 +633,7 @@ kith_input_vectors (const char *path, kith_bytes_t *out, uint32_t *dim, size_t *
     if (!map)
         return -1;
     int result = npy ? kith_npy_open (&array, map, size, path, error)
-                     : kith_bin_open (&array, format, map, size, path, error);
+                     : kith_fbin_open (&array, format, map, size, path, error);
     if (result == 0 && !array.rows)
         result = kith_error_set (error, KITH_ERR_INVALID, "%s has no vector", path);
     if (result == 0) {

@@ -227,7 +227,7 @@ static const struct {
     {"fbin", KITH_NPY_FLOAT, 4}, {"u8bin", KITH_NPY_UINT, 1}, {"i8bin", KITH_NPY_INT, 1}};
 
 bool
-kith_bin_format (const char *format)
+kith_fbin_format (const char *format)
 {
     for (size_t index = 0; index < sizeof s_bins / sizeof s_bins [0]; index++)
         if (strcasecmp (s_bins [index].name, format) == 0)
@@ -236,8 +236,8 @@ kith_bin_format (const char *format)
 }
 
 int
-kith_bin_open (kith_npy_t *self, const char *format, const void *bytes, uint64_t size,
-               const char *name, kith_error_t *error)
+kith_fbin_open (kith_npy_t *self, const char *format, const void *bytes, uint64_t size,
+                const char *name, kith_error_t *error)
 {
     const uint8_t *at = bytes;
     *self = (kith_npy_t){.matrix = true};

@@ -28,9 +28,9 @@ int kith_npy_open (kith_npy_t *self, const void *bytes, uint64_t size, const cha
                    kith_error_t *error);
 
 //  Rows and numbers a row, two u32, then the numbers: "fbin" (float32), "u8bin", "i8bin".
-bool kith_bin_format (const char *format);
-int kith_bin_open (kith_npy_t *self, const char *format, const void *bytes, uint64_t size,
-                   const char *name, kith_error_t *error);
+bool kith_fbin_format (const char *format);
+int kith_fbin_open (kith_npy_t *self, const char *format, const void *bytes,
+                    uint64_t size, const char *name, kith_error_t *error);
 
 //  Number `index` (row * dim + column) as an integer or a real; the first says false when it is not one or does not
 //  fit.

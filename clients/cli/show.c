@@ -229,13 +229,15 @@ s_show_stage (const kith_proto_stage_t *stage, const char *shard, char *line, si
                          kith_show_count (stage->rows, rows));
     if (used < 0 || (size_t) used >= size)
         return;
-    char effort [24] = "";
+    char effort [24] = "", index [48];
+    snprintf (index, sizeof index, "%.20s%s%.20s", stage->index, *stage->code ? " " : "",
+              stage->code);
     if (stage->effort)
         snprintf (effort, sizeof effort, "effort %" PRIu32, stage->effort);
     double share =
         stage->rows ? (double) stage->compared / (double) stage->rows * 100 : 0;
     snprintf (line + used, size - (size_t) used,
-              "   %-5s   %-10s   %9s compared (%.1f %%)   %.2f ms", stage->index, effort,
+              "   %-9s   %-10s   %9s compared (%.1f %%)   %.2f ms", index, effort,
               kith_show_count (stage->compared, compared), share,
               (double) stage->us / 1000);
 }
@@ -283,6 +285,8 @@ kith_show_stages_json (const kith_proto_found_t *found, kith_bytes_t *out)
                            ", \"rows\": %" PRIu64 ", \"index\": ",
                            stage->shard, stage->segment, stage->rows);
         kith_json_put_string (out, stage->index, strlen (stage->index));
+        kith_bytes_printf (out, ", \"code\": ");
+        kith_json_put_string (out, stage->code, strlen (stage->code));
         kith_bytes_printf (
             out, ", \"effort\": %" PRIu32 ", \"compared\": %" PRIu64 ", \"ms\": %.3f}",
             stage->effort, stage->compared, (double) stage->us / 1000);

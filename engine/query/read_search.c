@@ -92,11 +92,6 @@ s_check_skip (const kith_view_t *view, const kith_search_t *search, kith_error_t
 static int
 s_check (const kith_view_t *view, const kith_search_t *search, kith_error_t *error)
 {
-    if (search->field->type != KITH_TYPE_FLOAT_VECTOR)
-        return kith_error_set (error, KITH_ERR_UNSUPPORTED,
-                               "field %s is %s, which is stored but not searched yet",
-                               search->field->name,
-                               kith_type_name (search->field->type));
     if (search->k == 0 || search->k > KITH_K_MAX)
         return kith_error_set (error, KITH_ERR_INVALID,
                                "k is %" PRIu32 ", from 1 to %u are allowed", search->k,

@@ -8,7 +8,7 @@
 
 enum { SYSTEM_FIELDS = 4 };
 
-//  An index, and the one that it replaced: searches may still be in that
+//  An index (null: it was dropped), and the one that it replaced: searches may still be in that
 typedef struct s_index {
     struct s_index *older;
     void *sections;            //  what the index is used in
@@ -377,6 +377,19 @@ kith_sealed_set_index (kith_sealed_t *self, uint32_t field, kith_container_t **i
     fresh->older = atomic_load (&self->extras [place].index);
     atomic_store_explicit (&self->extras [place].index, fresh, memory_order_release);
     return 0;
+}
+
+void
+kith_sealed_drop_index (kith_sealed_t *self, uint32_t field)
+{
+    uint32_t place = s_index_of (self, field);
+    assert (place < kith_schema_count (self->schema));
+    s_index_t *older = atomic_load (&self->extras [place].index);
+    if (!older || !older->index)
+        return;
+    s_index_t *none = kith_new (sizeof *none);
+    none->older = older;
+    atomic_store_explicit (&self->extras [place].index, none, memory_order_release);
 }
 
 //  ---------------------------------------------------------------------

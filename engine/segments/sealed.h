@@ -25,6 +25,7 @@ void kith_sealed_end (kith_sealed_t *self, const kith_column_t *keys, uint64_t s
 bool kith_sealed_end_row (kith_sealed_t *self, uint32_t row, uint64_t seq);
 int kith_sealed_set_index (kith_sealed_t *self, uint32_t field,
                            kith_container_t **index_p, kith_error_t *error);
+void kith_sealed_drop_index (kith_sealed_t *self, uint32_t field);
 
 //  Readers
 const kith_file_info_t *kith_sealed_info (const kith_sealed_t *self);

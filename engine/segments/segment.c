@@ -411,6 +411,13 @@ kith_segment_set_index (kith_segment_t *self, uint32_t field, kith_container_t *
     return kith_sealed_set_index (self->sealed, field, index_p, error);
 }
 
+void
+kith_segment_drop_index (kith_segment_t *self, uint32_t field)
+{
+    assert (self && self->sealed);
+    kith_sealed_drop_index (self->sealed, field);
+}
+
 const kith_index_t *
 kith_segment_index (const kith_segment_t *self, uint32_t field)
 {

@@ -67,6 +67,7 @@ kith_segment_deaths (const kith_segment_t *self, uint64_t to, uint32_t *count);
 //  Sealed: takes an index file (KITH_FILE_INDEX) for a vector field; searches that begin later use it.
 int kith_segment_set_index (kith_segment_t *self, uint32_t field,
                             kith_container_t **index_p, kith_error_t *error);
+void kith_segment_drop_index (kith_segment_t *self, uint32_t field);
 const kith_index_t *
 kith_segment_index (const kith_segment_t *self, uint32_t field);    //  null: none
 
