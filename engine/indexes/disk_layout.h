@@ -299,7 +299,7 @@ float kith_disk_recall (const kith_disk_t *self, uint32_t effort);
 static inline uint32_t
 kith_disk_depth (uint32_t k)
 {
-    return 3 * (2 * k + 40);
+    return 2 * (2 * k + 40);
 }
 
 #endif
