@@ -260,50 +260,6 @@ Test (disk, finds_by_file_what_exact_search_finds)
     }
 }
 
-typedef struct {
-    s_data_t *data;
-    kith_hit_t hits [NQ * K];
-    bool compare;
-} s_side_t;
-
-static void
-s_ask_part (void *arg, uint32_t part)
-{
-    s_side_t *side = arg;
-    kith_index_scratch_t *scratch = kith_index_scratch_new ();
-    for (uint32_t each = 0; each < NQ; each++) {
-        uint32_t query = (each + part * 7) % NQ;
-        kith_index_query_t ask = s_query (side->data, query);
-        kith_topk_t top;
-        kith_topk_init (&top, K);
-        int status =
-            kith_index_search (side->data->index, &ask, scratch, &top, NULL, NULL);
-        kith_topk_sort (&top);
-        assert (status == 0 && top.count == K);
-        kith_hit_t *hits = side->hits + query * K;
-        if (side->compare)
-            assert (memcmp (hits, top.hits, K * sizeof *hits) == 0);
-        else
-            memcpy (hits, top.hits, K * sizeof *hits);
-        kith_topk_free (&top);
-    }
-    kith_index_scratch_destroy (&scratch);
-}
-
-Test (disk, many_threads_search_one_file)
-{
-    s_data_t data;
-    s_make (&data, KITH_METRIC_L2, 3000, 40, 0);
-    s_to_file (&data);
-    s_side_t side = {.data = &data};
-    s_ask_part (&side, 0);
-    side.compare = true;
-    kith_parallel_t *parallel = kith_parallel_threads_new (4);
-    parallel->run (parallel, 8, s_ask_part, &side);
-    kith_parallel_threads_destroy (&parallel);
-    s_free (&data);
-}
-
 //  ---------------------------------------------------------------------
 //  Shapes
 
