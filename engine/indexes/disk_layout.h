@@ -37,7 +37,7 @@ typedef enum {
     KITH_DISK_HEADER = KITH_INDEX_HEADER,
     KITH_DISK_PLACES = 2,    //  u32 [rows]: block of each row
     KITH_DISK_CODES = 3,     //  u8 [rows] [code_bytes]
-    KITH_DISK_SCALE = 4,     //  f32 [dim] {middle, half}
+    KITH_DISK_SCALE = 4,     //  f32 [dim] {middle, half}; rabitq: {middle}
     KITH_DISK_TWINS = 5,     //  u32 [rows]: next equal row; absent if all rows differ
     KITH_DISK_SAMPLE_ROWS = 6,       //  u32 [sampled], ascending
     KITH_DISK_SAMPLE_VECTORS = 7,    //  f32 [sampled] [dim]
@@ -63,7 +63,7 @@ typedef struct {
     uint32_t per_block;     //  nodes
     uint32_t pages;         //  of a block
     uint32_t blocks;
-    uint32_t code;    //  KITH_CODE_SQ4 or KITH_CODE_SQ8
+    uint32_t code;    //  kith_index_code_t
     uint32_t code_bytes;
     uint32_t sampled;
     uint32_t grid;
@@ -204,9 +204,13 @@ void kith_disk_block_close (const kith_disk_header_t *header, uint8_t *block,
 const char *
 kith_disk_block_fault (const kith_disk_t *self, const uint8_t *block, uint32_t number);
 
-//  Links of a row: `wanted` rounded, 0: by dimension. Codes in memory. Rows in the sample. How the sample's graph is built.
+//  Links of a row: `wanted` rounded, 0: by dimension. Codes in memory (AUTO: sq4, or
+//  rabitq where memory_max allows no more), and all the bytes there with those. Rows in the sample. How the sample's graph is built.
 uint32_t kith_disk_degree (uint32_t dim, uint32_t wanted);
-kith_index_code_t kith_disk_code (const kith_index_params_t *params);
+kith_index_code_t
+kith_disk_code (const kith_rows_t *rows, const kith_index_params_t *params);
+uint64_t kith_disk_load_bytes (const kith_rows_t *rows, kith_index_code_t code,
+                               const kith_index_params_t *params);
 uint32_t kith_disk_sampled (uint32_t rows);
 kith_graph_params_t kith_disk_sample_params (const kith_index_params_t *params);
 

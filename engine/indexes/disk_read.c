@@ -78,7 +78,7 @@ kith_disk_scratch_t *
 kith_disk_scratch_new (void)
 {
     kith_disk_scratch_t *self = kith_new (sizeof *self);
-    self->code = kith_graph_scratch_new ();
+    self->code = kith_disk_code_scratch_new ();
     self->entry = kith_graph_scratch_new ();
     return self;
 }
@@ -94,7 +94,7 @@ kith_disk_scratch_destroy (kith_disk_scratch_t **self_p)
         self->memory->close (&self->memory);
     if (self->file)
         self->file->close (&self->file);
-    kith_graph_scratch_destroy (&self->code);
+    kith_disk_code_scratch_destroy (&self->code);
     kith_graph_scratch_destroy (&self->entry);
     free (self->marks);
     free (self->hops);

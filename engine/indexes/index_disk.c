@@ -30,11 +30,11 @@ s_fits (const kith_rows_t *rows, const kith_index_params_t *params, kith_error_t
     if (rows->type != KITH_VECTOR_FLOAT32)
         return kith_error_set (error, KITH_ERR_INVALID,
                                "a disk index is made over float vectors, not over these");
-    if (params->code != KITH_CODE_AUTO && params->code != KITH_CODE_SQ4
-        && params->code != KITH_CODE_SQ8)
-        return kith_error_set (error, KITH_ERR_INVALID,
-                               "a disk index has codes sq4 or sq8 in memory, not %s",
-                               kith_index_code_name (params->code));
+    if (params->code != KITH_CODE_AUTO && !kith_disk_code_known (params->code))
+        return kith_error_set (
+            error, KITH_ERR_INVALID,
+            "a disk index has codes sq4, sq8 or rabitq in memory, not %s",
+            kith_index_code_name (params->code));
     if (rows->rows > INT32_MAX)
         return kith_error_set (error, KITH_ERR_LIMIT,
                                "%" PRIu32 " rows are more than an index can hold",
@@ -45,14 +45,7 @@ s_fits (const kith_rows_t *rows, const kith_index_params_t *params, kith_error_t
 static uint64_t
 s_load_bytes (const kith_rows_t *rows, const kith_index_params_t *params)
 {
-    uint64_t sampled = kith_disk_sampled (rows->rows);
-    kith_graph_params_t sample = kith_disk_sample_params (params);
-    //  Codes, place and twin of each row; the sample with rows, norms and graph
-    return (uint64_t) rows->rows
-               * (kith_disk_code_bytes (kith_disk_code (params), rows->dim) + 4 + 4)
-           + sampled * (4ull * rows->dim + 4 + 4)
-           + kith_graph_load_bytes ((uint32_t) sampled, rows->dim, &sample)
-           + sizeof (kith_disk_header_t) + 8ull * rows->dim;
+    return kith_disk_load_bytes (rows, kith_disk_code (rows, params), params);
 }
 
 static uint64_t

@@ -1,8 +1,8 @@
 //  bench_disk.c - the disk index on a file against what its device can do; one line of JSON per effort
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  bench_disk FILE.fbin [metric] [key=value ...]. keys: degree, build (effort of it), threads, queries, rounds, bytes=1 (codes sq8,
-//  not sq4), filter (rows of 1,000 that may be answered, at random), dir (where the index file goes; kept=1 keeps it and takes it
+//  bench_disk FILE.fbin [metric] [key=value ...]. keys: degree, build (effort of it), threads, queries, rounds, code (sq4, sq8,
+//  rabitq), filter (rows of 1,000 that may be answered, at random), dir (where the index file goes; kept=1 keeps it and takes it
 //  again). First the device: random reads of 4 KiB of the index file, past the page cache, at 1, 4 and 32 under way; then searches of
 //  that file from one thread, one query per call. Effort 0 is what calibration takes for a recall of .95. `limit` is the share of the
 //  device's best rate that the searches' reads make. The queries are taken out of the rows by a seeded draw.
@@ -22,7 +22,7 @@ static const uint32_t s_depths [DEPTHS] = {1, 4, 32};
 typedef struct {
     const char *path, *dir;
     kith_metric_t metric;
-    uint32_t degree, build, threads, queries, rounds, kept, bytes, filter;
+    uint32_t degree, build, threads, queries, rounds, kept, code, filter;
 } s_options_t;
 
 typedef struct {
@@ -191,7 +191,7 @@ s_store (const s_data_t *data, const s_options_t *options, kith_objects_t *objec
 {
     kith_parallel_t *parallel = kith_parallel_threads_new (options->threads);
     kith_index_params_t params = {.kind = KITH_INDEX_DISK,
-                                  .code = options->bytes ? KITH_CODE_SQ8 : KITH_CODE_SQ4,
+                                  .code = (kith_index_code_t) options->code,
                                   .degree = options->degree,
                                   .build_effort = options->build,
                                   .seed = 1,
@@ -362,12 +362,15 @@ main (int argc, char **argv)
             || s_number (argument, "threads", &options.threads)
             || s_number (argument, "queries", &options.queries)
             || s_number (argument, "kept", &options.kept)
-            || s_number (argument, "bytes", &options.bytes)
             || s_number (argument, "filter", &options.filter)
             || s_number (argument, "rounds", &options.rounds))
             continue;
+        kith_index_code_t code;
         if (strncmp (argument, "dir=", 4) == 0)
             options.dir = argument + 4;
+        else if (strncmp (argument, "code=", 5) == 0
+                 && kith_index_code_of (argument + 5, &code, NULL) == 0)
+            options.code = code;
         else if (kith_metric_of_name (argument))
             options.metric = kith_metric_of_name (argument);
         else

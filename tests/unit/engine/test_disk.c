@@ -263,19 +263,51 @@ Test (disk, finds_by_file_what_exact_search_finds)
 //  ---------------------------------------------------------------------
 //  Shapes
 
-Test (disk, takes_codes_of_a_byte)
+Test (disk, takes_codes_of_every_length)
 {
+    static const kith_index_code_t codes [] = {KITH_CODE_SQ4, KITH_CODE_SQ8,
+                                               KITH_CODE_RABITQ};
     s_data_t data;
     kith_error_t error;
     kith_index_info_t info;
-    s_make_coded (&data, KITH_METRIC_COSINE, 3000, 48, 0, KITH_CODE_SQ8);
-    s_to_file (&data);
-    cr_expect_geq (s_found (&data, NULL, 0.95f), 0.93);
-    kith_index_describe (data.index, &info);
-    cr_expect_eq (info.code, KITH_CODE_SQ8);
+    for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_COSINE; metric++)
+        for (uint32_t which = 0; which < 3; which++) {
+            s_make_coded (&data, metric, 3000, 101, 40, codes [which]);
+            s_to_file (&data);
+            double found = s_found (&data, NULL, 0.95f);
+            cr_expect_geq (found, 0.93, "%.3f %s", found,
+                           kith_index_code_name (codes [which]));
+            kith_index_describe (data.index, &info);
+            cr_expect_eq (info.code, codes [which]);
+            s_free (&data);
+        }
+    s_make (&data, KITH_METRIC_L2, 500, 8, 0);
     kith_index_params_t params = {.kind = KITH_INDEX_DISK, .code = KITH_CODE_PQ4};
     cr_expect (!kith_index_build (&data.rows, &params, &error));
     cr_expect_eq (error.code, KITH_ERR_INVALID);
+    s_free (&data);
+}
+
+//  Where there is too little memory for codes of four bits they are of one
+Test (disk, codes_are_as_long_as_memory_allows)
+{
+    s_data_t data;
+    kith_error_t error;
+    s_make (&data, KITH_METRIC_L2, 2000, 384, 0);
+    kith_index_params_t params = {.kind = KITH_INDEX_DISK, .seed = 3};
+    uint64_t much = kith_index_load_bytes (&data.rows, &params);
+    params.memory_max = much - 1;
+    uint64_t little = kith_index_load_bytes (&data.rows, &params);
+    cr_expect_leq (little + 2000 * 190, much);
+    kith_index_destroy (&data.index);
+    data.index = kith_index_build (&data.rows, &params, &error);
+    cr_assert (data.index, "%s", error.message);
+    kith_index_info_t info;
+    kith_index_describe (data.index, &info);
+    cr_expect_eq (info.code, KITH_CODE_RABITQ);
+    cr_expect_leq (info.bytes, little);
+    s_to_file (&data);
+    cr_expect_geq (s_found (&data, NULL, 0.95f), 0.93);
     s_free (&data);
 }
 
