@@ -299,6 +299,10 @@ bool kith_disk_calibrate (kith_disk_t *self, const kith_index_params_t *params,
 uint32_t kith_disk_effort (const kith_disk_t *self, float recall, uint32_t k);
 float kith_disk_recall (const kith_disk_t *self, uint32_t effort);
 
+//  Reads and hops of a query, as measured about that effort; 0: not measured.
+void
+kith_disk_cost_at (const kith_disk_t *self, uint32_t effort, float *reads, float *hops);
+
 //  How many codes of a scan are worth a read for k answers.
 static inline uint32_t
 kith_disk_depth (uint32_t k)

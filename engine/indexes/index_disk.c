@@ -256,11 +256,7 @@ s_describe (const kith_index_t *self, kith_index_info_t *info)
         info->bytes -= kith_disk_record_bytes (header);
     info->effort = kith_disk_effort (s_disk (self), header->recall, 10);
     info->recall = kith_disk_recall (s_disk (self), info->effort);
-    for (uint32_t index = 0; index < header->grid; index++)
-        if (header->points [index].effort <= info->effort) {
-            info->reads = header->points [index].reads;
-            info->hops = header->points [index].hops;
-        }
+    kith_disk_cost_at (s_disk (self), info->effort, &info->reads, &info->hops);
 }
 
 const kith_index_class_t kith_index_disk = {.kind = KITH_INDEX_DISK,
