@@ -134,18 +134,23 @@ s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
     if (scratch->vector_room < self->rows.dim) {
         free (scratch->vector);
         scratch->vector_room = 0;
-        scratch->vector = kith_alloc64 (self->rows.dim * sizeof (float));
+        //  Each on a line of its own
+        size_t each = kith_round64 (self->rows.dim * sizeof (float));
+        scratch->vector = kith_alloc64 (3 * each);
         if (!scratch->vector)
             return false;
+        scratch->scaled = scratch->vector + each / sizeof (float);
+        scratch->rotated = scratch->scaled + each / sizeof (float);
         scratch->vector_room = self->rows.dim;
     }
-    if (scratch->code_room < self->header.code_bytes) {
+    const uint32_t code_bytes = (uint32_t) kith_graph_query_bytes (self);
+    if (scratch->code_room < code_bytes) {
         free (scratch->code);
         scratch->code_room = 0;
-        scratch->code = kith_alloc64 (2 * (size_t) self->header.code_bytes);
+        scratch->code = kith_alloc64 (code_bytes);
         if (!scratch->code)
             return false;
-        scratch->code_room = self->header.code_bytes;
+        scratch->code_room = code_bytes;
     }
     return true;
 }
@@ -217,8 +222,9 @@ s_code_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
 {
     const kith_kernels_t *kernels = kith_kernels ();
     const uint32_t bytes = self->header.code_bytes;
-    kith_codes4_fn *four =
-        self->header.code == KITH_GRAPH_NIBBLES ? kernels->nibbles4 : kernels->bytes4;
+    kith_codes4_fn *four = self->header.code == KITH_GRAPH_NIBBLES ? kernels->nibbles4
+                           : self->header.code == KITH_GRAPH_BITS  ? kernels->bits4
+                                                                   : kernels->bytes4;
     for (uint32_t first = 0; first < count; first += 4) {
         const uint8_t *codes [4];
         int32_t products [4];
