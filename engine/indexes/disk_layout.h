@@ -31,6 +31,7 @@
 #define KITH_DISK_SAMPLE 256u      //  rows that calibration asks with
 #define KITH_DISK_GRID_MAX 24u     //  calibrated efforts
 #define KITH_DISK_ENTRIES 4u       //  rows that a search begins with
+#define KITH_DISK_GROUP 4u         //  queries of one call that are answered side by side
 
 //  Section ids
 typedef enum {
@@ -123,7 +124,7 @@ typedef struct {
 } kith_disk_flight_t;
 
 //  A search's scratch memory, and its queue of reads
-typedef struct {
+typedef struct kith_disk_scratch {
     kith_disk_code_scratch_t *code;    //  the query as a code
     kith_graph_scratch_t *entry;       //  of the sample's graph
     uint8_t *marks;                    //  marks [row] == epoch: seen in this search
@@ -144,6 +145,8 @@ typedef struct {
     uint32_t offered;    //  rows that came into the answer or were not good enough
     kith_disk_cost_t cost;
     kith_error_t error;    //  code 0: none
+    struct kith_disk_scratch
+        *more [KITH_DISK_GROUP - 1];    //  of queries answered with it
 } kith_disk_scratch_t;
 
 #define KITH_DISK_READ 0x80u        //  its record was scored
@@ -171,7 +174,8 @@ typedef enum {
     KITH_DISK_ANSWERED = 0,
     KITH_DISK_SHORT = 1,      //  the walk found too few, or cost too much: scan the codes
     KITH_DISK_STOPPED = 2,    //  ask->stop said so
-    KITH_DISK_FAILED = 3      //  scratch->error says why
+    KITH_DISK_FAILED = 3,     //  scratch->error says why
+    KITH_DISK_MORE = 4        //  not yet
 } kith_disk_end_t;
 
 //  Sets node_bytes, per_block, pages and blocks from rows, dim and degree.
@@ -232,6 +236,23 @@ void kith_disk_scratch_destroy (kith_disk_scratch_t **self_p);
 bool kith_disk_prepare (const kith_disk_t *self, kith_disk_scratch_t *scratch,
                         const kith_disk_ask_t *ask);
 
+//  A search on its way through the graph
+typedef struct {
+    const kith_disk_t *self;
+    kith_disk_scratch_t *scratch;
+    const kith_disk_ask_t *ask;
+    kith_topk_t *top;
+    uint32_t streak;    //  reads of use, one after another
+    uint32_t met,
+        met_live;    //  rows found by links, and of them those that may be answered
+} kith_disk_walk_t;
+
+//  Sends the first reads of a walk, after kith_disk_prepare. False: no memory (scratch->error).
+bool kith_disk_walk_begin (kith_disk_walk_t *walk);
+
+//  Waits for one read, takes it and sends those that follow from it. MORE: to be called again; else nothing is under way any more.
+kith_disk_end_t kith_disk_walk_step (kith_disk_walk_t *walk);
+
 //  Best-first through the graph, dozens of reads ahead: see disk_walk.c. After kith_disk_prepare.
 kith_disk_end_t kith_disk_walk (const kith_disk_t *self, kith_disk_scratch_t *scratch,
                                 const kith_disk_ask_t *ask, kith_topk_t *top);
@@ -259,6 +280,9 @@ kith_disk_beam_worst (const kith_disk_beam_t *beam)
 //  The pipeline: reads of whole blocks come back in the order in which they were sent, so that an answer does not depend on how fast
 //  each was. send: asks for row's block unless it is under way.
 void kith_disk_send (const kith_disk_t *self, kith_disk_scratch_t *scratch, uint32_t row);
+
+//  Gives the reader what was sent.
+void kith_disk_flush (const kith_disk_t *self, kith_disk_scratch_t *scratch);
 
 //  Waits for the oldest. Null: it failed, or is not sound (scratch->error).
 const uint8_t *kith_disk_wait (const kith_disk_t *self, kith_disk_scratch_t *scratch,
@@ -292,6 +316,11 @@ kith_disk_see (kith_disk_scratch_t *scratch, uint32_t row, uint32_t hops)
 void kith_disk_offer (const kith_disk_t *self, kith_disk_scratch_t *scratch,
                       const kith_disk_ask_t *ask, const kith_disk_node_t *node,
                       kith_topk_t *top);
+
+//  Answers the queries of a call: see disk_search.c.
+kith_disk_end_t
+kith_disk_search (const kith_disk_t *self, const kith_index_query_t *query,
+                  kith_disk_scratch_t *scratch, kith_topk_t *tops, uint64_t *compared);
 
 //  Measures recall -> effort on rows themselves; false: failed (error).
 bool kith_disk_calibrate (kith_disk_t *self, const kith_index_params_t *params,

@@ -3,9 +3,6 @@
 #include "base/bytes.h"
 #include "engine/indexes/disk_layout.h"
 
-//  What a read of a block costs, in codes compared: about 6 us of one thread with many under way, against 20 ns
-enum { READ_COST = 300 };
-
 static const kith_disk_t *
 s_disk (const kith_index_t *self)
 {
@@ -132,70 +129,13 @@ s_use_blocks (kith_index_t *self, kith_blocks_t **blocks_p, kith_error_t *error)
 //  ---------------------------------------------------------------------
 //  Search
 
-//  Walks or scans, whichever is likely to cost less; a walk that was short is followed by a scan
-static kith_disk_end_t
-s_answer (const kith_disk_t *self, kith_disk_scratch_t *scratch, kith_disk_ask_t *ask,
-          kith_topk_t *top)
-{
-    const kith_disk_header_t *header = &self->header;
-    double depth = kith_disk_depth (ask->k);
-    depth = depth < ask->live_count ? depth : ask->live_count;
-    double scan =
-        ask->live_count * (0.5 + header->code_bytes / 128.0) + depth * READ_COST;
-    double walk = (double) ask->effort * header->rows
-                  / (ask->live_count ? ask->live_count : 1) * READ_COST;
-    if (!kith_disk_prepare (self, scratch, ask))
-        return KITH_DISK_FAILED;
-    ask->reads_max = ask->live ? (uint64_t) (2 * scan / READ_COST) : UINT64_MAX;
-    kith_disk_end_t end = KITH_DISK_SHORT;
-    if (walk <= scan || !ask->live)
-        end = kith_disk_walk (self, scratch, ask, top);
-    if (end == KITH_DISK_SHORT)
-        end = kith_disk_scan (self, scratch, ask, top);
-    //  Codes of such a query (its numbers are too great) say nothing: the vectors that were lent do
-    if (end == KITH_DISK_ANSWERED && scratch->offered == 0 && ask->live_count > 0)
-        scratch->compared +=
-            kith_flat_search (&self->index.rows, ask->query, &ask->norm, 1, ask->live,
-                              ask->part, ask->first_row, top);
-    return end;
-}
-
 static uint64_t
 s_search (const kith_index_t *self, const kith_index_query_t *query, void *scratch,
           kith_topk_t *tops, bool *stopped)
 {
-    const kith_disk_t *disk = s_disk (self);
-    kith_disk_scratch_t *mine = scratch;
-    uint32_t rows = disk->header.rows;
-    assert (!query->live || query->live->count == rows);
-    float recall = query->recall > 0 ? query->recall : disk->header.recall;
-    uint32_t effort =
-        query->effort ? query->effort : kith_disk_effort (disk, recall, query->k);
-    effort = effort < KITH_DISK_EFFORT_MAX ? effort : KITH_DISK_EFFORT_MAX;
-    kith_disk_ask_t ask = {.k = query->k,
-                           .effort = effort > query->k ? effort : query->k,
-                           .live = query->live,
-                           .live_count =
-                               query->live ? kith_bits_popcount (query->live) : rows,
-                           .without = KITH_DISK_NONE,
-                           .part = query->part,
-                           .first_row = query->first_row,
-                           .stop = query->stop,
-                           .stop_arg = query->stop_arg};
     uint64_t compared = 0;
-    kith_disk_cost_t cost = {0};
-    kith_disk_end_t end = KITH_DISK_ANSWERED;
-    for (uint32_t index = 0; index < query->nq && end == KITH_DISK_ANSWERED; index++) {
-        ask.query = query->queries + (size_t) index * disk->header.dim;
-        ask.norm = query->norms ? query->norms [index] : 0;
-        end = s_answer (disk, mine, &ask, &tops [index]);
-        compared += mine->compared;
-        cost.reads += mine->cost.reads;
-        cost.hops += mine->cost.hops;
-        cost.width = mine->cost.width;
-    }
-    mine->cost = cost;
-    *stopped = end == KITH_DISK_STOPPED;
+    *stopped = kith_disk_search (s_disk (self), query, scratch, tops, &compared)
+               == KITH_DISK_STOPPED;
     return compared;
 }
 

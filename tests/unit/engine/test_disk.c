@@ -243,6 +243,37 @@ Test (disk, answers_the_same_by_every_reader)
     s_free (&data);
 }
 
+//  Queries of one call are answered side by side, each as it is alone
+Test (disk, a_call_of_many_queries_answers_as_many_calls)
+{
+    s_data_t data;
+    s_make (&data, KITH_METRIC_COSINE, 5000, 40, 0);
+    s_to_file (&data);
+    for (uint32_t nq = 1; nq <= NQ; nq += nq < 6 ? 1 : 12) {
+        kith_topk_t tops [NQ];
+        uint64_t together = 0, apart = 0;
+        kith_index_query_t ask = s_query (&data, 0);
+        ask.nq = nq;
+        for (uint32_t query = 0; query < nq; query++)
+            kith_topk_init (&tops [query], K);
+        cr_assert_eq (
+            kith_index_search (data.index, &ask, data.scratch, tops, &together, NULL), 0);
+        for (uint32_t query = 0; query < nq; query++) {
+            kith_topk_t top;
+            ask = s_query (&data, query);
+            kith_topk_init (&top, K);
+            kith_index_search (data.index, &ask, data.scratch, &top, &apart, NULL);
+            kith_topk_sort (&top);
+            kith_topk_sort (&tops [query]);
+            cr_assert_eq (memcmp (top.hits, tops [query].hits, K * sizeof *top.hits), 0);
+            kith_topk_free (&top);
+            kith_topk_free (&tops [query]);
+        }
+        cr_assert_eq (together, apart);
+    }
+    s_free (&data);
+}
+
 Test (disk, finds_by_file_what_exact_search_finds)
 {
     for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_COSINE; metric++) {
@@ -579,16 +610,19 @@ Test (disk, stops_with_reads_under_way)
     s_to_file (&data);
     for (uint32_t asked = 0; asked < 12; asked++) {
         uint32_t left = asked;
-        kith_topk_t top;
         kith_index_query_t ask = s_query (&data, asked);
+        ask.nq = 1 + asked % 5;
         ask.effort = 300;
         ask.stop = s_stop;
         ask.stop_arg = &left;
-        kith_topk_init (&top, K);
+        kith_topk_t tops [5];
+        for (uint32_t each = 0; each < ask.nq; each++)
+            kith_topk_init (&tops [each], K);
         cr_assert_eq (
-            kith_index_search (data.index, &ask, data.scratch, &top, NULL, &error), -1);
+            kith_index_search (data.index, &ask, data.scratch, tops, NULL, &error), -1);
         cr_assert_eq (error.code, KITH_ERR_CANCELLED);
-        kith_topk_free (&top);
+        for (uint32_t each = 0; each < ask.nq; each++)
+            kith_topk_free (&tops [each]);
     }
     //  Nothing of what was under way comes into the next search
     cr_expect_geq (s_found (&data, NULL, 0), 0.93);
