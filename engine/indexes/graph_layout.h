@@ -79,7 +79,7 @@ struct kith_graph {
     const uint32_t *links, *upper_rows, *upper_links, *twins;
     const uint8_t *codes;
     const float *scale;
-    //  Not stored: the half widths of scale one after another; signs of the rotation (bits)
+    //  Not stored: the half widths of scale one after another, then the middles; signs of the rotation (bits)
     const float *halves, *signs;
     void *owned [16];    //  freed with the graph
     uint32_t owned_count;
