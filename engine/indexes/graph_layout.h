@@ -7,7 +7,7 @@
 #include "storage/huge.h"
 
 #define KITH_GRAPH_EMPTY 0xffffffffu    //  no link here, nor after it
-#define KITH_GRAPH_MAGIC 0x31474b48u    //  layout version in the first digit
+#define KITH_GRAPH_MAGIC 0x32474b48u    //  layout version in the first digit
 #define KITH_GRAPH_LEVELS_MAX 8u        //  upper levels
 #define KITH_GRAPH_DEGREE_MAX 256u
 #define KITH_GRAPH_BATCH_MAX (2 * KITH_GRAPH_DEGREE_MAX)    //  neighbours of two nodes
