@@ -4,8 +4,8 @@
 //  bench_disk FILE.fbin [metric] [key=value ...]. keys: degree, build (effort of it), threads, queries, rounds, code (sq4, sq8,
 //  rabitq), filter (rows of 1,000 that may be answered, at random), dir (where the index file goes; kept=1 keeps it and takes it
 //  again). First the device: random reads of 4 KiB of the index file, past the page cache, at 1, 4 and 32 under way; then searches of
-//  that file from one thread, one query per call. Effort 0 is what calibration takes for a recall of .95. `limit` is the share of the
-//  device's best rate that the searches' reads make. The queries are taken out of the rows by a seeded draw.
+//  that file from one thread, `batch` queries (1) per call. Effort 0 is what calibration takes for a recall of .95. `limit` is the
+//  share of the device's best rate that the searches' reads make. The queries are taken out of the rows by a seeded draw.
 #include <errno.h>
 #include <math.h>
 #include <time.h>
@@ -22,14 +22,14 @@ static const uint32_t s_depths [DEPTHS] = {1, 4, 32};
 typedef struct {
     const char *path, *dir;
     kith_metric_t metric;
-    uint32_t degree, build, threads, queries, rounds, kept, code, filter;
+    uint32_t degree, build, threads, queries, rounds, kept, code, filter, batch;
 } s_options_t;
 
 typedef struct {
     kith_rows_t rows;
     float *vectors, *norms;
     float *queries, *query_norms;
-    uint32_t nq;
+    uint32_t nq, batch;
     kith_topk_t *truth;
     kith_bits_t live;    //  with a filter
 } s_data_t;
@@ -101,6 +101,7 @@ s_load (s_data_t *data, const s_options_t *options)
     data->queries = data->vectors + (size_t) (rows - nq) * dim;
     data->query_norms = data->norms + (rows - nq);
     data->nq = nq;
+    data->batch = options->batch ? options->batch : 1;
     data->truth = kith_new (nq * sizeof *data->truth);
     for (uint32_t query = 0; query < nq; query++)
         kith_topk_init (&data->truth [query], K);
@@ -249,47 +250,62 @@ s_compare (const void *a, const void *b)
     return (first > second) - (first < second);
 }
 
+//  Hits of one call's tops that are among the K nearest; frees the tops
+static uint32_t
+s_count (const s_data_t *data, uint32_t first, uint32_t count, kith_topk_t *tops)
+{
+    uint32_t found = 0;
+    for (uint32_t each = 0; each < count; each++) {
+        float limit = data->truth [first + each].hits [K - 1].distance;
+        for (uint32_t hit = 0; hit < tops [each].count; hit++)
+            found += tops [each].hits [hit].distance <= limit;
+        kith_topk_free (&tops [each]);
+    }
+    return found;
+}
+
 static void
 s_ask (const s_data_t *data, const kith_index_t *index, kith_index_scratch_t *scratch,
        uint32_t effort, double device)
 {
     double *took = kith_new (data->nq * sizeof *took);
+    kith_topk_t *tops = kith_new (data->nq * sizeof *tops);
     double reads = 0, hops = 0, total = 0;
     uint64_t compared = 0;
-    uint32_t found = 0;
-    for (uint32_t query = 0; query < data->nq; query++) {
+    uint32_t found = 0, calls = 0;
+    for (uint32_t query = 0; query < data->nq; query += data->batch) {
+        uint32_t left = data->nq - query;
         kith_index_query_t ask = {
             .queries = data->queries + (size_t) query * data->rows.dim,
             .norms = data->rows.norms ? data->query_norms + query : NULL,
-            .nq = 1,
+            .nq = left < data->batch ? left : data->batch,
             .k = K,
             .effort = effort,
             .live = s_live (data)};
-        kith_topk_t top;
         kith_error_t error;
         kith_index_cost_t cost;
-        kith_topk_init (&top, K);
+        for (uint32_t each = 0; each < ask.nq; each++)
+            kith_topk_init (&tops [each], K);
         double began = s_now ();
-        int failed = kith_index_search (index, &ask, scratch, &top, &compared, &error);
-        took [query] = s_now () - began;
+        int failed = kith_index_search (index, &ask, scratch, tops, &compared, &error);
+        took [calls] = s_now () - began;
         if (failed) {
             fprintf (stderr, "%s\n", error.message);
             exit (1);
         }
         kith_index_explain (index, scratch, &cost);
-        total += took [query];
+        total += took [calls++];
         reads += (double) cost.reads;
         hops += (double) cost.hops;
-        for (uint32_t hit = 0; hit < top.count; hit++)
-            found += top.hits [hit].distance <= data->truth [query].hits [K - 1].distance;
-        kith_topk_free (&top);
+        found += s_count (data, query, ask.nq, tops);
     }
-    qsort (took, data->nq, sizeof *took, s_compare);
+    free (tops);
+    qsort (took, calls, sizeof *took, s_compare);
     printf ("{\"effort\": %u, \"recall\": %.4f, \"qps\": %.0f, \"p50_us\": %.0f, "
             "\"p99_us\": %.0f, \"reads\": %.1f, \"hops\": %.1f, \"compared\": %.0f, "
             "\"iops\": %.0f, \"limit\": %.2f}\n",
             effort, (double) found / (K * (double) data->nq), data->nq / total,
-            took [data->nq / 2] * 1e6, took [data->nq * 99 / 100] * 1e6, reads / data->nq,
+            took [calls / 2] * 1e6, took [calls * 99 / 100] * 1e6, reads / data->nq,
             hops / data->nq, (double) compared / data->nq, reads / total,
             device > 0 ? reads / total / device : 0);
     fflush (stdout);
@@ -363,6 +379,7 @@ main (int argc, char **argv)
             || s_number (argument, "queries", &options.queries)
             || s_number (argument, "kept", &options.kept)
             || s_number (argument, "filter", &options.filter)
+            || s_number (argument, "batch", &options.batch)
             || s_number (argument, "rounds", &options.rounds))
             continue;
         kith_index_code_t code;
