@@ -233,10 +233,28 @@ kith_disk_degree (uint32_t dim, uint32_t wanted)
     return degree;
 }
 
-kith_index_code_t
-kith_disk_code (const kith_index_params_t *params)
+uint64_t
+kith_disk_load_bytes (const kith_rows_t *rows, kith_index_code_t code,
+                      const kith_index_params_t *params)
 {
-    return params->code == KITH_CODE_AUTO ? KITH_CODE_SQ4 : params->code;
+    uint32_t sampled = kith_disk_sampled (rows->rows);
+    kith_graph_params_t sample = kith_disk_sample_params (params);
+    //  Codes, place and twin of each row; the sample with rows, norms and graph; scale and rotation
+    return (uint64_t) rows->rows * (kith_disk_code_bytes (code, rows->dim) + 4 + 4)
+           + sampled * (4ull * rows->dim + 4 + 4)
+           + kith_graph_load_bytes (sampled, rows->dim, &sample)
+           + sizeof (kith_disk_header_t) + 24ull * rows->dim;
+}
+
+kith_index_code_t
+kith_disk_code (const kith_rows_t *rows, const kith_index_params_t *params)
+{
+    if (params->code != KITH_CODE_AUTO)
+        return params->code;
+    bool fits =
+        !params->memory_max
+        || kith_disk_load_bytes (rows, KITH_CODE_SQ4, params) <= params->memory_max;
+    return fits ? KITH_CODE_SQ4 : KITH_CODE_RABITQ;
 }
 
 uint32_t
@@ -309,7 +327,7 @@ kith_disk_pack (kith_disk_t *self, const kith_disk_links_t *links,
     s_pack_t pack = {.self = self, .links = links};
     assert (links->degree > 0 && links->degree <= KITH_DISK_DEGREE_MAX);
     self->header.degree = links->degree;
-    kith_index_code_t code = kith_disk_code (params);
+    kith_index_code_t code = kith_disk_code (&self->index.rows, params);
     self->header.code = code;
     self->header.code_bytes = kith_disk_code_bytes (code, self->header.dim);
     self->header.sampled = kith_disk_sampled (self->header.rows);

@@ -219,13 +219,27 @@ kith_disk_calibrate (kith_disk_t *self, const kith_index_params_t *params,
 //  ---------------------------------------------------------------------
 //  Read
 
-static uint32_t
+static float
+s_bound (const kith_disk_point_t *point, bool far)
+{
+    return far ? point->bound100 : point->bound10;
+}
+
+//  Between two points the way is at least as good as a straight line: recall bends down as effort grows
+static double
 s_effort_at (const kith_disk_header_t *header, float recall, bool far)
 {
     for (uint32_t index = 0; index < header->grid; index++) {
         const kith_disk_point_t *point = &header->points [index];
-        if ((far ? point->bound100 : point->bound10) >= recall)
+        float bound = s_bound (point, far);
+        if (bound < recall)
+            continue;
+        if (index == 0)
             return point->effort;
+        float below = s_bound (point - 1, far);
+        double share =
+            bound > below ? (double) (recall - below) / (double) (bound - below) : 1;
+        return ceil ((point - 1)->effort + share * (point->effort - (point - 1)->effort));
     }
     return header->points [header->grid - 1].effort;
 }
@@ -248,20 +262,41 @@ kith_disk_effort (const kith_disk_t *self, float recall, uint32_t k)
     return effort < KITH_DISK_EFFORT_MAX ? (uint32_t) effort : KITH_DISK_EFFORT_MAX;
 }
 
+//  The points about an effort: after = before + 1, or the same at the ends; the share of the way from one to the other
+static float
+s_between (const kith_disk_header_t *header, uint32_t effort,
+           const kith_disk_point_t *found [2])
+{
+    uint32_t after = 0;
+    while (after + 1 < header->grid && header->points [after].effort < effort)
+        after++;
+    const kith_disk_point_t *point = &header->points [after];
+    found [0] = after == 0 || point->effort <= effort ? point : point - 1;
+    found [1] = point;
+    if (found [0] == found [1])
+        return 0;
+    return (float) (effort - found [0]->effort)
+           / (float) (found [1]->effort - found [0]->effort);
+}
+
 float
 kith_disk_recall (const kith_disk_t *self, uint32_t effort)
 {
-    const kith_disk_header_t *header = &self->header;
-    for (uint32_t index = 0; index < header->grid; index++) {
-        const kith_disk_point_t *point = &header->points [index];
-        if (point->effort < effort && index + 1 < header->grid)
-            continue;
-        if (index == 0 || point->effort <= effort)
-            return point->recall10;
-        const kith_disk_point_t *before = point - 1;
-        float share =
-            (float) (effort - before->effort) / (float) (point->effort - before->effort);
-        return before->recall10 + share * (point->recall10 - before->recall10);
-    }
-    return 1;
+    const kith_disk_point_t *found [2];
+    if (self->header.grid == 0)
+        return 1;
+    float share = s_between (&self->header, effort, found);
+    return found [0]->recall10 + share * (found [1]->recall10 - found [0]->recall10);
+}
+
+void
+kith_disk_cost_at (const kith_disk_t *self, uint32_t effort, float *reads, float *hops)
+{
+    const kith_disk_point_t *found [2];
+    *reads = *hops = 0;
+    if (self->header.grid == 0)
+        return;
+    float share = s_between (&self->header, effort, found);
+    *reads = found [0]->reads + share * (found [1]->reads - found [0]->reads);
+    *hops = found [0]->hops + share * (found [1]->hops - found [0]->hops);
 }

@@ -1,4 +1,4 @@
-//  disk_graph.h - all that the disk index knows of the graph in memory: its links when it is built, and its codes
+//  disk_graph.h - all that the disk index knows of the graph in memory, its links when it is built, and codes of rows
 //  SPDX-License-Identifier: Apache-2.0
 #ifndef KITH_DISK_GRAPH_H
 #define KITH_DISK_GRAPH_H
@@ -19,25 +19,29 @@ typedef struct {
 //  Points links into graph.
 void kith_disk_links_of (const kith_graph_t *graph, kith_disk_links_t *links);
 
-//  Short codes of rows (KITH_CODE_SQ4 or KITH_CODE_SQ8), as the graph has them (graph_codes.c)
+//  Short codes of rows: KITH_CODE_SQ4 and KITH_CODE_SQ8 as the graph has them (graph_codes.c), KITH_CODE_RABITQ (disk_bits.c)
 typedef struct kith_disk_coder kith_disk_coder_t;
+bool kith_disk_code_known (uint32_t code);
 
-//  Bytes of a row's code.
+//  Bytes of a row's code, floats of what all codes share (their scale).
 uint32_t kith_disk_code_bytes (kith_index_code_t code, uint32_t dim);
+uint32_t kith_disk_code_scale (kith_index_code_t code, uint32_t dim);
 
 //  Codes all rows; null: no memory.
 kith_disk_coder_t *kith_disk_coder_new (const kith_rows_t *rows, kith_index_code_t code,
                                         kith_parallel_t *parallel);
 
-//  Uses stored codes and their scale (2 x dim).
+//  Uses stored codes and their scale; null: no memory.
 kith_disk_coder_t *kith_disk_coder_open (const kith_rows_t *rows, kith_index_code_t code,
                                          const uint8_t *codes, const float *scale);
 void kith_disk_coder_destroy (kith_disk_coder_t **self_p);
 const uint8_t *kith_disk_coder_codes (const kith_disk_coder_t *self);
 const float *kith_disk_coder_scale (const kith_disk_coder_t *self);
 
-//  A query as a code
-typedef struct kith_graph_scratch kith_disk_code_scratch_t;
+//  A query as a code, of any kind
+typedef struct kith_disk_code_scratch kith_disk_code_scratch_t;
+kith_disk_code_scratch_t *kith_disk_code_scratch_new (void);
+void kith_disk_code_scratch_destroy (kith_disk_code_scratch_t **self_p);
 
 //  False: no memory.
 bool

@@ -31,13 +31,14 @@
 #define KITH_DISK_SAMPLE 256u      //  rows that calibration asks with
 #define KITH_DISK_GRID_MAX 24u     //  calibrated efforts
 #define KITH_DISK_ENTRIES 4u       //  rows that a search begins with
+#define KITH_DISK_GROUP 4u         //  queries of one call that are answered side by side
 
 //  Section ids
 typedef enum {
     KITH_DISK_HEADER = KITH_INDEX_HEADER,
     KITH_DISK_PLACES = 2,    //  u32 [rows]: block of each row
     KITH_DISK_CODES = 3,     //  u8 [rows] [code_bytes]
-    KITH_DISK_SCALE = 4,     //  f32 [dim] {middle, half}
+    KITH_DISK_SCALE = 4,     //  f32 [dim] {middle, half}; rabitq: {middle}
     KITH_DISK_TWINS = 5,     //  u32 [rows]: next equal row; absent if all rows differ
     KITH_DISK_SAMPLE_ROWS = 6,       //  u32 [sampled], ascending
     KITH_DISK_SAMPLE_VECTORS = 7,    //  f32 [sampled] [dim]
@@ -63,7 +64,7 @@ typedef struct {
     uint32_t per_block;     //  nodes
     uint32_t pages;         //  of a block
     uint32_t blocks;
-    uint32_t code;    //  KITH_CODE_SQ4 or KITH_CODE_SQ8
+    uint32_t code;    //  kith_index_code_t
     uint32_t code_bytes;
     uint32_t sampled;
     uint32_t grid;
@@ -123,7 +124,7 @@ typedef struct {
 } kith_disk_flight_t;
 
 //  A search's scratch memory, and its queue of reads
-typedef struct {
+typedef struct kith_disk_scratch {
     kith_disk_code_scratch_t *code;    //  the query as a code
     kith_graph_scratch_t *entry;       //  of the sample's graph
     uint8_t *marks;                    //  marks [row] == epoch: seen in this search
@@ -144,6 +145,8 @@ typedef struct {
     uint32_t offered;    //  rows that came into the answer or were not good enough
     kith_disk_cost_t cost;
     kith_error_t error;    //  code 0: none
+    struct kith_disk_scratch
+        *more [KITH_DISK_GROUP - 1];    //  of queries answered with it
 } kith_disk_scratch_t;
 
 #define KITH_DISK_READ 0x80u        //  its record was scored
@@ -171,7 +174,8 @@ typedef enum {
     KITH_DISK_ANSWERED = 0,
     KITH_DISK_SHORT = 1,      //  the walk found too few, or cost too much: scan the codes
     KITH_DISK_STOPPED = 2,    //  ask->stop said so
-    KITH_DISK_FAILED = 3      //  scratch->error says why
+    KITH_DISK_FAILED = 3,     //  scratch->error says why
+    KITH_DISK_MORE = 4        //  not yet
 } kith_disk_end_t;
 
 //  Sets node_bytes, per_block, pages and blocks from rows, dim and degree.
@@ -204,9 +208,13 @@ void kith_disk_block_close (const kith_disk_header_t *header, uint8_t *block,
 const char *
 kith_disk_block_fault (const kith_disk_t *self, const uint8_t *block, uint32_t number);
 
-//  Links of a row: `wanted` rounded, 0: by dimension. Codes in memory. Rows in the sample. How the sample's graph is built.
+//  Links of a row: `wanted` rounded, 0: by dimension. Codes in memory (AUTO: sq4, or
+//  rabitq where memory_max allows no more), and all the bytes there with those. Rows in the sample. How the sample's graph is built.
 uint32_t kith_disk_degree (uint32_t dim, uint32_t wanted);
-kith_index_code_t kith_disk_code (const kith_index_params_t *params);
+kith_index_code_t
+kith_disk_code (const kith_rows_t *rows, const kith_index_params_t *params);
+uint64_t kith_disk_load_bytes (const kith_rows_t *rows, kith_index_code_t code,
+                               const kith_index_params_t *params);
 uint32_t kith_disk_sampled (uint32_t rows);
 kith_graph_params_t kith_disk_sample_params (const kith_index_params_t *params);
 
@@ -227,6 +235,23 @@ void kith_disk_scratch_destroy (kith_disk_scratch_t **self_p);
 //  Room, query and code for a search; false: no memory (scratch->error).
 bool kith_disk_prepare (const kith_disk_t *self, kith_disk_scratch_t *scratch,
                         const kith_disk_ask_t *ask);
+
+//  A search on its way through the graph
+typedef struct {
+    const kith_disk_t *self;
+    kith_disk_scratch_t *scratch;
+    const kith_disk_ask_t *ask;
+    kith_topk_t *top;
+    uint32_t streak;    //  reads of use, one after another
+    uint32_t met,
+        met_live;    //  rows found by links, and of them those that may be answered
+} kith_disk_walk_t;
+
+//  Sends the first reads of a walk, after kith_disk_prepare. False: no memory (scratch->error).
+bool kith_disk_walk_begin (kith_disk_walk_t *walk);
+
+//  Waits for one read, takes it and sends those that follow from it. MORE: to be called again; else nothing is under way any more.
+kith_disk_end_t kith_disk_walk_step (kith_disk_walk_t *walk);
 
 //  Best-first through the graph, dozens of reads ahead: see disk_walk.c. After kith_disk_prepare.
 kith_disk_end_t kith_disk_walk (const kith_disk_t *self, kith_disk_scratch_t *scratch,
@@ -255,6 +280,9 @@ kith_disk_beam_worst (const kith_disk_beam_t *beam)
 //  The pipeline: reads of whole blocks come back in the order in which they were sent, so that an answer does not depend on how fast
 //  each was. send: asks for row's block unless it is under way.
 void kith_disk_send (const kith_disk_t *self, kith_disk_scratch_t *scratch, uint32_t row);
+
+//  Gives the reader what was sent.
+void kith_disk_flush (const kith_disk_t *self, kith_disk_scratch_t *scratch);
 
 //  Waits for the oldest. Null: it failed, or is not sound (scratch->error).
 const uint8_t *kith_disk_wait (const kith_disk_t *self, kith_disk_scratch_t *scratch,
@@ -289,17 +317,26 @@ void kith_disk_offer (const kith_disk_t *self, kith_disk_scratch_t *scratch,
                       const kith_disk_ask_t *ask, const kith_disk_node_t *node,
                       kith_topk_t *top);
 
+//  Answers the queries of a call: see disk_search.c.
+kith_disk_end_t
+kith_disk_search (const kith_disk_t *self, const kith_index_query_t *query,
+                  kith_disk_scratch_t *scratch, kith_topk_t *tops, uint64_t *compared);
+
 //  Measures recall -> effort on rows themselves; false: failed (error).
 bool kith_disk_calibrate (kith_disk_t *self, const kith_index_params_t *params,
                           kith_error_t *error);
 uint32_t kith_disk_effort (const kith_disk_t *self, float recall, uint32_t k);
 float kith_disk_recall (const kith_disk_t *self, uint32_t effort);
 
+//  Reads and hops of a query, as measured about that effort; 0: not measured.
+void
+kith_disk_cost_at (const kith_disk_t *self, uint32_t effort, float *reads, float *hops);
+
 //  How many codes of a scan are worth a read for k answers.
 static inline uint32_t
 kith_disk_depth (uint32_t k)
 {
-    return 3 * (2 * k + 40);
+    return 2 * (2 * k + 40);
 }
 
 #endif

@@ -104,7 +104,7 @@ s_check_header (const kith_disk_header_t *header, const kith_rows_t *rows,
     kith_disk_lay (&laid);
     if (memcmp (&laid, header, sizeof laid) != 0)
         return s_corrupt (error, "its blocks do not fit its rows");
-    if ((header->code != KITH_CODE_SQ4 && header->code != KITH_CODE_SQ8)
+    if (!kith_disk_code_known (header->code)
         || header->code_bytes
                != kith_disk_code_bytes ((kith_index_code_t) header->code, header->dim))
         return s_corrupt (error, "its codes are of no known kind");
@@ -115,6 +115,13 @@ s_check_header (const kith_disk_header_t *header, const kith_rows_t *rows,
     return 0;
 }
 
+static uint64_t
+s_scale_bytes (const kith_disk_header_t *header)
+{
+    return kith_disk_code_scale ((kith_index_code_t) header->code, header->dim)
+           * (uint64_t) sizeof (float);
+}
+
 static int
 s_take_all (kith_disk_t *self, const kith_section_t *sections, size_t count,
             kith_error_t *error)
@@ -123,7 +130,8 @@ s_take_all (kith_disk_t *self, const kith_section_t *sections, size_t count,
     const uint64_t rows = header->rows, sampled = header->sampled, dim = header->dim;
     const uint8_t *codes =
         s_take (sections, count, KITH_DISK_CODES, rows * header->code_bytes);
-    const float *scale = s_take (sections, count, KITH_DISK_SCALE, dim * 8);
+    const float *scale =
+        s_take (sections, count, KITH_DISK_SCALE, s_scale_bytes (header));
     bool cosine = self->index.rows.metric == KITH_METRIC_COSINE;
     bool twins = s_has (sections, count, KITH_DISK_TWINS);
     self->places = s_take (sections, count, KITH_DISK_PLACES, rows * 4);
@@ -145,6 +153,8 @@ s_take_all (kith_disk_t *self, const kith_section_t *sections, size_t count,
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "no memory to open the index");
     self->blocks =
         kith_blocks_memory_new (self->records, kith_disk_record_bytes (header));
+    if (!self->coder)
+        return kith_error_set (error, KITH_ERR_NO_MEMORY, "no memory for a disk index");
     return 0;
 }
 
@@ -167,9 +177,9 @@ s_twins_are_sane (const uint32_t *twins, uint32_t rows)
 }
 
 static bool
-s_scale_is_sane (const float *scale, uint32_t dim)
+s_scale_is_sane (const float *scale, uint32_t count)
 {
-    for (uint32_t index = 0; index < 2 * dim; index++)
+    for (uint32_t index = 0; index < count; index++)
         if (!isfinite (scale [index]))
             return false;
     return true;
@@ -185,7 +195,8 @@ s_check_content (const kith_disk_t *self, kith_error_t *error)
         return s_corrupt (error, "a row of its sample does not exist");
     if (self->twins && !s_twins_are_sane (self->twins, header->rows))
         return s_corrupt (error, "equal rows are not in order");
-    if (!s_scale_is_sane (kith_disk_coder_scale (self->coder), header->dim))
+    if (!s_scale_is_sane (kith_disk_coder_scale (self->coder),
+                          (uint32_t) (s_scale_bytes (header) / sizeof (float))))
         return s_corrupt (error, "the scale of its codes is not finite");
     return 0;
 }
@@ -244,7 +255,7 @@ kith_disk_sections (const kith_disk_t *self, kith_section_t *sections)
         {KITH_DISK_PLACES, self->places, rows * 4, 0},
         {KITH_DISK_CODES, kith_disk_coder_codes (self->coder), rows * header->code_bytes,
          0},
-        {KITH_DISK_SCALE, kith_disk_coder_scale (self->coder), header->dim * 8ull, 0},
+        {KITH_DISK_SCALE, kith_disk_coder_scale (self->coder), s_scale_bytes (header), 0},
         {KITH_DISK_TWINS, self->twins, rows * 4, 0},
         {KITH_DISK_SAMPLE_ROWS, self->sample_rows, sampled * 4, 0},
         {KITH_DISK_SAMPLE_VECTORS, self->sample_vectors, sampled * header->dim * 4, 0},

@@ -78,7 +78,7 @@ kith_disk_scratch_t *
 kith_disk_scratch_new (void)
 {
     kith_disk_scratch_t *self = kith_new (sizeof *self);
-    self->code = kith_graph_scratch_new ();
+    self->code = kith_disk_code_scratch_new ();
     self->entry = kith_graph_scratch_new ();
     return self;
 }
@@ -90,11 +90,13 @@ kith_disk_scratch_destroy (kith_disk_scratch_t **self_p)
     kith_disk_scratch_t *self = *self_p;
     if (!self)
         return;
+    for (uint32_t index = 0; index < KITH_DISK_GROUP - 1; index++)
+        kith_disk_scratch_destroy (&self->more [index]);
     if (self->memory)
         self->memory->close (&self->memory);
     if (self->file)
         self->file->close (&self->file);
-    kith_graph_scratch_destroy (&self->code);
+    kith_disk_code_scratch_destroy (&self->code);
     kith_graph_scratch_destroy (&self->entry);
     free (self->marks);
     free (self->hops);
@@ -253,8 +255,8 @@ s_reader (const kith_disk_t *self, const kith_disk_scratch_t *scratch)
     return kith_blocks_in_memory (self->blocks) ? scratch->memory : scratch->file;
 }
 
-static void
-s_send_all (const kith_disk_t *self, kith_disk_scratch_t *scratch)
+void
+kith_disk_flush (const kith_disk_t *self, kith_disk_scratch_t *scratch)
 {
     kith_block_read_t reads [KITH_DISK_WIDTH_MAX];
     uint32_t bytes = s_block_bytes (&self->header), count = scratch->unsent;
@@ -304,7 +306,7 @@ kith_disk_wait (const kith_disk_t *self, kith_disk_scratch_t *scratch,
                 kith_disk_flight_t *flight)
 {
     const kith_disk_flight_t *oldest = &scratch->flights [scratch->oldest];
-    s_send_all (self, scratch);
+    kith_disk_flush (self, scratch);
     while (!oldest->done)
         s_reap (scratch, s_reader (self, scratch));
     *flight = *oldest;

@@ -19,18 +19,8 @@ enum {
 //  ---------------------------------------------------------------------
 //  Walk
 
-typedef struct {
-    const kith_disk_t *self;
-    kith_disk_scratch_t *scratch;
-    const kith_disk_ask_t *ask;
-    kith_topk_t *top;
-    uint32_t streak;    //  reads of use, one after another
-    uint32_t met,
-        met_live;    //  rows found by links, and of them those that may be answered
-} s_walk_t;
-
 static bool
-s_answerable (const s_walk_t *walk, uint32_t row)
+s_answerable (const kith_disk_walk_t *walk, uint32_t row)
 {
     const uint32_t *twins = walk->self->twins;
     for (; row != KITH_DISK_NONE; row = twins ? twins [row] : KITH_DISK_NONE)
@@ -41,14 +31,14 @@ s_answerable (const s_walk_t *walk, uint32_t row)
 
 //  Distance by code beyond which a row is of no use
 static float
-s_limit (const s_walk_t *walk)
+s_limit (const kith_disk_walk_t *walk)
 {
     const kith_disk_scratch_t *scratch = walk->scratch;
     return kith_disk_beam_worst (walk->ask->live ? &scratch->found : &scratch->beam);
 }
 
 static void
-s_put (s_walk_t *walk, float distance, uint32_t row, uint32_t taken)
+s_put (kith_disk_walk_t *walk, float distance, uint32_t row, uint32_t taken)
 {
     bool live = walk->ask->live && s_answerable (walk, row);
     walk->met++;
@@ -62,7 +52,7 @@ s_put (s_walk_t *walk, float distance, uint32_t row, uint32_t taken)
 
 //  Puts the rows of scratch->rows by their codes
 static void
-s_put_all (s_walk_t *walk, uint32_t count)
+s_put_all (kith_disk_walk_t *walk, uint32_t count)
 {
     kith_disk_scratch_t *scratch = walk->scratch;
     kith_disk_coder_distances (walk->self->coder, scratch->code, scratch->rows, count,
@@ -74,7 +64,7 @@ s_put_all (s_walk_t *walk, uint32_t count)
 
 //  Rows to begin with: the nearest of the sample
 static void
-s_begin (s_walk_t *walk)
+s_begin (kith_disk_walk_t *walk)
 {
     const kith_disk_t *self = walk->self;
     kith_disk_scratch_t *scratch = walk->scratch;
@@ -98,7 +88,7 @@ s_begin (s_walk_t *walk)
 
 //  The best row that is not read, or KITH_DISK_NONE
 static uint32_t
-s_next (const s_walk_t *walk)
+s_next (const kith_disk_walk_t *walk)
 {
     kith_disk_beam_t *beam = &walk->scratch->beam;
     while (beam->next < beam->size
@@ -111,7 +101,7 @@ s_next (const s_walk_t *walk)
 }
 
 static void
-s_expand (s_walk_t *walk, const kith_disk_node_t *node)
+s_expand (kith_disk_walk_t *walk, const kith_disk_node_t *node)
 {
     kith_disk_scratch_t *scratch = walk->scratch;
     uint32_t hops = (scratch->hops [node->row] & KITH_DISK_HOPS_MAX) + 1u, count = 0;
@@ -127,7 +117,8 @@ s_expand (s_walk_t *walk, const kith_disk_node_t *node)
 
 //  Scores all nodes of a block; the one that was asked for and its good neighbours lead on. Whether that one was of use still
 static bool
-s_take_block (s_walk_t *walk, const kith_disk_flight_t *flight, const uint8_t *block)
+s_take_block (kith_disk_walk_t *walk, const kith_disk_flight_t *flight,
+              const uint8_t *block)
 {
     const kith_disk_t *self = walk->self;
     kith_disk_scratch_t *scratch = walk->scratch;
@@ -157,7 +148,7 @@ s_take_block (s_walk_t *walk, const kith_disk_flight_t *flight, const uint8_t *b
 }
 
 static void
-s_widen (s_walk_t *walk, bool useful)
+s_widen (kith_disk_walk_t *walk, bool useful)
 {
     uint32_t *width = &walk->scratch->cost.width;
     walk->streak = useful ? walk->streak + 1 : 0;
@@ -171,7 +162,7 @@ s_widen (s_walk_t *walk, bool useful)
 
 //  A filter that leaves far fewer rows about the query than elsewhere: what is nearest may lie behind a gap that no walk crosses
 static bool
-s_astray (const s_walk_t *walk)
+s_astray (const kith_disk_walk_t *walk)
 {
     const kith_disk_ask_t *ask = walk->ask;
     if (!ask->live || walk->met < MET_MIN)
@@ -181,7 +172,7 @@ s_astray (const s_walk_t *walk)
 }
 
 static bool
-s_make_beams (const s_walk_t *walk)
+s_make_beams (const kith_disk_walk_t *walk)
 {
     const kith_disk_ask_t *ask = walk->ask;
     kith_disk_scratch_t *scratch = walk->scratch;
@@ -198,44 +189,69 @@ s_make_beams (const s_walk_t *walk)
     return false;
 }
 
+//  Asks for what is worth a read, as far as there is room in flight
+static void
+s_send (kith_disk_walk_t *walk)
+{
+    kith_disk_scratch_t *scratch = walk->scratch;
+    uint32_t row = 0;
+    while (scratch->flying < scratch->cost.width
+           && (row = s_next (walk)) != KITH_DISK_NONE)
+        kith_disk_send (walk->self, scratch, row);
+    kith_disk_flush (walk->self, scratch);
+}
+
+bool
+kith_disk_walk_begin (kith_disk_walk_t *walk)
+{
+    if (!s_make_beams (walk))
+        return false;
+    s_begin (walk);
+    s_send (walk);
+    return true;
+}
+
 static kith_disk_end_t
-s_run (s_walk_t *walk)
+s_step (kith_disk_walk_t *walk)
 {
     const kith_disk_ask_t *ask = walk->ask;
     kith_disk_scratch_t *scratch = walk->scratch;
-    for (;;) {
-        uint32_t row = 0;
-        while (scratch->flying < scratch->cost.width
-               && (row = s_next (walk)) != KITH_DISK_NONE)
-            kith_disk_send (walk->self, scratch, row);
-        if (scratch->flying == 0)
-            break;
-        if (ask->stop && ask->stop (ask->stop_arg))
-            return KITH_DISK_STOPPED;
-        if (scratch->cost.reads >= ask->reads_max)
-            return KITH_DISK_SHORT;
-        kith_disk_flight_t flight;
-        const uint8_t *block = kith_disk_wait (walk->self, scratch, &flight);
-        if (!block)
-            return KITH_DISK_FAILED;
-        s_widen (walk, s_take_block (walk, &flight, block));
-        if (s_astray (walk))
-            return KITH_DISK_SHORT;
-    }
     uint32_t wanted = ask->k < ask->live_count ? ask->k : ask->live_count;
-    return scratch->offered < wanted ? KITH_DISK_SHORT : KITH_DISK_ANSWERED;
+    if (scratch->flying == 0)
+        return scratch->offered < wanted ? KITH_DISK_SHORT : KITH_DISK_ANSWERED;
+    if (ask->stop && ask->stop (ask->stop_arg))
+        return KITH_DISK_STOPPED;
+    if (scratch->cost.reads >= ask->reads_max)
+        return KITH_DISK_SHORT;
+    kith_disk_flight_t flight;
+    const uint8_t *block = kith_disk_wait (walk->self, scratch, &flight);
+    if (!block)
+        return KITH_DISK_FAILED;
+    s_widen (walk, s_take_block (walk, &flight, block));
+    if (s_astray (walk))
+        return KITH_DISK_SHORT;
+    s_send (walk);
+    return KITH_DISK_MORE;
+}
+
+kith_disk_end_t
+kith_disk_walk_step (kith_disk_walk_t *walk)
+{
+    kith_disk_end_t end = s_step (walk);
+    if (end != KITH_DISK_MORE)
+        kith_disk_drain (walk->scratch);
+    return end;
 }
 
 kith_disk_end_t
 kith_disk_walk (const kith_disk_t *self, kith_disk_scratch_t *scratch,
                 const kith_disk_ask_t *ask, kith_topk_t *top)
 {
-    s_walk_t walk = {.self = self, .scratch = scratch, .ask = ask, .top = top};
-    if (!s_make_beams (&walk))
-        return KITH_DISK_FAILED;
-    s_begin (&walk);
-    kith_disk_end_t end = s_run (&walk);
-    kith_disk_drain (scratch);
+    kith_disk_walk_t walk = {.self = self, .scratch = scratch, .ask = ask, .top = top};
+    kith_disk_end_t end =
+        kith_disk_walk_begin (&walk) ? KITH_DISK_MORE : KITH_DISK_FAILED;
+    while (end == KITH_DISK_MORE)
+        end = kith_disk_walk_step (&walk);
     return end;
 }
 
@@ -244,7 +260,7 @@ kith_disk_walk (const kith_disk_t *self, kith_disk_scratch_t *scratch,
 
 //  Adds rows to scratch->rows and, when there are enough, their codes to the beam
 static uint32_t
-s_scan_word (const s_walk_t *walk, uint32_t first, uint64_t word, uint32_t count)
+s_scan_word (const kith_disk_walk_t *walk, uint32_t first, uint64_t word, uint32_t count)
 {
     kith_disk_scratch_t *scratch = walk->scratch;
     for (; word; word &= word - 1) {
@@ -267,7 +283,7 @@ s_scan_word (const s_walk_t *walk, uint32_t first, uint64_t word, uint32_t count
 
 //  False: told to stop
 static bool
-s_scan_codes (const s_walk_t *walk)
+s_scan_codes (const kith_disk_walk_t *walk)
 {
     const kith_disk_ask_t *ask = walk->ask;
     uint32_t rows = walk->self->header.rows, count = 0;
@@ -283,7 +299,7 @@ s_scan_codes (const s_walk_t *walk)
 }
 
 static kith_disk_end_t
-s_read_beam (const s_walk_t *walk)
+s_read_beam (const kith_disk_walk_t *walk)
 {
     kith_disk_scratch_t *scratch = walk->scratch;
     kith_disk_beam_t *beam = &scratch->beam;
@@ -314,7 +330,7 @@ kith_disk_end_t
 kith_disk_scan (const kith_disk_t *self, kith_disk_scratch_t *scratch,
                 const kith_disk_ask_t *ask, kith_topk_t *top)
 {
-    s_walk_t walk = {.self = self, .scratch = scratch, .ask = ask, .top = top};
+    kith_disk_walk_t walk = {.self = self, .scratch = scratch, .ask = ask, .top = top};
     uint32_t depth = kith_disk_depth (ask->k);
     depth = depth < ask->live_count ? depth : ask->live_count;
     if (!kith_disk_beam_reset (&scratch->beam, depth)) {

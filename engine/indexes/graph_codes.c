@@ -5,7 +5,8 @@
 //  + h) / step) in 2 (or 16, or 128) levels of step = 2 h / 1 (or 15, or 127). The query stays finer: q [i] * step [i] in 8 bits. With the
 //  centre of the levels moved to zero the product is step_q * (sum of q8 * code - centre * sum of q8). A row's trailer {shift, scale} turns it
 //  into a distance: shift - scale * product, where scale has the factor <r, r> / <r, coded r> that takes out the part of the coding error
-//  along the row itself (r = x - m; as in RaBitQ, Gao and Long 2024). The product of q and m is the same for all rows and left out.
+//  along the row itself (r = x - m; as in RaBitQ, Gao and Long 2024). The middles are taken off the query too: the error is in proportion to its
+//  length, and <m, r> is a number of the row alone, kept exactly in shift. The product of q and m is the same for all rows and left out.
 //  One bit a dimension tells the more the less dimensions differ: rows and query are rotated at random before they are coded so.
 #include <math.h>
 #include <stdatomic.h>
@@ -86,10 +87,12 @@ bool
 kith_graph_derive (kith_graph_t *self)
 {
     const uint32_t dim = self->rows.dim;
-    float *halves = kith_alloc64 (dim * sizeof *halves);
+    float *halves = kith_alloc64 (2 * (size_t) dim * sizeof *halves);
     kith_graph_own (self, halves);
-    for (uint32_t index = 0; halves && index < dim; index++)
+    for (uint32_t index = 0; halves && index < dim; index++) {
         halves [index] = self->scale [2 * index + 1];
+        halves [dim + index] = self->scale [2 * index];
+    }
     self->halves = halves;
     return halves && (self->signs || s_make_signs (self));
 }
@@ -224,7 +227,7 @@ s_encode_row (const kith_graph_t *self, uint32_t row, float *room, uint8_t *code
     const float *input = s_input (self, row, room);
     float levels = s_levels (self);
     uint32_t bytes = self->header.code_bytes;
-    double length = 0, product = 0, square = 0;
+    double length = 0, product = 0, square = 0, aside = 0;
     for (uint32_t index = 0; index < self->rows.dim; index++) {
         float middle = self->scale [2 * index], half = self->scale [2 * index + 1];
         float value = input [index];
@@ -236,11 +239,13 @@ s_encode_row (const kith_graph_t *self, uint32_t row, float *room, uint8_t *code
         length += rest * rest;
         product += rest * (double) (level * step - half);
         square += (double) value * (double) value;
+        aside += (double) middle * rest;
     }
     double scale = product > 0 ? length / product : 1;
     scale = !(scale > 0.5) ? 0.5 : scale > 2 ? 2 : scale;
     bool l2 = self->rows.metric == KITH_METRIC_L2;
-    float trailer [2] = {l2 ? (float) square : 0, (float) (l2 ? 2 * scale : scale)};
+    float trailer [2] = {(float) (l2 ? square - 2 * aside : -aside),
+                         (float) (l2 ? 2 * scale : scale)};
     memcpy (code + bytes - sizeof trailer, trailer, sizeof trailer);
 }
 
@@ -292,7 +297,7 @@ kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *
 //  ---------------------------------------------------------------------
 //  Query
 
-//  Scales the query by the half widths; returns the largest magnitude. Those of floats are in the order of their bits, and
+//  Scales the query, less the middles, by the half widths; returns the largest magnitude. Those of floats are in the order of their bits, and
 //  integers have a maximum that compilers make wide.
 static float
 s_scale (const float *vector, const float *halves, uint32_t dim, float *scaled)
@@ -300,7 +305,7 @@ s_scale (const float *vector, const float *halves, uint32_t dim, float *scaled)
     int32_t most = 0;
     for (uint32_t index = 0; index < dim; index++) {
         int32_t bits;
-        scaled [index] = vector [index] * halves [index];
+        scaled [index] = (vector [index] - halves [dim + index]) * halves [index];
         memcpy (&bits, &scaled [index], sizeof bits);
         bits &= INT32_MAX;
         most = bits > most ? bits : most;

@@ -7,7 +7,7 @@
 #include "storage/huge.h"
 
 #define KITH_GRAPH_EMPTY 0xffffffffu    //  no link here, nor after it
-#define KITH_GRAPH_MAGIC 0x31474b48u    //  layout version in the first digit
+#define KITH_GRAPH_MAGIC 0x32474b48u    //  layout version in the first digit
 #define KITH_GRAPH_LEVELS_MAX 8u        //  upper levels
 #define KITH_GRAPH_DEGREE_MAX 256u
 #define KITH_GRAPH_BATCH_MAX (2 * KITH_GRAPH_DEGREE_MAX)    //  neighbours of two nodes
@@ -79,7 +79,7 @@ struct kith_graph {
     const uint32_t *links, *upper_rows, *upper_links, *twins;
     const uint8_t *codes;
     const float *scale;
-    //  Not stored: the half widths of scale one after another; signs of the rotation (bits)
+    //  Not stored: the half widths of scale one after another, then the middles; signs of the rotation (bits)
     const float *halves, *signs;
     uint64_t
         *twinned;    //  a bit a row: it has a twin behind it; null: none has. Not stored

@@ -3,9 +3,6 @@
 #include "base/bytes.h"
 #include "engine/indexes/disk_layout.h"
 
-//  What a read of a block costs, in codes compared: about 6 us of one thread with many under way, against 20 ns
-enum { READ_COST = 300 };
-
 static const kith_disk_t *
 s_disk (const kith_index_t *self)
 {
@@ -30,11 +27,11 @@ s_fits (const kith_rows_t *rows, const kith_index_params_t *params, kith_error_t
     if (rows->type != KITH_VECTOR_FLOAT32)
         return kith_error_set (error, KITH_ERR_INVALID,
                                "a disk index is made over float vectors, not over these");
-    if (params->code != KITH_CODE_AUTO && params->code != KITH_CODE_SQ4
-        && params->code != KITH_CODE_SQ8)
-        return kith_error_set (error, KITH_ERR_INVALID,
-                               "a disk index has codes sq4 or sq8 in memory, not %s",
-                               kith_index_code_name (params->code));
+    if (params->code != KITH_CODE_AUTO && !kith_disk_code_known (params->code))
+        return kith_error_set (
+            error, KITH_ERR_INVALID,
+            "a disk index has codes sq4, sq8 or rabitq in memory, not %s",
+            kith_index_code_name (params->code));
     if (rows->rows > INT32_MAX)
         return kith_error_set (error, KITH_ERR_LIMIT,
                                "%" PRIu32 " rows are more than an index can hold",
@@ -45,14 +42,7 @@ s_fits (const kith_rows_t *rows, const kith_index_params_t *params, kith_error_t
 static uint64_t
 s_load_bytes (const kith_rows_t *rows, const kith_index_params_t *params)
 {
-    uint64_t sampled = kith_disk_sampled (rows->rows);
-    kith_graph_params_t sample = kith_disk_sample_params (params);
-    //  Codes, place and twin of each row; the sample with rows, norms and graph
-    return (uint64_t) rows->rows
-               * (kith_disk_code_bytes (kith_disk_code (params), rows->dim) + 4 + 4)
-           + sampled * (4ull * rows->dim + 4 + 4)
-           + kith_graph_load_bytes ((uint32_t) sampled, rows->dim, &sample)
-           + sizeof (kith_disk_header_t) + 8ull * rows->dim;
+    return kith_disk_load_bytes (rows, kith_disk_code (rows, params), params);
 }
 
 static uint64_t
@@ -139,62 +129,13 @@ s_use_blocks (kith_index_t *self, kith_blocks_t **blocks_p, kith_error_t *error)
 //  ---------------------------------------------------------------------
 //  Search
 
-//  Walks or scans, whichever is likely to cost less; a walk that was short is followed by a scan
-static kith_disk_end_t
-s_answer (const kith_disk_t *self, kith_disk_scratch_t *scratch, kith_disk_ask_t *ask,
-          kith_topk_t *top)
-{
-    const kith_disk_header_t *header = &self->header;
-    double depth = kith_disk_depth (ask->k);
-    depth = depth < ask->live_count ? depth : ask->live_count;
-    double scan =
-        ask->live_count * (0.5 + header->code_bytes / 128.0) + depth * READ_COST;
-    double walk = (double) ask->effort * header->rows
-                  / (ask->live_count ? ask->live_count : 1) * READ_COST;
-    if (!kith_disk_prepare (self, scratch, ask))
-        return KITH_DISK_FAILED;
-    ask->reads_max = ask->live ? (uint64_t) (2 * scan / READ_COST) : UINT64_MAX;
-    kith_disk_end_t end = KITH_DISK_SHORT;
-    if (walk <= scan || !ask->live)
-        end = kith_disk_walk (self, scratch, ask, top);
-    return end == KITH_DISK_SHORT ? kith_disk_scan (self, scratch, ask, top) : end;
-}
-
 static uint64_t
 s_search (const kith_index_t *self, const kith_index_query_t *query, void *scratch,
           kith_topk_t *tops, bool *stopped)
 {
-    const kith_disk_t *disk = s_disk (self);
-    kith_disk_scratch_t *mine = scratch;
-    uint32_t rows = disk->header.rows;
-    float recall = query->recall > 0 ? query->recall : disk->header.recall;
-    uint32_t effort =
-        query->effort ? query->effort : kith_disk_effort (disk, recall, query->k);
-    effort = effort < KITH_DISK_EFFORT_MAX ? effort : KITH_DISK_EFFORT_MAX;
-    kith_disk_ask_t ask = {.k = query->k,
-                           .effort = effort > query->k ? effort : query->k,
-                           .live = query->live,
-                           .live_count =
-                               query->live ? kith_bits_popcount (query->live) : rows,
-                           .without = KITH_DISK_NONE,
-                           .part = query->part,
-                           .first_row = query->first_row,
-                           .stop = query->stop,
-                           .stop_arg = query->stop_arg};
     uint64_t compared = 0;
-    kith_disk_cost_t cost = {0};
-    kith_disk_end_t end = KITH_DISK_ANSWERED;
-    for (uint32_t index = 0; index < query->nq && end == KITH_DISK_ANSWERED; index++) {
-        ask.query = query->queries + (size_t) index * disk->header.dim;
-        ask.norm = query->norms ? query->norms [index] : 0;
-        end = s_answer (disk, mine, &ask, &tops [index]);
-        compared += mine->compared;
-        cost.reads += mine->cost.reads;
-        cost.hops += mine->cost.hops;
-        cost.width = mine->cost.width;
-    }
-    mine->cost = cost;
-    *stopped = end == KITH_DISK_STOPPED;
+    *stopped = kith_disk_search (s_disk (self), query, scratch, tops, &compared)
+               == KITH_DISK_STOPPED;
     return compared;
 }
 
@@ -255,11 +196,7 @@ s_describe (const kith_index_t *self, kith_index_info_t *info)
         info->bytes -= kith_disk_record_bytes (header);
     info->effort = kith_disk_effort (s_disk (self), header->recall, 10);
     info->recall = kith_disk_recall (s_disk (self), info->effort);
-    for (uint32_t index = 0; index < header->grid; index++)
-        if (header->points [index].effort <= info->effort) {
-            info->reads = header->points [index].reads;
-            info->hops = header->points [index].hops;
-        }
+    kith_disk_cost_at (s_disk (self), info->effort, &info->reads, &info->hops);
 }
 
 const kith_index_class_t kith_index_disk = {.kind = KITH_INDEX_DISK,

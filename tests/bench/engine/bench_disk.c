@@ -1,10 +1,11 @@
 //  bench_disk.c - the disk index on a file against what its device can do; one line of JSON per effort
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  bench_disk FILE.fbin [metric] [key=value ...]. keys: degree, build (effort of it), threads, queries, rounds, bytes=1 (codes sq8,
-//  not sq4), dir (where the index file goes; kept=1 keeps it and takes it again). First the device: random reads of 4 KiB of the
-//  index file, past the page cache, at 1, 4 and 32 under way; then searches of that file from one thread, one query per call. `limit`
-//  is the share of the device's best rate that the searches' reads make. The queries are taken out of the rows by a seeded draw.
+//  bench_disk FILE.fbin [metric] [key=value ...]. keys: degree, build (effort of it), threads, queries, rounds, code (sq4, sq8,
+//  rabitq), filter (rows of 1,000 that may be answered, at random), dir (where the index file goes; kept=1 keeps it and takes it
+//  again). First the device: random reads of 4 KiB of the index file, past the page cache, at 1, 4 and 32 under way; then searches of
+//  that file from one thread, `batch` queries (1) per call. Effort 0 is what calibration takes for a recall of .95. `limit` is the
+//  share of the device's best rate that the searches' reads make. The queries are taken out of the rows by a seeded draw.
 #include <errno.h>
 #include <math.h>
 #include <time.h>
@@ -13,23 +14,24 @@
 #include "base/random.h"
 #include "engine/indexes/index.h"
 
-enum { K = 10, EFFORTS = 9, DEPTHS = 3, SECONDS = 1 };
+enum { K = 10, EFFORTS = 10, DEPTHS = 3, SECONDS = 1 };
 
-static const uint32_t s_efforts [EFFORTS] = {10, 15, 20, 30, 40, 60, 100, 160, 300};
+static const uint32_t s_efforts [EFFORTS] = {0, 10, 15, 20, 30, 40, 60, 100, 160, 300};
 static const uint32_t s_depths [DEPTHS] = {1, 4, 32};
 
 typedef struct {
     const char *path, *dir;
     kith_metric_t metric;
-    uint32_t degree, build, threads, queries, rounds, kept, bytes;
+    uint32_t degree, build, threads, queries, rounds, kept, code, filter, batch;
 } s_options_t;
 
 typedef struct {
     kith_rows_t rows;
     float *vectors, *norms;
     float *queries, *query_norms;
-    uint32_t nq;
+    uint32_t nq, batch;
     kith_topk_t *truth;
+    kith_bits_t live;    //  with a filter
 } s_data_t;
 
 static double
@@ -50,14 +52,22 @@ s_swap (float *a, float *b, uint32_t dim)
     }
 }
 
+static const kith_bits_t *
+s_live (const s_data_t *data)
+{
+    return data->live.words ? &data->live : NULL;
+}
+
 //  Reads {rows, dim, floats} and splits off the queries
 static int
-s_load (s_data_t *data, const char *path, kith_metric_t metric, uint32_t nq)
+s_load (s_data_t *data, const s_options_t *options)
 {
-    FILE *file = fopen (path, "rb");
+    uint32_t nq = options->queries;
+    FILE *file = fopen (options->path, "rb");
     uint32_t head [2] = {0, 0};
     if (!file || fread (head, sizeof head, 1, file) != 1 || head [0] <= nq) {
-        fprintf (stderr, "%s: %s\n", path, file ? "too short" : strerror (errno));
+        fprintf (stderr, "%s: %s\n", options->path,
+                 file ? "too short" : strerror (errno));
         return -1;
     }
     uint32_t rows = head [0], dim = head [1];
@@ -76,22 +86,30 @@ s_load (s_data_t *data, const char *path, kith_metric_t metric, uint32_t nq)
     }
     for (uint32_t row = 0; row < rows; row++)
         data->norms [row] = kith_norm (data->vectors + (size_t) row * dim, dim);
-    data->rows = (kith_rows_t){.vectors = data->vectors,
-                               .norms = metric == KITH_METRIC_COSINE ? data->norms : NULL,
-                               .rows = rows - nq,
-                               .dim = dim,
-                               .metric = metric};
+    data->rows =
+        (kith_rows_t){.vectors = data->vectors,
+                      .norms = options->metric == KITH_METRIC_COSINE ? data->norms : NULL,
+                      .rows = rows - nq,
+                      .dim = dim,
+                      .metric = options->metric};
+    if (options->filter) {
+        kith_bits_init (&data->live, rows - nq, false);
+        for (uint32_t row = 0; row < rows - nq; row++)
+            if (kith_random_below (&random, 1000) < options->filter)
+                kith_bits_set (&data->live, row);
+    }
     data->queries = data->vectors + (size_t) (rows - nq) * dim;
     data->query_norms = data->norms + (rows - nq);
     data->nq = nq;
+    data->batch = options->batch ? options->batch : 1;
     data->truth = kith_new (nq * sizeof *data->truth);
     for (uint32_t query = 0; query < nq; query++)
         kith_topk_init (&data->truth [query], K);
     float *aligned = kith_alloc64 ((size_t) nq * dim * sizeof (float));
     memcpy (aligned, data->queries, (size_t) nq * dim * sizeof (float));
     data->queries = aligned;
-    kith_flat_search (&data->rows, data->queries, data->query_norms, nq, NULL, 0, 0,
-                      data->truth);
+    kith_flat_search (&data->rows, data->queries, data->query_norms, nq, s_live (data), 0,
+                      0, data->truth);
     for (uint32_t query = 0; query < nq; query++)
         kith_topk_sort (&data->truth [query]);
     return 0;
@@ -106,6 +124,7 @@ s_unload (s_data_t *data)
     free (data->queries);
     free (data->vectors);
     free (data->norms);
+    kith_bits_free (&data->live);
 }
 
 //  ---------------------------------------------------------------------
@@ -173,7 +192,7 @@ s_store (const s_data_t *data, const s_options_t *options, kith_objects_t *objec
 {
     kith_parallel_t *parallel = kith_parallel_threads_new (options->threads);
     kith_index_params_t params = {.kind = KITH_INDEX_DISK,
-                                  .code = options->bytes ? KITH_CODE_SQ8 : KITH_CODE_SQ4,
+                                  .code = (kith_index_code_t) options->code,
                                   .degree = options->degree,
                                   .build_effort = options->build,
                                   .seed = 1,
@@ -231,46 +250,62 @@ s_compare (const void *a, const void *b)
     return (first > second) - (first < second);
 }
 
+//  Hits of one call's tops that are among the K nearest; frees the tops
+static uint32_t
+s_count (const s_data_t *data, uint32_t first, uint32_t count, kith_topk_t *tops)
+{
+    uint32_t found = 0;
+    for (uint32_t each = 0; each < count; each++) {
+        float limit = data->truth [first + each].hits [K - 1].distance;
+        for (uint32_t hit = 0; hit < tops [each].count; hit++)
+            found += tops [each].hits [hit].distance <= limit;
+        kith_topk_free (&tops [each]);
+    }
+    return found;
+}
+
 static void
 s_ask (const s_data_t *data, const kith_index_t *index, kith_index_scratch_t *scratch,
        uint32_t effort, double device)
 {
     double *took = kith_new (data->nq * sizeof *took);
+    kith_topk_t *tops = kith_new (data->nq * sizeof *tops);
     double reads = 0, hops = 0, total = 0;
     uint64_t compared = 0;
-    uint32_t found = 0;
-    for (uint32_t query = 0; query < data->nq; query++) {
+    uint32_t found = 0, calls = 0;
+    for (uint32_t query = 0; query < data->nq; query += data->batch) {
+        uint32_t left = data->nq - query;
         kith_index_query_t ask = {
             .queries = data->queries + (size_t) query * data->rows.dim,
             .norms = data->rows.norms ? data->query_norms + query : NULL,
-            .nq = 1,
+            .nq = left < data->batch ? left : data->batch,
             .k = K,
-            .effort = effort};
-        kith_topk_t top;
+            .effort = effort,
+            .live = s_live (data)};
         kith_error_t error;
         kith_index_cost_t cost;
-        kith_topk_init (&top, K);
+        for (uint32_t each = 0; each < ask.nq; each++)
+            kith_topk_init (&tops [each], K);
         double began = s_now ();
-        int failed = kith_index_search (index, &ask, scratch, &top, &compared, &error);
-        took [query] = s_now () - began;
+        int failed = kith_index_search (index, &ask, scratch, tops, &compared, &error);
+        took [calls] = s_now () - began;
         if (failed) {
             fprintf (stderr, "%s\n", error.message);
             exit (1);
         }
         kith_index_explain (index, scratch, &cost);
-        total += took [query];
+        total += took [calls++];
         reads += (double) cost.reads;
         hops += (double) cost.hops;
-        for (uint32_t hit = 0; hit < top.count; hit++)
-            found += top.hits [hit].distance <= data->truth [query].hits [K - 1].distance;
-        kith_topk_free (&top);
+        found += s_count (data, query, ask.nq, tops);
     }
-    qsort (took, data->nq, sizeof *took, s_compare);
+    free (tops);
+    qsort (took, calls, sizeof *took, s_compare);
     printf ("{\"effort\": %u, \"recall\": %.4f, \"qps\": %.0f, \"p50_us\": %.0f, "
             "\"p99_us\": %.0f, \"reads\": %.1f, \"hops\": %.1f, \"compared\": %.0f, "
             "\"iops\": %.0f, \"limit\": %.2f}\n",
             effort, (double) found / (K * (double) data->nq), data->nq / total,
-            took [data->nq / 2] * 1e6, took [data->nq * 99 / 100] * 1e6, reads / data->nq,
+            took [calls / 2] * 1e6, took [calls * 99 / 100] * 1e6, reads / data->nq,
             hops / data->nq, (double) compared / data->nq, reads / total,
             device > 0 ? reads / total / device : 0);
     fflush (stdout);
@@ -343,11 +378,16 @@ main (int argc, char **argv)
             || s_number (argument, "threads", &options.threads)
             || s_number (argument, "queries", &options.queries)
             || s_number (argument, "kept", &options.kept)
-            || s_number (argument, "bytes", &options.bytes)
+            || s_number (argument, "filter", &options.filter)
+            || s_number (argument, "batch", &options.batch)
             || s_number (argument, "rounds", &options.rounds))
             continue;
+        kith_index_code_t code;
         if (strncmp (argument, "dir=", 4) == 0)
             options.dir = argument + 4;
+        else if (strncmp (argument, "code=", 5) == 0
+                 && kith_index_code_of (argument + 5, &code, NULL) == 0)
+            options.code = code;
         else if (kith_metric_of_name (argument))
             options.metric = kith_metric_of_name (argument);
         else
@@ -355,8 +395,7 @@ main (int argc, char **argv)
     }
     s_data_t data = {0};
     kith_error_t error;
-    if (!options.path
-        || s_load (&data, options.path, options.metric, options.queries) != 0) {
+    if (!options.path || s_load (&data, &options) != 0) {
         fprintf (stderr, "usage: bench_disk FILE.fbin [l2|ip|cosine] [key=value ...]\n");
         return 2;
     }

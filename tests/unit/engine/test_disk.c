@@ -243,6 +243,37 @@ Test (disk, answers_the_same_by_every_reader)
     s_free (&data);
 }
 
+//  Queries of one call are answered side by side, each as it is alone
+Test (disk, a_call_of_many_queries_answers_as_many_calls)
+{
+    s_data_t data;
+    s_make (&data, KITH_METRIC_COSINE, 5000, 40, 0);
+    s_to_file (&data);
+    for (uint32_t nq = 1; nq <= NQ; nq += nq < 6 ? 1 : 12) {
+        kith_topk_t tops [NQ];
+        uint64_t together = 0, apart = 0;
+        kith_index_query_t ask = s_query (&data, 0);
+        ask.nq = nq;
+        for (uint32_t query = 0; query < nq; query++)
+            kith_topk_init (&tops [query], K);
+        cr_assert_eq (
+            kith_index_search (data.index, &ask, data.scratch, tops, &together, NULL), 0);
+        for (uint32_t query = 0; query < nq; query++) {
+            kith_topk_t top;
+            ask = s_query (&data, query);
+            kith_topk_init (&top, K);
+            kith_index_search (data.index, &ask, data.scratch, &top, &apart, NULL);
+            kith_topk_sort (&top);
+            kith_topk_sort (&tops [query]);
+            cr_assert_eq (memcmp (top.hits, tops [query].hits, K * sizeof *top.hits), 0);
+            kith_topk_free (&top);
+            kith_topk_free (&tops [query]);
+        }
+        cr_assert_eq (together, apart);
+    }
+    s_free (&data);
+}
+
 Test (disk, finds_by_file_what_exact_search_finds)
 {
     for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_COSINE; metric++) {
@@ -260,66 +291,54 @@ Test (disk, finds_by_file_what_exact_search_finds)
     }
 }
 
-typedef struct {
-    s_data_t *data;
-    kith_hit_t hits [NQ * K];
-    bool compare;
-} s_side_t;
-
-static void
-s_ask_part (void *arg, uint32_t part)
-{
-    s_side_t *side = arg;
-    kith_index_scratch_t *scratch = kith_index_scratch_new ();
-    for (uint32_t each = 0; each < NQ; each++) {
-        uint32_t query = (each + part * 7) % NQ;
-        kith_index_query_t ask = s_query (side->data, query);
-        kith_topk_t top;
-        kith_topk_init (&top, K);
-        int status =
-            kith_index_search (side->data->index, &ask, scratch, &top, NULL, NULL);
-        kith_topk_sort (&top);
-        assert (status == 0 && top.count == K);
-        kith_hit_t *hits = side->hits + query * K;
-        if (side->compare)
-            assert (memcmp (hits, top.hits, K * sizeof *hits) == 0);
-        else
-            memcpy (hits, top.hits, K * sizeof *hits);
-        kith_topk_free (&top);
-    }
-    kith_index_scratch_destroy (&scratch);
-}
-
-Test (disk, many_threads_search_one_file)
-{
-    s_data_t data;
-    s_make (&data, KITH_METRIC_L2, 3000, 40, 0);
-    s_to_file (&data);
-    s_side_t side = {.data = &data};
-    s_ask_part (&side, 0);
-    side.compare = true;
-    kith_parallel_t *parallel = kith_parallel_threads_new (4);
-    parallel->run (parallel, 8, s_ask_part, &side);
-    kith_parallel_threads_destroy (&parallel);
-    s_free (&data);
-}
-
 //  ---------------------------------------------------------------------
 //  Shapes
 
-Test (disk, takes_codes_of_a_byte)
+Test (disk, takes_codes_of_every_length)
 {
+    static const kith_index_code_t codes [] = {KITH_CODE_SQ4, KITH_CODE_SQ8,
+                                               KITH_CODE_RABITQ};
     s_data_t data;
     kith_error_t error;
     kith_index_info_t info;
-    s_make_coded (&data, KITH_METRIC_COSINE, 3000, 48, 0, KITH_CODE_SQ8);
-    s_to_file (&data);
-    cr_expect_geq (s_found (&data, NULL, 0.95f), 0.93);
-    kith_index_describe (data.index, &info);
-    cr_expect_eq (info.code, KITH_CODE_SQ8);
+    for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_COSINE; metric++)
+        for (uint32_t which = 0; which < 3; which++) {
+            s_make_coded (&data, metric, 3000, 101, 40, codes [which]);
+            s_to_file (&data);
+            double found = s_found (&data, NULL, 0.95f);
+            cr_expect_geq (found, 0.93, "%.3f %s", found,
+                           kith_index_code_name (codes [which]));
+            kith_index_describe (data.index, &info);
+            cr_expect_eq (info.code, codes [which]);
+            s_free (&data);
+        }
+    s_make (&data, KITH_METRIC_L2, 500, 8, 0);
     kith_index_params_t params = {.kind = KITH_INDEX_DISK, .code = KITH_CODE_PQ4};
     cr_expect (!kith_index_build (&data.rows, &params, &error));
     cr_expect_eq (error.code, KITH_ERR_INVALID);
+    s_free (&data);
+}
+
+//  Where there is too little memory for codes of four bits they are of one
+Test (disk, codes_are_as_long_as_memory_allows)
+{
+    s_data_t data;
+    kith_error_t error;
+    s_make (&data, KITH_METRIC_L2, 2000, 384, 0);
+    kith_index_params_t params = {.kind = KITH_INDEX_DISK, .seed = 3};
+    uint64_t much = kith_index_load_bytes (&data.rows, &params);
+    params.memory_max = much - 1;
+    uint64_t little = kith_index_load_bytes (&data.rows, &params);
+    cr_expect_leq (little + 2000 * 190, much);
+    kith_index_destroy (&data.index);
+    data.index = kith_index_build (&data.rows, &params, &error);
+    cr_assert (data.index, "%s", error.message);
+    kith_index_info_t info;
+    kith_index_describe (data.index, &info);
+    cr_expect_eq (info.code, KITH_CODE_RABITQ);
+    cr_expect_leq (info.bytes, little);
+    s_to_file (&data);
+    cr_expect_geq (s_found (&data, NULL, 0.95f), 0.93);
     s_free (&data);
 }
 
@@ -343,6 +362,18 @@ Test (disk, takes_every_dimension)
     s_make (&one, KITH_METRIC_IP, 1, 8, 0);
     cr_expect (s_found (&one, NULL, 0) > 0.999);
     s_free (&one);
+}
+
+//  Distances of such a query are infinite by every code
+Test (disk, answers_queries_that_codes_cannot)
+{
+    s_data_t data;
+    s_make (&data, KITH_METRIC_L2, 3000, 16, 0);
+    s_to_file (&data);
+    for (uint32_t index = 0; index < 16; index++)
+        data.queries [index] = 3e38f;
+    cr_expect_geq (s_found (&data, NULL, 0), 0.93);
+    s_free (&data);
 }
 
 Test (disk, gives_equal_rows_once_each)
@@ -579,16 +610,19 @@ Test (disk, stops_with_reads_under_way)
     s_to_file (&data);
     for (uint32_t asked = 0; asked < 12; asked++) {
         uint32_t left = asked;
-        kith_topk_t top;
         kith_index_query_t ask = s_query (&data, asked);
+        ask.nq = 1 + asked % 5;
         ask.effort = 300;
         ask.stop = s_stop;
         ask.stop_arg = &left;
-        kith_topk_init (&top, K);
+        kith_topk_t tops [5];
+        for (uint32_t each = 0; each < ask.nq; each++)
+            kith_topk_init (&tops [each], K);
         cr_assert_eq (
-            kith_index_search (data.index, &ask, data.scratch, &top, NULL, &error), -1);
+            kith_index_search (data.index, &ask, data.scratch, tops, NULL, &error), -1);
         cr_assert_eq (error.code, KITH_ERR_CANCELLED);
-        kith_topk_free (&top);
+        for (uint32_t each = 0; each < ask.nq; each++)
+            kith_topk_free (&tops [each]);
     }
     //  Nothing of what was under way comes into the next search
     cr_expect_geq (s_found (&data, NULL, 0), 0.93);
