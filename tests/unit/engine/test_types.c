@@ -269,8 +269,16 @@ Test (types, search_against_a_sort)
         s_check_search (&world, 20, false, kind);
         s_check_search (&world, 5, true, kind);
         //  Dropped, it is used no more
+        uint64_t memory = kith_segment_memory (world.segments [0]);
         kith_segment_drop_index (world.segments [0], MODEL_VECTOR);
         cr_assert_null (kith_segment_index (world.segments [0], MODEL_VECTOR));
+        //  Its memory is freed once nobody else can be reading it
+        kith_segment_t *shared = kith_segment_share (world.segments [0]);
+        kith_segment_trim (world.segments [0]);
+        cr_assert_eq (kith_segment_memory (world.segments [0]), memory);
+        kith_segment_destroy (&shared);
+        kith_segment_trim (world.segments [0]);
+        cr_assert_lt (kith_segment_memory (world.segments [0]), memory);
         s_check_search (&world, 3, false, "flat");
         s_world_free (&world);
     }
