@@ -3,6 +3,7 @@
 #include "actors/common.h"
 #include "actors/indexes.h"
 #include "actors/roles.h"
+#include "engine/indexes/graph.h"
 #include "engine/segments/segment.h"
 #include <stdatomic.h>
 

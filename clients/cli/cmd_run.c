@@ -222,6 +222,15 @@ s_tune_memory (void)
     mallopt (M_ARENA_MAX, 4);
 }
 
+//  Searches stay right without it, but batches lose much of their speed
+static void
+s_warn_of_blas (kith_log_line_t *log, const char *blas)
+{
+    char text [256];
+    snprintf (text, sizeof text, "the BLAS fails its check and is not used: %s", blas);
+    kith_log_line_write (log, 'w', (kith_address_t){.role = KITH_ROLE_COUNT}, text);
+}
+
 static int
 s_run_node (run_t *self, int log_fd, kith_error_t *error)
 {
@@ -244,6 +253,8 @@ s_run_node (run_t *self, int log_fd, kith_error_t *error)
                                    .kernels = kith_kernels ()->says,
                                    .blas = kith_gemm_init (),
                                    .log = log};
+    if (!kith_gemm_by_blas ())
+        s_warn_of_blas (log, options.blas);
     kith_node_t *node = kith_node_new (&options, error);
     int result = node ? kith_node_start (node, error) : -1;
     if (result == 0) {

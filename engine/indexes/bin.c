@@ -13,9 +13,12 @@
 enum {
     BLOCK = 256,       //  positions compared at once
     BUCKETS = 1024,    //  of the order of lists
-    GATHER = 6,        //  a row by itself costs as much as so many of a list
-    SCARCE = 3,        //  so many times fewer rows pass near the query than elsewhere
-    PATIENCE = 64      //  lists between two questions whether to stop
+    //  Nanoseconds of a plan: a row fetched by itself, a list put in order, a row of a list whose filter is asked
+    GATHER = 6,
+    ORDER = 4,
+    CHECKED = 2,
+    SCARCE = 3,      //  so many times fewer rows pass near the query than elsewhere
+    PATIENCE = 64    //  lists between two questions whether to stop
 };
 
 static const uint32_t s_depths [KITH_BIN_DEPTHS] = {10, 100, 1000};
@@ -286,14 +289,16 @@ s_plan (s_search_t *search)
         return true;
     double share = (double) live / header->rows;
     float recall = query->recall > 0 ? query->recall : header->recall;
-    search->probes =
-        query->effort ? query->effort : s_probes (header, recall, query->k / share);
+    //  Of the rows that a filter leaves the k nearest may lie deeper than on average
+    double depth = query->live ? 1.5 * query->k / share : query->k;
+    search->probes = query->effort ? query->effort : s_probes (header, recall, depth);
     double probed = (double) search->probes * header->rows / header->lists;
     search->share = share;
-    while (search->level + 1 < KITH_BIN_DEPTHS
-           && query->k / share > s_depths [search->level])
+    while (search->level + 1 < KITH_BIN_DEPTHS && depth > s_depths [search->level])
         search->level++;
-    return probed >= header->rows || (query->live && (double) live * GATHER < probed);
+    double scan = (double) live * GATHER + header->rows / 12.0;
+    double probe = header->lists * ORDER + probed * CHECKED;
+    return probed >= header->rows || (query->live && scan < probe);
 }
 
 static uint64_t

@@ -233,6 +233,12 @@ kith_disk_degree (uint32_t dim, uint32_t wanted)
     return degree;
 }
 
+kith_index_code_t
+kith_disk_code (const kith_index_params_t *params)
+{
+    return params->code == KITH_CODE_AUTO ? KITH_CODE_SQ4 : params->code;
+}
+
 uint32_t
 kith_disk_sampled (uint32_t rows)
 {
@@ -303,10 +309,12 @@ kith_disk_pack (kith_disk_t *self, const kith_disk_links_t *links,
     s_pack_t pack = {.self = self, .links = links};
     assert (links->degree > 0 && links->degree <= KITH_DISK_DEGREE_MAX);
     self->header.degree = links->degree;
-    self->header.code_bytes = kith_disk_code_bytes (self->header.dim);
+    kith_index_code_t code = kith_disk_code (params);
+    self->header.code = code;
+    self->header.code_bytes = kith_disk_code_bytes (code, self->header.dim);
     self->header.sampled = kith_disk_sampled (self->header.rows);
     kith_disk_lay (&self->header);
-    self->coder = kith_disk_coder_new (&self->index.rows, params->parallel);
+    self->coder = kith_disk_coder_new (&self->index.rows, code, params->parallel);
     if (!self->coder || !s_copy_twins (self, links)
         || !s_pack_records (&pack, params->parallel))
         return kith_error_set (error, KITH_ERR_NO_MEMORY,

@@ -23,10 +23,17 @@ struct kith_disk_coder {
     kith_graph_t *graph;
 };
 
-uint32_t
-kith_disk_code_bytes (uint32_t dim)
+static kith_graph_code_t
+s_code (kith_index_code_t code)
 {
-    return kith_graph_code_bytes (KITH_GRAPH_NIBBLES, dim);
+    assert (code == KITH_CODE_SQ4 || code == KITH_CODE_SQ8);
+    return code == KITH_CODE_SQ4 ? KITH_GRAPH_NIBBLES : KITH_GRAPH_BYTES;
+}
+
+uint32_t
+kith_disk_code_bytes (kith_index_code_t code, uint32_t dim)
+{
+    return kith_graph_code_bytes (s_code (code), dim);
 }
 
 static kith_disk_coder_t *
@@ -42,10 +49,11 @@ s_coder_new (const kith_rows_t *rows)
 }
 
 kith_disk_coder_t *
-kith_disk_coder_new (const kith_rows_t *rows, kith_parallel_t *parallel)
+kith_disk_coder_new (const kith_rows_t *rows, kith_index_code_t code,
+                     kith_parallel_t *parallel)
 {
     kith_disk_coder_t *self = s_coder_new (rows);
-    bool coded = kith_graph_encode (self->graph, KITH_GRAPH_NIBBLES, parallel);
+    bool coded = kith_graph_encode (self->graph, s_code (code), parallel);
     //  For the size of marks alone, which the disk index keeps itself
     self->graph->rows.rows = 0;
     if (!coded)
@@ -54,11 +62,12 @@ kith_disk_coder_new (const kith_rows_t *rows, kith_parallel_t *parallel)
 }
 
 kith_disk_coder_t *
-kith_disk_coder_open (const kith_rows_t *rows, const uint8_t *codes, const float *scale)
+kith_disk_coder_open (const kith_rows_t *rows, kith_index_code_t code,
+                      const uint8_t *codes, const float *scale)
 {
     kith_disk_coder_t *self = s_coder_new (rows);
-    self->graph->header.code = KITH_GRAPH_NIBBLES;
-    self->graph->header.code_bytes = kith_disk_code_bytes (rows->dim);
+    self->graph->header.code = s_code (code);
+    self->graph->header.code_bytes = kith_disk_code_bytes (code, rows->dim);
     self->graph->rows.rows = 0;
     self->graph->codes = codes;
     self->graph->scale = scale;

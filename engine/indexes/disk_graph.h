@@ -4,6 +4,7 @@
 #define KITH_DISK_GRAPH_H
 
 #include "engine/indexes/graph.h"
+#include "engine/indexes/index.h"
 
 #define KITH_DISK_NO_LINK 0xffffffffu    //  no link here, nor after it
 
@@ -18,19 +19,19 @@ typedef struct {
 //  Points links into graph.
 void kith_disk_links_of (const kith_graph_t *graph, kith_disk_links_t *links);
 
-//  Short codes of rows, four bits a dimension, as the graph has them (graph_codes.c)
+//  Short codes of rows (KITH_CODE_SQ4 or KITH_CODE_SQ8), as the graph has them (graph_codes.c)
 typedef struct kith_disk_coder kith_disk_coder_t;
 
 //  Bytes of a row's code.
-uint32_t kith_disk_code_bytes (uint32_t dim);
+uint32_t kith_disk_code_bytes (kith_index_code_t code, uint32_t dim);
 
 //  Codes all rows; null: no memory.
-kith_disk_coder_t *
-kith_disk_coder_new (const kith_rows_t *rows, kith_parallel_t *parallel);
+kith_disk_coder_t *kith_disk_coder_new (const kith_rows_t *rows, kith_index_code_t code,
+                                        kith_parallel_t *parallel);
 
 //  Uses stored codes and their scale (2 x dim).
-kith_disk_coder_t *
-kith_disk_coder_open (const kith_rows_t *rows, const uint8_t *codes, const float *scale);
+kith_disk_coder_t *kith_disk_coder_open (const kith_rows_t *rows, kith_index_code_t code,
+                                         const uint8_t *codes, const float *scale);
 void kith_disk_coder_destroy (kith_disk_coder_t **self_p);
 const uint8_t *kith_disk_coder_codes (const kith_disk_coder_t *self);
 const float *kith_disk_coder_scale (const kith_disk_coder_t *self);

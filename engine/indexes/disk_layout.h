@@ -63,6 +63,7 @@ typedef struct {
     uint32_t per_block;     //  nodes
     uint32_t pages;         //  of a block
     uint32_t blocks;
+    uint32_t code;    //  KITH_CODE_SQ4 or KITH_CODE_SQ8
     uint32_t code_bytes;
     uint32_t sampled;
     uint32_t grid;
@@ -76,7 +77,7 @@ typedef struct {
     const kith_disk_header_t *stored;    //  the section, or &header
     const uint32_t *places, *twins, *sample_rows;
     const float *sample_vectors, *sample_norms;
-    const uint8_t *records;    //  mapped, or made by the build
+    const uint8_t *records;    //  mapped, or made by the build; null: in a file alone
     kith_blocks_t *blocks;     //  where reads go
     kith_disk_coder_t *coder;
     kith_graph_t *entry;    //  over the sample
@@ -203,8 +204,9 @@ void kith_disk_block_close (const kith_disk_header_t *header, uint8_t *block,
 const char *
 kith_disk_block_fault (const kith_disk_t *self, const uint8_t *block, uint32_t number);
 
-//  Links of a row: `wanted` rounded, 0: by dimension. Rows in the sample. How the sample's graph is built.
+//  Links of a row: `wanted` rounded, 0: by dimension. Codes in memory. Rows in the sample. How the sample's graph is built.
 uint32_t kith_disk_degree (uint32_t dim, uint32_t wanted);
+kith_index_code_t kith_disk_code (const kith_index_params_t *params);
 uint32_t kith_disk_sampled (uint32_t rows);
 kith_graph_params_t kith_disk_sample_params (const kith_index_params_t *params);
 

@@ -104,7 +104,9 @@ s_check_header (const kith_disk_header_t *header, const kith_rows_t *rows,
     kith_disk_lay (&laid);
     if (memcmp (&laid, header, sizeof laid) != 0)
         return s_corrupt (error, "its blocks do not fit its rows");
-    if (header->code_bytes != kith_disk_code_bytes (header->dim))
+    if ((header->code != KITH_CODE_SQ4 && header->code != KITH_CODE_SQ8)
+        || header->code_bytes
+               != kith_disk_code_bytes ((kith_index_code_t) header->code, header->dim))
         return s_corrupt (error, "its codes are of no known kind");
     if (header->sampled == 0 || header->sampled > header->rows)
         return s_corrupt (error, "its sample is out of range");
@@ -137,7 +139,8 @@ s_take_all (kith_disk_t *self, const kith_section_t *sections, size_t count,
         return s_corrupt (error, "a section is missing or of the wrong size");
     if (!cosine)
         self->sample_norms = NULL;
-    self->coder = kith_disk_coder_open (&self->index.rows, codes, scale);
+    self->coder = kith_disk_coder_open (&self->index.rows,
+                                        (kith_index_code_t) header->code, codes, scale);
     self->blocks =
         kith_blocks_memory_new (self->records, kith_disk_record_bytes (header));
     return 0;

@@ -289,6 +289,16 @@ s_reap (kith_disk_scratch_t *scratch, kith_block_reader_t *reader)
     }
 }
 
+static bool
+s_holds (const kith_disk_t *self, const uint8_t *block, uint32_t row)
+{
+    uint32_t nodes = kith_get_u32 (block + 8);
+    for (uint32_t slot = 0; slot < nodes; slot++)
+        if (kith_disk_node (&self->header, block, slot).row == row)
+            return true;
+    return false;
+}
+
 const uint8_t *
 kith_disk_wait (const kith_disk_t *self, kith_disk_scratch_t *scratch,
                 kith_disk_flight_t *flight)
@@ -308,6 +318,8 @@ kith_disk_wait (const kith_disk_t *self, kith_disk_scratch_t *scratch,
         return NULL;
     }
     const char *fault = kith_disk_block_fault (self, flight->data, flight->block);
+    if (!fault && !s_holds (self, flight->data, flight->row))
+        fault = "a row is not where it should be";
     if (fault) {
         kith_error_set (&scratch->error, KITH_ERR_CORRUPT,
                         "the stored index is damaged: block %" PRIu32

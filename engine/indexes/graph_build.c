@@ -605,6 +605,7 @@ kith_graph_build (const kith_rows_t *rows, const kith_graph_params_t *params,
     }
     kith_graph_t *self = kith_new (sizeof *self);
     self->rows = *rows;
+    self->capacity = rows->rows;
     self->header.magic = KITH_GRAPH_MAGIC;
     self->header.rows = rows->rows;
     self->header.dim = rows->dim;

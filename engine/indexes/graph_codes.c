@@ -163,6 +163,12 @@ s_encode_row (const kith_graph_t *self, uint32_t row, uint8_t *code)
     memcpy (code + bytes - sizeof trailer, trailer, sizeof trailer);
 }
 
+void
+kith_graph_encode_row (const kith_graph_t *self, uint32_t row, uint8_t *codes)
+{
+    s_encode_row (self, row, codes + (size_t) row * self->header.code_bytes);
+}
+
 static void
 s_encode_part (void *arg, uint32_t part)
 {
@@ -170,8 +176,7 @@ s_encode_part (void *arg, uint32_t part)
     uint32_t rows = encoder->self->rows.rows;
     uint32_t last = rows - part * BATCH < BATCH ? rows : part * BATCH + BATCH;
     for (uint32_t row = part * BATCH; row < last; row++)
-        s_encode_row (encoder->self, row,
-                      encoder->codes + (size_t) row * encoder->self->header.code_bytes);
+        kith_graph_encode_row (encoder->self, row, encoder->codes);
 }
 
 bool

@@ -15,20 +15,21 @@ enum {
 };
 
 static uint32_t
-s_live (const kith_graph_t *self, const kith_bits_t *live)
+s_live (uint32_t rows, const kith_bits_t *live)
 {
     if (!live)
-        return self->rows.rows;
-    assert (live->count == self->rows.rows);
+        return rows;
+    assert (live->count == rows);
     return kith_bits_popcount (live);
 }
 
 kith_graph_plan_t
-kith_graph_plan (const kith_graph_t *self, uint32_t effort,
+kith_graph_plan (const kith_graph_t *self, uint32_t rows, uint32_t effort,
                  const kith_graph_query_t *options)
 {
-    kith_graph_plan_t plan = {.effort = effort, .live = s_live (self, options->live)};
-    double share = (double) plan.live / self->rows.rows;
+    kith_graph_plan_t plan = {
+        .effort = effort, .rows = rows, .live = s_live (rows, options->live)};
+    double share = (double) plan.live / rows;
     double row = options->live && share < 0.9 ? 1 + self->rows.dim / 32.0
                                               : 1 + self->rows.dim / 64.0;
     double code = 1 + self->header.code_bytes / 192.0;
@@ -56,8 +57,8 @@ static bool
 s_answerable (const kith_graph_t *self, const kith_bits_t *live, uint32_t row)
 {
     if (!self->twins)
-        return kith_bits_get (live, row);
-    for (; row != KITH_GRAPH_EMPTY; row = self->twins [row])
+        return row < live->count && kith_bits_get (live, row);
+    for (; row < live->count; row = kith_graph_twin (self, row))
         if (kith_bits_get (live, row))
             return true;
     return false;
@@ -100,8 +101,8 @@ kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                         kith_topk_t *top)
 {
     const kith_bits_t *live = ask->options->live;
-    double wide = plan->effort * 2.0 * self->rows.rows / plan->live + 64;
-    uint32_t capacity = wide < self->rows.rows ? (uint32_t) wide : self->rows.rows;
+    double wide = plan->effort * 2.0 * plan->rows / plan->live + 64;
+    uint32_t capacity = wide < plan->rows ? (uint32_t) wide : plan->rows;
     if (!kith_graph_prepare (self, scratch, ask->query, ask->norm)
         || !kith_graph_beam_reset (&scratch->beam, capacity)
         || !kith_graph_beam_reset (&scratch->found, plan->effort))
@@ -152,8 +153,8 @@ kith_graph_scan_codes (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     const uint32_t bytes = self->header.code_bytes;
     const kith_bits_t *live = ask->options->live;
     uint32_t count = 0;
-    for (uint32_t first = 0; first < self->rows.rows; first += 64) {
-        uint32_t left = self->rows.rows - first;
+    for (uint32_t first = 0; first < plan->rows; first += 64) {
+        uint32_t left = plan->rows - first;
         uint64_t word = live ? live->words [first / 64] : ~(uint64_t) 0;
         if (left < 64)
             word &= ((uint64_t) 1 << left) - 1;

@@ -203,6 +203,7 @@ kith_graph_open (const kith_rows_t *rows, const kith_section_t *sections, size_t
     }
     kith_graph_t *self = kith_new (sizeof *self);
     self->rows = *rows;
+    self->capacity = rows->rows;
     memcpy (&self->header, section->data, sizeof self->header);
     int failed = s_check_header (&self->header, rows, error);
     if (failed == 0) {

@@ -28,6 +28,7 @@ kith_graph_scratch_destroy (kith_graph_scratch_t **self_p)
     if (!self)
         return;
     free (self->marks);
+    kith_bits_free (&self->alive);
     free (self->beam.near);
     free (self->found.near);
     free (self->vector);
@@ -121,13 +122,13 @@ kith_graph_forget (kith_graph_scratch_t *scratch)
 static bool
 s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
 {
-    if (scratch->marks_count < self->rows.rows) {
+    if (scratch->marks_count < self->capacity) {
         free (scratch->marks);
         scratch->marks_count = 0;
-        scratch->marks = kith_huge_new (self->rows.rows);
+        scratch->marks = kith_huge_new (self->capacity);
         if (!scratch->marks)
             return false;
-        scratch->marks_count = self->rows.rows;
+        scratch->marks_count = self->capacity;
         scratch->epoch = 0;
     }
     if (scratch->vector_room < self->rows.dim) {
@@ -259,7 +260,8 @@ kith_graph_collect (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     uint8_t *marks = scratch->marks;
     uint32_t first = count;
     for (uint32_t index = 0; index < layer->degree; index++) {
-        uint32_t other = links [index];
+        //  Who links may be at work: what a link leads to was there before it (graph_link.h)
+        uint32_t other = __atomic_load_n (&links [index], __ATOMIC_ACQUIRE);
         if (other == KITH_GRAPH_EMPTY)
             break;
         scratch->ids [count] = other;
@@ -314,12 +316,13 @@ uint32_t
 kith_graph_descend (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                     uint32_t level)
 {
-    if (self->header.levels == 0)
+    const uint32_t levels = __atomic_load_n (&self->header.levels, __ATOMIC_ACQUIRE);
+    if (levels == 0)
         return self->header.entry;
     uint32_t best = 0;
     float best_distance;
     kith_graph_distances (self, scratch, self->upper_rows, 1, &best_distance);
-    for (uint32_t above = self->header.levels; above > level; above--) {
+    for (uint32_t above = levels; above > level; above--) {
         uint32_t from = KITH_GRAPH_EMPTY;
         kith_graph_forget (scratch);
         while (from != best) {

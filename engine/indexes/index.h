@@ -138,7 +138,8 @@ kith_index_t *kith_index_open (const kith_rows_t *rows, const kith_section_t *se
                                size_t count, kith_error_t *error);
 
 //  Reads the records (KITH_INDEX_RECORDS) from these blocks from now on, not from the section; before the first search. blocks are
-//  taken, also on failure: they are not as many bytes as the records (CORRUPT), or this kind has none (INVALID).
+//  taken, also on failure: they are not as many bytes as the records (CORRUPT), or this kind has none (INVALID). With blocks of a
+//  file the section need not outlive this call, and is none of the sections that the index gives.
 int
 kith_index_use_blocks (kith_index_t *self, kith_blocks_t **blocks_p, kith_error_t *error);
 

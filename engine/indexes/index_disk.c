@@ -30,9 +30,10 @@ s_fits (const kith_rows_t *rows, const kith_index_params_t *params, kith_error_t
     if (rows->type != KITH_VECTOR_FLOAT32)
         return kith_error_set (error, KITH_ERR_INVALID,
                                "a disk index is made over float vectors, not over these");
-    if (params->code != KITH_CODE_AUTO && params->code != KITH_CODE_SQ4)
+    if (params->code != KITH_CODE_AUTO && params->code != KITH_CODE_SQ4
+        && params->code != KITH_CODE_SQ8)
         return kith_error_set (error, KITH_ERR_INVALID,
-                               "a disk index has codes sq4 in memory, not %s",
+                               "a disk index has codes sq4 or sq8 in memory, not %s",
                                kith_index_code_name (params->code));
     if (rows->rows > INT32_MAX)
         return kith_error_set (error, KITH_ERR_LIMIT,
@@ -47,7 +48,8 @@ s_load_bytes (const kith_rows_t *rows, const kith_index_params_t *params)
     uint64_t sampled = kith_disk_sampled (rows->rows);
     kith_graph_params_t sample = kith_disk_sample_params (params);
     //  Codes, place and twin of each row; the sample with rows, norms and graph
-    return (uint64_t) rows->rows * (kith_disk_code_bytes (rows->dim) + 4 + 4)
+    return (uint64_t) rows->rows
+               * (kith_disk_code_bytes (kith_disk_code (params), rows->dim) + 4 + 4)
            + sampled * (4ull * rows->dim + 4 + 4)
            + kith_graph_load_bytes ((uint32_t) sampled, rows->dim, &sample)
            + sizeof (kith_disk_header_t) + 8ull * rows->dim;
@@ -128,6 +130,8 @@ s_use_blocks (kith_index_t *self, kith_blocks_t **blocks_p, kith_error_t *error)
                                size, wanted);
     kith_blocks_destroy (&disk->blocks);
     disk->blocks = *blocks_p;
+    if (!kith_blocks_in_memory (disk->blocks))
+        disk->records = NULL;
     *blocks_p = NULL;
     return 0;
 }
@@ -244,9 +248,11 @@ static void
 s_describe (const kith_index_t *self, kith_index_info_t *info)
 {
     const kith_disk_header_t *header = &s_disk (self)->header;
-    info->code = KITH_CODE_SQ4;
+    info->code = (kith_index_code_t) header->code;
     info->degree = header->degree;
-    info->bytes -= kith_disk_record_bytes (header);
+    //  They are a section as long as they are mapped
+    if (s_disk (self)->records)
+        info->bytes -= kith_disk_record_bytes (header);
     info->effort = kith_disk_effort (s_disk (self), header->recall, 10);
     info->recall = kith_disk_recall (s_disk (self), info->effort);
     for (uint32_t index = 0; index < header->grid; index++)

@@ -17,12 +17,23 @@ s_load (const uint8_t *vector, uint32_t index)
     return _mm256_loadu_si256 ((const __m256i_u *) (vector + index));
 }
 
-KITH_INLINE __m256i
-s_load_tail (const uint8_t *vector, uint32_t index, uint32_t count)
+//  Adds the bytes of words of 64 bits that do not fill a register, then the last ones
+KITH_INLINE kith_bit_counts_t
+s_finish (const uint8_t *a, const uint8_t *b, uint32_t index, uint32_t dim,
+          kith_bit_counts_t counts)
 {
-    uint8_t left [32] = {0};
-    memcpy (left, vector + index, count);
-    return s_load (left, 0);
+    for (; index + 8 <= dim / 8; index += 8) {
+        uint64_t left, right;
+        memcpy (&left, a + index, sizeof left);
+        memcpy (&right, b + index, sizeof right);
+        counts.differ += (uint32_t) __builtin_popcountll (left ^ right);
+        counts.either += (uint32_t) __builtin_popcountll (left | right);
+    }
+    for (; index < dim / 8; index++) {
+        counts.differ += (uint32_t) __builtin_popcount (a [index] ^ b [index]);
+        counts.either += (uint32_t) __builtin_popcount (a [index] | b [index]);
+    }
+    return kith_bits_rest (a, b, dim, counts);
 }
 
 //  Ones of each 8 bytes; their upper half stays zero
@@ -50,45 +61,33 @@ s_add (__m256i a, __m256i b, s_counts_t sums, bool jaccard)
 KITH_INLINE float
 s_pair (const void *a, const void *b, uint32_t dim, bool jaccard)
 {
-    const uint32_t bytes = dim / 8;
     s_counts_t sums = {_mm256_setzero_si256 (), _mm256_setzero_si256 ()};
     uint32_t index = 0;
-    for (; index + 32 <= bytes; index += 32)
+    for (; index + 32 <= dim / 8; index += 32)
         sums = s_add (s_load (a, index), s_load (b, index), sums, jaccard);
-    if (index < bytes)
-        sums = s_add (s_load_tail (a, index, bytes - index),
-                      s_load_tail (b, index, bytes - index), sums, jaccard);
     kith_bit_counts_t counts = {(uint32_t) kith_avx2_sum (sums.differ),
                                 (uint32_t) kith_avx2_sum (sums.either)};
-    return kith_bits_distance (kith_bits_rest (a, b, dim, counts), jaccard);
+    return kith_bits_distance (s_finish (a, b, index, dim, counts), jaccard);
 }
 
 KITH_INLINE void
 s_four (const void *query, const void *const rows [4], uint32_t dim, float *out,
         bool jaccard)
 {
-    const uint32_t bytes = dim / 8;
     const __m256i zero = _mm256_setzero_si256 ();
     s_counts_t sums [4] = {{zero, zero}, {zero, zero}, {zero, zero}, {zero, zero}};
     uint32_t index = 0;
-    for (; index + 32 <= bytes; index += 32) {
+    for (; index + 32 <= dim / 8; index += 32) {
         __m256i part = s_load (query, index);
 #pragma GCC unroll 4
         for (uint32_t row = 0; row < 4; row++)
             sums [row] = s_add (part, s_load (rows [row], index), sums [row], jaccard);
     }
-    if (index < bytes) {
-        __m256i part = s_load_tail (query, index, bytes - index);
-#pragma GCC unroll 4
-        for (uint32_t row = 0; row < 4; row++)
-            sums [row] = s_add (part, s_load_tail (rows [row], index, bytes - index),
-                                sums [row], jaccard);
-    }
     for (uint32_t row = 0; row < 4; row++) {
         kith_bit_counts_t counts = {(uint32_t) kith_avx2_sum (sums [row].differ),
                                     (uint32_t) kith_avx2_sum (sums [row].either)};
-        out [row] =
-            kith_bits_distance (kith_bits_rest (query, rows [row], dim, counts), jaccard);
+        out [row] = kith_bits_distance (s_finish (query, rows [row], index, dim, counts),
+                                        jaccard);
     }
 }
 

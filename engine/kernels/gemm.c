@@ -105,6 +105,12 @@ kith_gemm_init (void)
     return s_verdict;
 }
 
+bool
+kith_gemm_by_blas (void)
+{
+    return s_way == S_BLAS;
+}
+
 void
 kith_gemm (const float *queries, uint32_t nq, size_t query_stride, const float *base,
            uint32_t rows, size_t base_stride, uint32_t dim, float *out)

@@ -69,4 +69,7 @@ void kith_fill_int8_neon (kith_kernels_t *table);
 void kith_fill_bits_neon (kith_kernels_t *table);
 void kith_fill_codes_neon (kith_kernels_t *table);
 
+void kith_fill_int8_neondot (kith_kernels_t *table);
+void kith_fill_codes_neondot (kith_kernels_t *table);
+
 #endif

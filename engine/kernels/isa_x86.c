@@ -2,6 +2,8 @@
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  __builtin_cpu_supports asks cpuid and whether the system saves the registers (xgetbv).
+#include <cpuid.h>
+
 #include "engine/kernels/isa.h"
 
 static bool
@@ -11,12 +13,20 @@ s_has_scalar (void)
     return true;
 }
 
+//  Conversion of float16, which not every compiler's __builtin_cpu_supports knows
+static bool
+s_has_f16c (void)
+{
+    uint32_t eax, ebx, ecx, edx;
+    return __get_cpuid (1, &eax, &ebx, &ecx, &edx) && ecx & bit_F16C;
+}
+
 //  Haswell, Zen
 static bool
 s_has_avx2 (void)
 {
     return __builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma")
-           && __builtin_cpu_supports ("f16c");
+           && s_has_f16c () && __builtin_cpu_supports ("popcnt");
 }
 
 //  Skylake-X

@@ -33,12 +33,13 @@ typedef enum {
 //  Levels of instruction sets, each with all of those before it on the same architecture
 typedef enum {
     KITH_ISA_SCALAR = 0,
-    KITH_ISA_AVX2 = 1,          //  with FMA and F16C (Haswell, Zen)
+    KITH_ISA_AVX2 = 1,          //  with FMA, F16C, POPCNT (Haswell, Zen)
     KITH_ISA_AVX512 = 2,        //  F, BW, VL, DQ (Skylake-X)
     KITH_ISA_AVX512VNNI = 3,    //  VNNI (Cascade Lake)
     KITH_ISA_AVX512ICL = 4,     //  VPOPCNTDQ, BITALG, VBMI (Ice Lake, Zen 4)
     KITH_ISA_NEON = 5,          //  aarch64
-    KITH_ISA_LAST = KITH_ISA_NEON
+    KITH_ISA_NEONDOT = 6,       //  dot products of bytes (Cortex-A76, Neoverse N1)
+    KITH_ISA_LAST = KITH_ISA_NEONDOT
 } kith_isa_t;
 
 typedef float (kith_pair_fn) (const void *a, const void *b, uint32_t dim);
@@ -100,7 +101,7 @@ const kith_kernels_t *kith_kernels (void);
 //  Table of an ISA; null if this CPU lacks it. For tests, and the configuration's `kernels` key.
 const kith_kernels_t *kith_kernels_of (kith_isa_t isa);
 
-//  Chooses by name ("scalar", "avx2", "avx512", "avx512vnni", "avx512icl", "neon", "auto") before any other thread runs; -1:
+//  Chooses by name ("scalar", "avx2", "avx512", "avx512vnni", "avx512icl", "neon", "neondot", "auto") before any other thread runs; -1:
 //  unknown or not on this CPU.
 int kith_kernels_choose (const char *name);
 

@@ -11,7 +11,7 @@
 #define KITH_INLINE static inline __attribute__ ((always_inline))
 
 //  Rows of up to so many bytes are too short for the hardware to see a stream in each
-#define KITH_ROW_SHORT 1024u
+#define KITH_ROW_SHORT 2048u
 
 //  Asks for the four rows that come after
 KITH_INLINE void

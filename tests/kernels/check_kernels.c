@@ -42,12 +42,18 @@ s_special (kith_random_t *random)
 static float
 s_value (kith_random_t *random, kind_t kind)
 {
-    double plain = kith_random_unit (random) * 2 - 1;
-    if (kind == MIXED)
-        return (float) (plain * pow (10, kith_random_unit (random) * 60 - 42));
-    if (kind == SPECIAL && kith_random_below (random, 40) == 0)
+    uint64_t any = kith_random_next (random);
+    if (kind == MIXED) {
+        //  Exponents from those of denormals to 2^60, whose squares still are finite
+        uint32_t bits = (uint32_t) any & 0x807fffff;
+        bits |= (uint32_t) ((any >> 32) % 188) << 23;
+        float value;
+        memcpy (&value, &bits, sizeof value);
+        return value;
+    }
+    if (kind == SPECIAL && any % 40 == 0)
         return s_special (random);
-    return (float) plain;
+    return (float) (int32_t) (any >> 32) * 0x1p-31f;
 }
 
 //  Sixteen bits whose value is of the kind: of a bfloat16 the upper half of a float, of a float16 exponents that keep below 2
@@ -112,58 +118,66 @@ s_same (check_t *check, const float *a, const float *b, uint32_t count,
     }
 }
 
+//  One query and rows, as a kernel of one, four and many takes them
 typedef struct {
     kith_vector_t type;
-    kith_metric_t metric;
     uint32_t dim;
     kind_t kind;
+    size_t stride;
+    const char *query;
+    const char *rows;
+    const void *four [4];
 } case_t;
 
-//  One query and seven rows, as one, four and many
 static void
-s_check_measure (check_t *check, case_t what)
+s_check_measure (check_t *check, const case_t *what, kith_metric_t metric)
 {
-    size_t bytes = kith_vector_bytes (what.type, what.dim);
     kith_measure_t fast, scalar;
-    if (!kith_kernels_measure (check->fast, what.type, what.metric, &fast)
-        || !kith_kernels_measure (check->scalar, what.type, what.metric, &scalar))
+    if (metric == KITH_METRIC_COSINE    //  its kernel is that of IP
+        || !kith_kernels_measure (check->fast, what->type, metric, &fast)
+        || !kith_kernels_measure (check->scalar, what->type, metric, &scalar))
         return;
-    //  One odd byte in front: nothing may rely on alignment
-    size_t stride = bytes + 3;
-    char *query = malloc (1 + bytes);
-    char *rows = malloc (1 + (ROWS - 1) * stride + bytes);
-    s_fill (&check->random, what.type, what.kind, what.dim, query + 1);
-    const void *four [4];
-    for (uint32_t row = 0; row < ROWS; row++) {
-        s_fill (&check->random, what.type, what.kind, what.dim, rows + 1 + row * stride);
-        if (row < 4)
-            four [3 - row] = rows + 1 + row * stride;
-    }
     char name [64];
-    snprintf (name, sizeof name, "%s %s", s_types [what.type],
-              kith_metric_name (what.metric));
+    snprintf (name, sizeof name, "%s %s", s_types [what->type],
+              kith_metric_name (metric));
     float a [ROWS], b [ROWS];
-    fast.rows (query + 1, rows + 1, stride, ROWS, what.dim, a);
-    scalar.rows (query + 1, rows + 1, stride, ROWS, what.dim, b);
-    s_same (check, a, b, ROWS, name, what.dim, what.kind);
-    fast.four (query + 1, four, what.dim, a);
-    scalar.four (query + 1, four, what.dim, b);
-    s_same (check, a, b, 4, name, what.dim, what.kind);
-    a [0] = fast.pair (query + 1, four [0], what.dim);
-    b [0] = scalar.pair (query + 1, four [0], what.dim);
-    s_same (check, a, b, 1, name, what.dim, what.kind);
-    free (rows);
-    free (query);
+    fast.rows (what->query, what->rows, what->stride, ROWS, what->dim, a);
+    scalar.rows (what->query, what->rows, what->stride, ROWS, what->dim, b);
+    s_same (check, a, b, ROWS, name, what->dim, what->kind);
+    float c [4], d [4] = {b [3], b [2], b [1], b [0]};
+    fast.four (what->query, what->four, what->dim, c);
+    s_same (check, c, d, 4, name, what->dim, what->kind);
+    c [0] = fast.pair (what->query, what->four [0], what->dim);
+    s_same (check, c, d, 1, name, what->dim, what->kind);
 }
 
 static void
 s_check_measures (check_t *check, uint32_t dim, kind_t kind)
 {
-    for (kith_vector_t type = KITH_VECTOR_FLOAT32; type <= KITH_VECTOR_BINARY; type++)
+    for (kith_vector_t type = KITH_VECTOR_FLOAT32; type <= KITH_VECTOR_BINARY; type++) {
+        size_t bytes = kith_vector_bytes (type, dim);
+        //  One odd byte in front: nothing may rely on alignment
+        char *query = malloc (1 + bytes);
+        char *rows = malloc (1 + (ROWS - 1) * (bytes + 3) + bytes);
+        case_t what = {.type = type,
+                       .dim = dim,
+                       .kind = kind,
+                       .stride = bytes + 3,
+                       .query = query + 1,
+                       .rows = rows + 1};
+        s_fill (&check->random, type, kind, dim, query + 1);
+        for (uint32_t row = 0; row < ROWS; row++) {
+            char *at = rows + 1 + row * what.stride;
+            s_fill (&check->random, type, kind, dim, at);
+            if (row < 4)
+                what.four [3 - row] = at;
+        }
         for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_JACCARD;
              metric++)
-            if (metric != KITH_METRIC_COSINE)    //  its kernel is that of IP
-                s_check_measure (check, (case_t){type, metric, dim, kind});
+            s_check_measure (check, &what, metric);
+        free (rows);
+        free (query);
+    }
 }
 
 //  The largest sums that integers must hold
@@ -186,6 +200,34 @@ s_check_largest (check_t *check)
     }
     free (b);
     free (a);
+}
+
+//  Products that vanish leave -0 in every lane, which a tail must not touch
+static void
+s_check_underflow (check_t *check)
+{
+    enum { DIM = 64 };
+    float a [DIM], b [DIM];
+    uint16_t c [DIM], d [DIM];
+    for (uint32_t index = 0; index < DIM; index++) {
+        a [index] = 0x1p-100f;
+        b [index] = -0x1p-100f;
+        c [index] = 0x0d80;    //  the same as bfloat16
+        d [index] = 0x8d80;
+    }
+    const void *const floats [4] = {b, b, b, b}, *const halves [4] = {d, d, d, d};
+    for (uint32_t dim = 1; dim <= DIM; dim++) {
+        float fast [10], scalar [10];
+        fast [8] = check->fast->dot (a, b, dim);
+        fast [9] = check->fast->bfloat16_dot.pair (c, d, dim);
+        check->fast->dot4 (a, floats, dim, fast);
+        check->fast->bfloat16_dot.four (c, halves, dim, fast + 4);
+        scalar [8] = check->scalar->dot (a, b, dim);
+        scalar [9] = check->scalar->bfloat16_dot.pair (c, d, dim);
+        check->scalar->dot4 (a, floats, dim, scalar);
+        check->scalar->bfloat16_dot.four (c, halves, dim, scalar + 4);
+        s_same (check, fast, scalar, 10, "underflow", dim, SPECIAL);
+    }
 }
 
 //  What sixteen bits mean, by another way than the kernels'
@@ -406,9 +448,35 @@ s_check_scalar_pair (check_t *check, kith_vector_t type, uint32_t dim)
     free (a);
 }
 
+//  Rows and four are pair, row by row
+static void
+s_check_scalar_forms (check_t *check)
+{
+    uint8_t data [8 * 64];
+    for (size_t at = 0; at < sizeof data; at++)
+        data [at] = (uint8_t) (at * 37 % 61);
+    const void *const four [4] = {data + 64, data + 128, data + 192, data + 256};
+    for (kith_vector_t type = KITH_VECTOR_FLOAT16; type <= KITH_VECTOR_BINARY; type++)
+        for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_JACCARD;
+             metric++) {
+            kith_measure_t measure;
+            float rows [7], fours [4], pair;
+            if (!kith_kernels_measure (check->scalar, type, metric, &measure))
+                continue;
+            measure.rows (data, data + 64, 64, 7, 32, rows);
+            measure.four (data, four, 32, fours);
+            s_same (check, rows, fours, 4, "scalar forms", 32, PLAIN);
+            for (uint32_t row = 0; row < 7; row++) {
+                pair = measure.pair (data, data + 64 + row * 64, 32);
+                s_same (check, &rows [row], &pair, 1, "scalar forms", 32, PLAIN);
+            }
+        }
+}
+
 static uint64_t
 s_check_scalar (check_t *check)
 {
+    s_check_scalar_forms (check);
     for (uint32_t dim = 1; dim <= DIM_MAX; dim += 3)
         for (kith_vector_t type = KITH_VECTOR_FLOAT32; type <= KITH_VECTOR_BINARY; type++)
             s_check_scalar_pair (check, type, dim);
@@ -424,6 +492,7 @@ s_check_isa (check_t *check)
         for (kind_t kind = PLAIN; kind < KINDS; kind++)
             s_check_measures (check, dim, kind);
     s_check_largest (check);
+    s_check_underflow (check);
     s_check_widen (check, KITH_VECTOR_FLOAT16);
     s_check_widen (check, KITH_VECTOR_BFLOAT16);
     for (uint32_t count = 1; count <= COUNT; count++)

@@ -1,10 +1,10 @@
 //  bench_disk.c - the disk index on a file against what its device can do; one line of JSON per effort
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  bench_disk FILE.fbin [metric] [key=value ...]. keys: degree, build (effort of it), threads, queries, rounds, dir (where the index
-//  file goes; kept=1 keeps it and takes it again). First the device: random reads of 4 KiB of the index file, past the page cache,
-//  at 1, 4 and 32 under way; then searches of that file from one thread, one query per call. `limit` is the share of the device's best rate
-//  that the searches' reads make. The queries are taken out of the rows by a seeded draw.
+//  bench_disk FILE.fbin [metric] [key=value ...]. keys: degree, build (effort of it), threads, queries, rounds, bytes=1 (codes sq8,
+//  not sq4), dir (where the index file goes; kept=1 keeps it and takes it again). First the device: random reads of 4 KiB of the
+//  index file, past the page cache, at 1, 4 and 32 under way; then searches of that file from one thread, one query per call. `limit`
+//  is the share of the device's best rate that the searches' reads make. The queries are taken out of the rows by a seeded draw.
 #include <errno.h>
 #include <math.h>
 #include <time.h>
@@ -21,7 +21,7 @@ static const uint32_t s_depths [DEPTHS] = {1, 4, 32};
 typedef struct {
     const char *path, *dir;
     kith_metric_t metric;
-    uint32_t degree, build, threads, queries, rounds, kept;
+    uint32_t degree, build, threads, queries, rounds, kept, bytes;
 } s_options_t;
 
 typedef struct {
@@ -173,6 +173,7 @@ s_store (const s_data_t *data, const s_options_t *options, kith_objects_t *objec
 {
     kith_parallel_t *parallel = kith_parallel_threads_new (options->threads);
     kith_index_params_t params = {.kind = KITH_INDEX_DISK,
+                                  .code = options->bytes ? KITH_CODE_SQ8 : KITH_CODE_SQ4,
                                   .degree = options->degree,
                                   .build_effort = options->build,
                                   .seed = 1,
@@ -184,7 +185,7 @@ s_store (const s_data_t *data, const s_options_t *options, kith_objects_t *objec
         return -1;
     kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
     size_t count = kith_index_sections (index, sections);
-    kith_file_info_t info = {.kind = KITH_FILE_GRAPH, .rows = data->rows.rows};
+    kith_file_info_t info = {.kind = KITH_FILE_INDEX, .rows = data->rows.rows};
     uint64_t size = 0;
     double built = s_now ();
     int failed =
@@ -286,11 +287,11 @@ s_run (const s_data_t *data, const s_options_t *options, kith_error_t *error)
         return -1;
     kith_container_t *container = NULL;
     if (options->kept)
-        container = kith_container_open (objects, NAME, KITH_FILE_GRAPH, 0, 0, 0, error);
+        container = kith_container_open (objects, NAME, KITH_FILE_INDEX, 0, 0, 0, error);
     if (!container && s_store (data, options, objects, error) != 0)
         return -1;
     if (!container)
-        container = kith_container_open (objects, NAME, KITH_FILE_GRAPH, 0, 0, 0, error);
+        container = kith_container_open (objects, NAME, KITH_FILE_INDEX, 0, 0, 0, error);
     kith_index_t *index = container ? s_open (data, container, error) : NULL;
     kith_blocks_t *blocks =
         index ? kith_container_blocks (container, KITH_INDEX_RECORDS, error) : NULL;
@@ -342,6 +343,7 @@ main (int argc, char **argv)
             || s_number (argument, "threads", &options.threads)
             || s_number (argument, "queries", &options.queries)
             || s_number (argument, "kept", &options.kept)
+            || s_number (argument, "bytes", &options.bytes)
             || s_number (argument, "rounds", &options.rounds))
             continue;
         if (strncmp (argument, "dir=", 4) == 0)

@@ -1,7 +1,7 @@
 //  bench_kernels.c - nanoseconds of each kernel by instruction set, and the share of the memory's own speed
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  bench_kernels [part of a kernel's name]. One JSON line per kernel, instruction set, dimension and working set (one that stays in the
+//  bench_kernels [part of a kernel's name] [instruction set]. One JSON line per kernel, instruction set, dimension and working set (one that stays in the
 //  second cache, one far beyond the last). The limit is how fast memchr reads a block of the same size: a row costs at
 //  least its bytes. Best of 5.
 #include <math.h>
@@ -109,16 +109,32 @@ s_rows (const bench_t *bench, const char *name, kith_rows_fn *all, uint32_t dim,
 }
 
 static void
+s_measures (const bench_t *bench, uint32_t dim)
+{
+    static const char *const types [] = {"float32", "float16", "bfloat16", "int8",
+                                         "binary"};
+    for (kith_vector_t type = KITH_VECTOR_FLOAT32; type <= KITH_VECTOR_BINARY; type++)
+        for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_JACCARD;
+             metric++) {
+            kith_measure_t measure;
+            char name [64];
+            if (metric == KITH_METRIC_COSINE    //  by the kernel of ip
+                || !kith_kernels_measure (bench->kernels, type, metric, &measure))
+                continue;
+            snprintf (name, sizeof name, "%s %s", types [type],
+                      kith_metric_name (metric));
+            s_rows (bench, name, measure.rows, dim, kith_vector_bytes (type, dim));
+        }
+}
+
+static void
 s_bench (const bench_t *bench)
 {
     const kith_kernels_t *kernels = bench->kernels;
     static const uint32_t dims [] = {100, 128, 384, 768, 960};
     static const uint32_t code_bytes [] = {64, 128, 192, 384};
-    for (size_t index = 0; index < sizeof dims / sizeof dims [0]; index++) {
-        uint32_t dim = dims [index];
-        s_rows (bench, "float32 dot", kernels->dot_rows, dim, dim * sizeof (float));
-        s_rows (bench, "float32 l2", kernels->l2_rows, dim, dim * sizeof (float));
-    }
+    for (size_t index = 0; index < sizeof dims / sizeof dims [0]; index++)
+        s_measures (bench, dims [index]);
     for (size_t index = 0; index < sizeof code_bytes / sizeof code_bytes [0]; index++) {
         s_codes (bench, "nibbles4", kernels->nibbles4, code_bytes [index]);
         s_codes (bench, "bytes4", kernels->bytes4, code_bytes [index]);
@@ -144,7 +160,8 @@ main (int argc, char **argv)
         bench.limit = s_read_speed (bench.size);
         for (kith_isa_t isa = KITH_ISA_SCALAR; isa <= KITH_ISA_LAST; isa++) {
             bench.kernels = kith_kernels_of (isa);
-            if (bench.kernels)
+            if (bench.kernels
+                && (argc < 3 || strcmp (bench.kernels->name, argv [2]) == 0))
                 s_bench (&bench);
         }
     }

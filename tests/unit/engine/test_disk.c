@@ -58,10 +58,11 @@ s_fill (s_data_t *data, uint32_t rows, uint32_t dim, uint32_t same)
 }
 
 static void
-s_make (s_data_t *data, kith_metric_t metric, uint32_t rows, uint32_t dim, uint32_t same)
+s_make_coded (s_data_t *data, kith_metric_t metric, uint32_t rows, uint32_t dim,
+              uint32_t same, kith_index_code_t code)
 {
     kith_error_t error;
-    kith_index_params_t params = {.kind = KITH_INDEX_DISK, .seed = 3};
+    kith_index_params_t params = {.kind = KITH_INDEX_DISK, .code = code, .seed = 3};
     memset (data, 0, sizeof *data);
     s_fill (data, rows, dim, same);
     data->rows = (kith_rows_t){.vectors = data->vectors,
@@ -72,6 +73,12 @@ s_make (s_data_t *data, kith_metric_t metric, uint32_t rows, uint32_t dim, uint3
     data->index = kith_index_build (&data->rows, &params, &error);
     cr_assert (data->index, "%s", error.message);
     data->scratch = kith_index_scratch_new ();
+}
+
+static void
+s_make (s_data_t *data, kith_metric_t metric, uint32_t rows, uint32_t dim, uint32_t same)
+{
+    s_make_coded (data, metric, rows, dim, same, KITH_CODE_AUTO);
 }
 
 static void
@@ -110,8 +117,11 @@ s_to_file (s_data_t *data)
     kith_blocks_t *blocks = kith_blocks_file_new (data->path, &error);
     cr_assert (blocks, "%s", error.message);
     kith_blocks_narrow (blocks, BEFORE, size);
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
+    size_t count = kith_index_sections (data->index, sections);
     cr_assert_eq (kith_index_use_blocks (data->index, &blocks, &error), 0);
     cr_assert (!blocks);
+    cr_assert_eq (kith_index_sections (data->index, sections), count - 1);
 }
 
 //  Overwrites a byte of the file
@@ -250,8 +260,68 @@ Test (disk, finds_by_file_what_exact_search_finds)
     }
 }
 
+typedef struct {
+    s_data_t *data;
+    kith_hit_t hits [NQ * K];
+    bool compare;
+} s_side_t;
+
+static void
+s_ask_part (void *arg, uint32_t part)
+{
+    s_side_t *side = arg;
+    kith_index_scratch_t *scratch = kith_index_scratch_new ();
+    for (uint32_t each = 0; each < NQ; each++) {
+        uint32_t query = (each + part * 7) % NQ;
+        kith_index_query_t ask = s_query (side->data, query);
+        kith_topk_t top;
+        kith_topk_init (&top, K);
+        int status =
+            kith_index_search (side->data->index, &ask, scratch, &top, NULL, NULL);
+        kith_topk_sort (&top);
+        assert (status == 0 && top.count == K);
+        kith_hit_t *hits = side->hits + query * K;
+        if (side->compare)
+            assert (memcmp (hits, top.hits, K * sizeof *hits) == 0);
+        else
+            memcpy (hits, top.hits, K * sizeof *hits);
+        kith_topk_free (&top);
+    }
+    kith_index_scratch_destroy (&scratch);
+}
+
+Test (disk, many_threads_search_one_file)
+{
+    s_data_t data;
+    s_make (&data, KITH_METRIC_L2, 3000, 40, 0);
+    s_to_file (&data);
+    s_side_t side = {.data = &data};
+    s_ask_part (&side, 0);
+    side.compare = true;
+    kith_parallel_t *parallel = kith_parallel_threads_new (4);
+    parallel->run (parallel, 8, s_ask_part, &side);
+    kith_parallel_threads_destroy (&parallel);
+    s_free (&data);
+}
+
 //  ---------------------------------------------------------------------
 //  Shapes
+
+Test (disk, takes_codes_of_a_byte)
+{
+    s_data_t data;
+    kith_error_t error;
+    kith_index_info_t info;
+    s_make_coded (&data, KITH_METRIC_COSINE, 3000, 48, 0, KITH_CODE_SQ8);
+    s_to_file (&data);
+    cr_expect_geq (s_found (&data, NULL, 0.95f), 0.93);
+    kith_index_describe (data.index, &info);
+    cr_expect_eq (info.code, KITH_CODE_SQ8);
+    kith_index_params_t params = {.kind = KITH_INDEX_DISK, .code = KITH_CODE_PQ4};
+    cr_expect (!kith_index_build (&data.rows, &params, &error));
+    cr_expect_eq (error.code, KITH_ERR_INVALID);
+    s_free (&data);
+}
 
 //  A block of many rows, one of one row, a row of many pages
 Test (disk, takes_every_dimension)
@@ -389,6 +459,10 @@ Test (disk, takes_no_more_memory_than_it_says)
     cr_expect_leq (kith_index_load_bytes (&data.rows, &params), raw / 4);
     cr_expect (info.reads > 1 && info.hops > 1 && info.hops < info.reads);
     cr_expect_eq (info.code, KITH_CODE_SQ4);
+    uint64_t mapped = info.bytes;
+    s_to_file (&data);
+    kith_index_describe (data.index, &info);
+    cr_expect_eq (info.bytes, mapped);
     kith_rows_t many = data.rows;
     many.rows = 1000000;
     many.dim = 768;

@@ -11,9 +11,9 @@
 
 typedef struct {
     kith_rows_t rows;
-    float *vectors;
+    void *vectors;    //  of the rows' type, as are queries
     float *norms;
-    float *queries;
+    void *queries;
     float *query_norms;
     uint32_t nq;
 } data_t;
@@ -47,19 +47,21 @@ static data_t
 s_data (kith_metric_t metric, uint32_t rows, uint32_t dim, uint32_t nq, shape_t shape)
 {
     data_t data = {.nq = nq};
+    float *vectors = kith_alloc64 ((size_t) rows * dim * 4 + 64);
+    float *queries = kith_alloc64 ((size_t) nq * dim * 4 + 64);
     kith_random_t random;
     kith_random_seed (&random, rows * 31 + dim + (uint32_t) shape);
-    data.vectors = kith_alloc64 ((size_t) rows * dim * 4 + 64);
+    data.vectors = vectors;
+    data.queries = queries;
     data.norms = kith_alloc64 ((size_t) rows * 4 + 64);
-    data.queries = kith_alloc64 ((size_t) nq * dim * 4 + 64);
     data.query_norms = kith_alloc64 ((size_t) nq * 4 + 64);
     for (uint32_t row = 0; row < rows; row++) {
-        s_fill (&random, shape, data.vectors + (size_t) row * dim, dim, row);
-        data.norms [row] = kith_norm (data.vectors + (size_t) row * dim, dim);
+        s_fill (&random, shape, vectors + (size_t) row * dim, dim, row);
+        data.norms [row] = kith_norm (vectors + (size_t) row * dim, dim);
     }
     for (uint32_t query = 0; query < nq; query++) {
-        s_fill (&random, shape, data.queries + (size_t) query * dim, dim, query);
-        data.query_norms [query] = kith_norm (data.queries + (size_t) query * dim, dim);
+        s_fill (&random, shape, queries + (size_t) query * dim, dim, query);
+        data.query_norms [query] = kith_norm (queries + (size_t) query * dim, dim);
     }
     data.rows = (kith_rows_t){.vectors = data.vectors,
                               .norms = metric == KITH_METRIC_COSINE ? data.norms : NULL,
@@ -78,6 +80,72 @@ s_data_free (data_t *data)
     free (data->query_norms);
 }
 
+static const void *
+s_query (const data_t *data, uint32_t query)
+{
+    size_t bytes = kith_vector_bytes (data->rows.type, data->rows.dim);
+    return (const char *) data->queries + query * bytes;
+}
+
+//  The nearest float16 towards zero, of values in its range
+static uint16_t
+s_float16 (float value)
+{
+    int exponent;
+    double size = frexp (fabs ((double) value), &exponent);
+    uint16_t sign = value < 0 ? 0x8000 : 0;
+    if (size <= 0 || exponent < -24)
+        return sign;
+    if (exponent < -13)
+        return (uint16_t) (sign | (uint16_t) ldexp (size, exponent + 24));
+    return (uint16_t) (sign | (((exponent + 13) << 10) + (uint16_t) ldexp (size, 11)));
+}
+
+//  Makes numbers of another type out of floats, in their place; float16 as wide as its range
+static void
+s_narrow (kith_vector_t type, uint32_t dim, uint32_t count, void *vectors)
+{
+    size_t bytes = kith_vector_bytes (type, dim);
+    for (uint32_t row = 0; row < count; row++) {
+        const float *from = (const float *) vectors + (size_t) row * dim;
+        uint8_t *to = (uint8_t *) vectors + row * bytes;
+        uint8_t bits = 0;
+        for (uint32_t index = 0; index < dim; index++) {
+            float value = from [index];
+            uint16_t half = s_float16 (value);
+            if (type == KITH_VECTOR_BFLOAT16)
+                memcpy (&half, (const char *) &value + 2, 2);
+            if (type == KITH_VECTOR_INT8)
+                to [index] = (uint8_t) (int8_t) fmaxf (-128, fminf (127, value * 40));
+            else if (type != KITH_VECTOR_BINARY)
+                memcpy (to + 2 * index, &half, 2);
+            else {
+                bits = index % 8 ? bits : 0;
+                bits = (uint8_t) (bits | (value > 0) << index % 8);
+                to [index / 8] = bits;
+            }
+        }
+    }
+}
+
+//  Rows and queries of any type
+static data_t
+s_data_of (kith_vector_t type, kith_metric_t metric, uint32_t dim, shape_t shape)
+{
+    enum { ROWS = 1500, NQ = 20 };
+    data_t data = s_data (metric, ROWS, dim, NQ, shape);
+    size_t bytes = kith_vector_bytes (type, dim);
+    s_narrow (type, dim, ROWS, data.vectors);
+    s_narrow (type, dim, NQ, data.queries);
+    data.rows.type = type;
+    for (uint32_t row = 0; row < ROWS; row++)
+        data.norms [row] =
+            kith_norm_of (type, (const char *) data.vectors + row * bytes, dim);
+    for (uint32_t query = 0; query < NQ; query++)
+        data.query_norms [query] = kith_norm_of (type, s_query (&data, query), dim);
+    return data;
+}
+
 static kith_topk_t *
 s_run (const data_t *data, uint32_t first, uint32_t nq, uint32_t k,
        const kith_bits_t *live)
@@ -86,8 +154,8 @@ s_run (const data_t *data, uint32_t first, uint32_t nq, uint32_t k,
     for (uint32_t query = 0; query < nq; query++)
         kith_topk_init (&tops [query], k);
     uint64_t compared =
-        kith_flat_search (&data->rows, data->queries + (size_t) first * data->rows.dim,
-                          data->query_norms + first, nq, live, 5, 1000, tops);
+        kith_flat_search (&data->rows, s_query (data, first), data->query_norms + first,
+                          nq, live, 5, 1000, tops);
     uint32_t rows = live ? kith_bits_popcount (live) : data->rows.rows;
     cr_assert_eq (compared, (uint64_t) rows * nq);
     for (uint32_t query = 0; query < nq; query++)
@@ -114,10 +182,10 @@ s_check_against_sort (const data_t *data, uint32_t query, const kith_topk_t *top
         if (live && !kith_bits_get (live, row))
             continue;
         allowed++;
-        float score = kith_score (
-            rows->metric, data->queries + (size_t) query * rows->dim,
-            data->query_norms [query], data->vectors + (size_t) row * rows->dim,
-            data->norms [row], rows->dim);
+        size_t bytes = kith_vector_bytes (rows->type, rows->dim);
+        kith_side_t a = {s_query (data, query), data->query_norms [query]};
+        kith_side_t b = {(const char *) data->vectors + row * bytes, data->norms [row]};
+        float score = kith_score_of (rows->type, rows->metric, a, b, rows->dim);
         kith_hit_t hit = {.distance = kith_score_distance (rows->metric, score),
                           .part = 5,
                           .row = row + 1000};
@@ -197,6 +265,30 @@ Test (flat, batch_equals_single_over_all_magnitudes)
 {
     kith_gemm_init ();
     s_check_shape (SCALES, 24);
+}
+
+//  Every type of vectors under every metric that makes sense for it, few queries and many, with and without a filter
+Test (flat, vectors_of_every_type)
+{
+    kith_gemm_init ();
+    for (kith_vector_t type = KITH_VECTOR_FLOAT16; type <= KITH_VECTOR_BINARY; type++)
+        for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_JACCARD;
+             metric++)
+            for (shape_t shape = NORMAL; shape <= ZEROS; shape++) {
+                kith_measure_t measure;
+                if (!kith_kernels_measure (kith_kernels (), type, metric, &measure))
+                    continue;
+                data_t data = s_data_of (type, metric, 43, shape);
+                s_check_batch (&data, 10, NULL);
+                kith_bits_t live;
+                kith_bits_init (&live, data.rows.rows, false);
+                for (uint32_t row = 0; row < data.rows.rows; row++)
+                    if (kith_mix64 (row) % 7 == 0)
+                        kith_bits_set (&live, row);
+                s_check_batch (&data, 10, &live);
+                kith_bits_free (&live);
+                s_data_free (&data);
+            }
 }
 
 Test (flat, own_tiles_give_the_same)

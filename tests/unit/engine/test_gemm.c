@@ -32,6 +32,7 @@ s_check_products (void)
 //  Each Criterion test is a process of its own, so this one never calls init
 Test (gemm, own_tiles)
 {
+    cr_assert (!kith_gemm_by_blas ());
     s_check_products ();
 }
 
@@ -40,6 +41,7 @@ Test (gemm, blas_is_checked_and_right)
     const char *verdict = kith_gemm_init ();
     cr_assert (strncmp (verdict, "OpenBLAS ", 9) == 0, "%s", verdict);
     cr_assert (strstr (verdict, ", checked"), "%s", verdict);
+    cr_assert (kith_gemm_by_blas ());
     cr_assert_eq (kith_gemm_init (), verdict, "a second call changes nothing");
     s_check_products ();
 }

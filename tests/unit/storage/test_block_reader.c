@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
@@ -203,4 +204,24 @@ Test (block_reader, no_file_no_place)
     kith_error_t error;
     cr_assert (!kith_blocks_file_new ("/nowhere/at/all", &error));
     cr_assert_eq (error.code, KITH_ERR_IO);
+}
+
+//  A process that gets no ring (here: no file descriptor is left for one) reads all the same
+Test (block_reader, needs_no_ring)
+{
+    s_world_t world;
+    char *directory = scratch_new ();
+    s_make (&world, directory);
+    struct rlimit before, none;
+    cr_assert_eq (getrlimit (RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = 0;
+    cr_assert_eq (setrlimit (RLIMIT_NOFILE, &none), 0);
+    kith_block_reader_t *reader = kith_block_reader_new (world.file, DEPTH);
+    cr_assert_eq (setrlimit (RLIMIT_NOFILE, &before), 0);
+    cr_assert_str_eq (reader->name, "pread");
+    s_read_all (&world, world.file, reader);
+    reader->close (&reader);
+    s_free (&world);
+    scratch_remove (&directory);
 }
