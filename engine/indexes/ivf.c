@@ -87,7 +87,7 @@ s_load_bytes (const kith_rows_t *rows, const kith_index_params_t *params)
 static int
 s_fits (const kith_rows_t *rows, const kith_index_params_t *params, kith_error_t *error)
 {
-    if (rows->type != KITH_VECTOR_FLOAT32)
+    if (rows->type != KITH_VECTOR_FLOAT32 || rows->metric > KITH_METRIC_COSINE)
         return kith_error_set (error, KITH_ERR_INVALID,
                                "inverted lists are made over float vectors, not over "
                                "these");

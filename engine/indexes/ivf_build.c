@@ -15,7 +15,7 @@ enum {
     SAMPLE_EACH = 64,    //  rows a centre is trained with
     SAMPLE_MIN = 8192,
     FIT = 16384,    //  residuals that the quantiser is fitted to
-    ROUNDS = 10,
+    ROUNDS = 6,
     ASSIGN = 65536,    //  rows between two looks at the cancel flag
     LISTS = 16,        //  of one part of coding
     PARTS = 64         //  of coding between two looks

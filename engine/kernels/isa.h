@@ -62,11 +62,13 @@ void kith_fill_int8_avx512vnni (kith_kernels_t *table);
 void kith_fill_codes_avx512vnni (kith_kernels_t *table);
 
 void kith_fill_bits_avx512icl (kith_kernels_t *table);
+void kith_fill_fastscan_avx512icl (kith_kernels_t *table);
 
 void kith_fill_float_neon (kith_kernels_t *table);
 void kith_fill_half_neon (kith_kernels_t *table);
 void kith_fill_int8_neon (kith_kernels_t *table);
 void kith_fill_bits_neon (kith_kernels_t *table);
+void kith_fill_fastscan_neon (kith_kernels_t *table);
 void kith_fill_codes_neon (kith_kernels_t *table);
 
 void kith_fill_int8_neondot (kith_kernels_t *table);

@@ -97,6 +97,7 @@ static void
 s_fill_avx512icl (kith_kernels_t *table)
 {
     kith_fill_bits_avx512icl (table);
+    kith_fill_fastscan_avx512icl (table);
 }
 
 const kith_isa_level_t kith_isa_levels [] = {

@@ -35,10 +35,10 @@ typedef struct {
 } s_data_t;
 
 static double
-s_now (void)
+s_now (clockid_t clock)
 {
     struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
+    clock_gettime (clock, &now);
     return (double) now.tv_sec + (double) now.tv_nsec * 1e-9;
 }
 
@@ -100,8 +100,9 @@ s_load (s_data_t *data, const s_options_t *options)
     return 0;
 }
 
+//  cpu: queries a second of this thread's own time, which neighbours on the machine disturb less
 typedef struct {
-    double recall, qps, compared;
+    double recall, qps, cpu, compared;
 } s_point_t;
 
 static s_point_t
@@ -110,7 +111,8 @@ s_round (const s_data_t *data, const s_options_t *options, const kith_index_t *i
 {
     uint64_t found = 0, compared = 0;
     kith_topk_t *tops = kith_new (options->batch * sizeof *tops);
-    double start = s_now ();
+    double start = s_now (CLOCK_MONOTONIC);
+    double cpu = s_now (CLOCK_THREAD_CPUTIME_ID);
     for (uint32_t first = 0; first < data->nq; first += options->batch) {
         ask.nq = data->nq - first < options->batch ? data->nq - first : options->batch;
         ask.queries = data->queries + (size_t) first * data->rows.dim;
@@ -125,10 +127,12 @@ s_round (const s_data_t *data, const s_options_t *options, const kith_index_t *i
             kith_topk_free (&tops [query]);
         }
     }
-    double seconds = s_now () - start;
+    double seconds = s_now (CLOCK_MONOTONIC) - start;
+    cpu = s_now (CLOCK_THREAD_CPUTIME_ID) - cpu;
     free (tops);
     return (s_point_t){.recall = (double) found / data->nq / K,
                        .qps = data->nq / seconds,
+                       .cpu = data->nq / cpu,
                        .compared = (double) compared / data->nq};
 }
 
@@ -139,13 +143,14 @@ s_line (const s_data_t *data, const s_options_t *options, const kith_index_t *in
     s_point_t best = {.qps = 0};
     for (uint32_t round = 0; round < options->rounds; round++) {
         s_point_t point = s_round (data, options, index, ask, scratch);
-        best = point.qps > best.qps ? point : best;
+        best = point.cpu > best.cpu ? point : best;
     }
     uint32_t effort = ask.effort ? ask.effort : kith_index_effort (index, ask.recall, K);
     printf ("{\"asked\": %.2f, \"effort\": %u, \"recall\": %.4f, \"promised\": %.4f, "
-            "\"qps\": %.0f, \"compared\": %.0f}\n",
+            "\"qps\": %.0f, \"cpu_qps\": %.0f, \"compared\": %.0f}\n",
             (double) ask.recall, effort, best.recall,
-            (double) kith_index_recall (index, effort), best.qps, best.compared);
+            (double) kith_index_recall (index, effort), best.qps, best.cpu,
+            best.compared);
     fflush (stdout);
 }
 
@@ -159,7 +164,7 @@ s_build (const s_data_t *data, const s_options_t *options)
                                   .seed = 1,
                                   .parallel = parallel};
     kith_error_t error;
-    double start = s_now ();
+    double start = s_now (CLOCK_MONOTONIC);
     kith_index_t *index = kith_index_build (&data->rows, &params, &error);
     kith_parallel_threads_destroy (&parallel);
     if (!index) {
@@ -170,7 +175,7 @@ s_build (const s_data_t *data, const s_options_t *options)
     kith_index_describe (index, &info);
     printf ("{\"build_seconds\": %.2f, \"kind\": \"%s\", \"code\": \"%s\", \"rows\": %u, "
             "\"lists\": %u, \"bytes_per_row\": %.0f}\n",
-            s_now () - start, kith_index_kind_name (info.kind),
+            s_now (CLOCK_MONOTONIC) - start, kith_index_kind_name (info.kind),
             kith_index_code_name (info.code), info.rows, info.lists,
             (double) info.bytes / info.rows);
     fflush (stdout);
