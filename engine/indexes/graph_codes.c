@@ -105,16 +105,22 @@ s_fit (kith_graph_t *self, float *scale, kith_parallel_t *parallel)
     fit.values = kith_huge_new ((size_t) fit.sampled * dim * sizeof (float));
     if (!fit.values)
         return false;
-    for (uint32_t index = 0; index < fit.sampled; index++) {
+    float *room = NULL;
+    bool good = true;
+    for (uint32_t index = 0; good && index < fit.sampled; index++) {
         uint32_t row = (uint32_t) ((uint64_t) index * rows / fit.sampled);
-        const float *vector = kith_graph_vector (self, row);
-        for (uint32_t each = 0; each < dim; each++)
+        const float *vector =
+            kith_graph_numbers (self, kith_graph_vector (self, row), &room);
+        good = vector != NULL;
+        for (uint32_t each = 0; good && each < dim; each++)
             fit.values [(size_t) each * fit.sampled + index] =
                 vector [each] * s_factor (self, row);
     }
-    kith_graph_run (parallel, dim, s_fit_dimension, &fit);
+    if (good)
+        kith_graph_run (parallel, dim, s_fit_dimension, &fit);
     free (fit.values);
-    return true;
+    free (room);
+    return good;
 }
 
 //  ---------------------------------------------------------------------
@@ -137,9 +143,8 @@ s_store (uint8_t *code, bool nibbles, uint32_t half, uint32_t index, uint32_t le
 }
 
 static void
-s_encode_row (const kith_graph_t *self, uint32_t row, uint8_t *code)
+s_encode_row (const kith_graph_t *self, uint32_t row, const float *vector, uint8_t *code)
 {
-    const float *vector = kith_graph_vector (self, row);
     float levels = s_levels (self), factor = s_factor (self, row);
     uint32_t bytes = self->header.code_bytes;
     double length = 0, product = 0, square = 0;
@@ -166,7 +171,11 @@ s_encode_row (const kith_graph_t *self, uint32_t row, uint8_t *code)
 void
 kith_graph_encode_row (const kith_graph_t *self, uint32_t row, uint8_t *codes)
 {
-    s_encode_row (self, row, codes + (size_t) row * self->header.code_bytes);
+    float *room = NULL;
+    const float *vector = kith_graph_numbers (self, kith_graph_vector (self, row), &room);
+    assert (vector);
+    s_encode_row (self, row, vector, codes + (size_t) row * self->header.code_bytes);
+    free (room);
 }
 
 static void

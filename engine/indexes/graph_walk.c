@@ -32,6 +32,7 @@ kith_graph_scratch_destroy (kith_graph_scratch_t **self_p)
     free (self->beam.near);
     free (self->found.near);
     free (self->vector);
+    free (self->wide);
     free (self->code);
     free (self);
     *self_p = NULL;
@@ -133,9 +134,11 @@ s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
     }
     if (scratch->vector_room < self->rows.dim) {
         free (scratch->vector);
+        free (scratch->wide);
         scratch->vector_room = 0;
         scratch->vector = kith_alloc64 (self->rows.dim * sizeof (float));
-        if (!scratch->vector)
+        scratch->wide = kith_alloc64 (4ull * self->rows.dim * sizeof (float));
+        if (!scratch->vector || !scratch->wide)
             return false;
         scratch->vector_room = self->rows.dim;
     }
@@ -152,15 +155,17 @@ s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
 
 bool
 kith_graph_prepare (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                    const float *vector, float norm)
+                    const void *vector, float norm)
 {
     if (!s_make_room (self, scratch))
         return false;
+    float *room = scratch->wide;
+    const float *numbers = kith_graph_numbers (self, vector, &room);
     float factor = 1;
     if (self->rows.metric == KITH_METRIC_COSINE)
         factor = norm > 0 ? 1 / norm : 0;
     for (uint32_t index = 0; index < self->rows.dim; index++)
-        scratch->vector [index] = vector [index] * factor;
+        scratch->vector [index] = numbers [index] * factor;
     if (self->codes)
         kith_graph_encode_query (self, scratch);
     scratch->compared = 0;
@@ -173,12 +178,45 @@ kith_graph_prepare (const kith_graph_t *self, kith_graph_scratch_t *scratch,
 static inline void
 s_prefetch_vector (const kith_graph_t *self, uint32_t row)
 {
-    const char *vector = (const char *) kith_graph_vector (self, row);
-    size_t bytes = self->rows.dim * sizeof (float);
+    const char *vector = kith_graph_vector (self, row);
+    size_t bytes = kith_graph_vector_bytes (self);
     if (bytes > LINES_AHEAD * LINE)
         bytes = LINES_AHEAD * LINE;
     for (size_t at = 0; at < bytes; at += LINE)
         __builtin_prefetch (vector + at);
+}
+
+const float *
+kith_graph_numbers (const kith_graph_t *self, const void *vector, float **room)
+{
+    const kith_kernels_t *kernels = kith_kernels ();
+    const uint32_t dim = self->rows.dim;
+    if (self->rows.type == KITH_VECTOR_FLOAT32)
+        return vector;
+    if (!*room)
+        *room = kith_alloc64 (dim * sizeof (float));
+    if (!*room)
+        return NULL;
+    if (self->rows.type == KITH_VECTOR_FLOAT16)
+        kernels->float16_widen (vector, dim, *room);
+    else if (self->rows.type == KITH_VECTOR_BFLOAT16)
+        kernels->bfloat16_widen (vector, dim, *room);
+    else
+        for (uint32_t index = 0; index < dim; index++)
+            (*room) [index] = ((const int8_t *) vector) [index];
+    return *room;
+}
+
+//  Of one of four rows that are compared together
+static inline const float *
+s_numbers (const kith_graph_t *self, const kith_graph_scratch_t *scratch, uint32_t row,
+           uint32_t place)
+{
+    const void *vector = kith_graph_vector (self, row);
+    float *room = scratch->wide + (size_t) place * self->rows.dim;
+    return self->rows.type == KITH_VECTOR_FLOAT32
+               ? vector
+               : kith_graph_numbers (self, vector, &room);
 }
 
 void
@@ -196,7 +234,7 @@ kith_graph_exact_distances (const kith_graph_t *self, const kith_graph_scratch_t
         uint32_t left = count - first < 4 ? count - first : 4;
         for (uint32_t each = 0; each < 4; each++)
             vectors [each] =
-                kith_graph_vector (self, rows [first + (each < left ? each : 0)]);
+                s_numbers (self, scratch, rows [first + (each < left ? each : 0)], each);
         for (uint32_t ahead = first + 8; ahead < first + 12 && ahead < count; ahead++)
             s_prefetch_vector (self, rows [ahead]);
         four (scratch->vector, vectors, self->rows.dim, products);
