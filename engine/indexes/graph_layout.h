@@ -106,7 +106,8 @@ struct kith_graph_scratch {
     kith_graph_beam_t beam;
     kith_graph_beam_t found;    //  live rows of a filtered search
     float *vector;              //  the query's numbers; of length 1 for cosine
-    float *wide;                //  4 x dim: rows that are not stored as float32
+    void *stored;               //  the query as rows are stored, when that is not float32
+    float factor;               //  of the query's numbers, to be of length 1; else 1
     int8_t *code;               //  2 x code_bytes
     uint32_t vector_room, code_room;
     float code_base, code_step;             //  product = base + step * integer product

@@ -32,7 +32,7 @@ kith_graph_scratch_destroy (kith_graph_scratch_t **self_p)
     free (self->beam.near);
     free (self->found.near);
     free (self->vector);
-    free (self->wide);
+    free (self->stored);
     free (self->code);
     free (self);
     *self_p = NULL;
@@ -134,11 +134,11 @@ s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
     }
     if (scratch->vector_room < self->rows.dim) {
         free (scratch->vector);
-        free (scratch->wide);
+        free (scratch->stored);
         scratch->vector_room = 0;
         scratch->vector = kith_alloc64 (self->rows.dim * sizeof (float));
-        scratch->wide = kith_alloc64 (4ull * self->rows.dim * sizeof (float));
-        if (!scratch->vector || !scratch->wide)
+        scratch->stored = kith_alloc64 (self->rows.dim * sizeof (float));
+        if (!scratch->vector || !scratch->stored)
             return false;
         scratch->vector_room = self->rows.dim;
     }
@@ -159,13 +159,15 @@ kith_graph_prepare (const kith_graph_t *self, kith_graph_scratch_t *scratch,
 {
     if (!s_make_room (self, scratch))
         return false;
-    float *room = scratch->wide;
-    const float *numbers = kith_graph_numbers (self, vector, &room);
+    const float *numbers = kith_graph_numbers (self, vector, &scratch->vector);
     float factor = 1;
     if (self->rows.metric == KITH_METRIC_COSINE)
         factor = norm > 0 ? 1 / norm : 0;
     for (uint32_t index = 0; index < self->rows.dim; index++)
         scratch->vector [index] = numbers [index] * factor;
+    scratch->factor = factor;
+    if (self->rows.type != KITH_VECTOR_FLOAT32)
+        memcpy (scratch->stored, vector, kith_graph_vector_bytes (self));
     if (self->codes)
         kith_graph_encode_query (self, scratch);
     scratch->compared = 0;
@@ -207,25 +209,15 @@ kith_graph_numbers (const kith_graph_t *self, const void *vector, float **room)
     return *room;
 }
 
-//  Of one of four rows that are compared together
-static inline const float *
-s_numbers (const kith_graph_t *self, const kith_graph_scratch_t *scratch, uint32_t row,
-           uint32_t place)
-{
-    const void *vector = kith_graph_vector (self, row);
-    float *room = scratch->wide + (size_t) place * self->rows.dim;
-    return self->rows.type == KITH_VECTOR_FLOAT32
-               ? vector
-               : kith_graph_numbers (self, vector, &room);
-}
-
 void
 kith_graph_exact_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
                             const uint32_t *rows, uint32_t count, float *distances)
 {
-    const kith_kernels_t *kernels = kith_kernels ();
-    bool l2 = self->rows.metric == KITH_METRIC_L2;
-    kith_gather4_fn *four = l2 ? kernels->l2_4 : kernels->dot4;
+    const bool plain = self->rows.type == KITH_VECTOR_FLOAT32;
+    const void *query = plain ? scratch->vector : scratch->stored;
+    const float factor = plain ? 1 : scratch->factor;
+    const float sign = self->rows.metric == KITH_METRIC_L2 ? factor : -factor;
+    kith_gather4_fn *four = kith_graph_four (self);
     for (uint32_t index = 0; index < count && index < 8; index++)
         s_prefetch_vector (self, rows [index]);
     for (uint32_t first = 0; first < count; first += 4) {
@@ -234,12 +226,12 @@ kith_graph_exact_distances (const kith_graph_t *self, const kith_graph_scratch_t
         uint32_t left = count - first < 4 ? count - first : 4;
         for (uint32_t each = 0; each < 4; each++)
             vectors [each] =
-                s_numbers (self, scratch, rows [first + (each < left ? each : 0)], each);
+                kith_graph_vector (self, rows [first + (each < left ? each : 0)]);
         for (uint32_t ahead = first + 8; ahead < first + 12 && ahead < count; ahead++)
             s_prefetch_vector (self, rows [ahead]);
-        four (scratch->vector, vectors, self->rows.dim, products);
+        four (query, vectors, self->rows.dim, products);
         for (uint32_t each = 0; each < left; each++)
-            distances [first + each] = l2 ? products [each] : -products [each];
+            distances [first + each] = sign * products [each];
     }
     if (self->rows.metric == KITH_METRIC_COSINE)
         for (uint32_t index = 0; index < count; index++) {
