@@ -71,6 +71,8 @@ kith_disk_coder_open (const kith_rows_t *rows, kith_index_code_t code,
     self->graph->rows.rows = 0;
     self->graph->codes = codes;
     self->graph->scale = scale;
+    if (!kith_graph_derive (self->graph))
+        kith_disk_coder_destroy (&self);
     return self;
 }
 

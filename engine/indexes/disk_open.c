@@ -141,6 +141,8 @@ s_take_all (kith_disk_t *self, const kith_section_t *sections, size_t count,
         self->sample_norms = NULL;
     self->coder = kith_disk_coder_open (&self->index.rows,
                                         (kith_index_code_t) header->code, codes, scale);
+    if (!self->coder)
+        return kith_error_set (error, KITH_ERR_NO_MEMORY, "no memory to open the index");
     self->blocks =
         kith_blocks_memory_new (self->records, kith_disk_record_bytes (header));
     return 0;

@@ -129,7 +129,10 @@ kith_graph_describe (const kith_graph_t *self, kith_graph_info_t *info)
 uint32_t
 kith_graph_depth (const kith_graph_t *self, uint32_t k)
 {
-    return self->codes ? 2 * k + 40 : k + 8;
+    if (!self->codes)
+        return k + 8;
+    //  A bit a dimension only says who is worth a look
+    return self->header.code == KITH_GRAPH_BITS ? 8 * k + 200 : 2 * k + 40;
 }
 
 static void

@@ -30,8 +30,9 @@ typedef struct {
     //  UINT32_MAX: it is gone. Null: none. It should be the largest that there is.
     const kith_graph_t *base;
     const uint32_t *base_rows;
-    uint32_t
-        code;    //  0: the shortest that keeps neighbours apart, else 1 + kith_graph_code_t: 1 the vectors, 2 half a byte a dimension, 3 a byte
+    //  0: the shortest that keeps neighbours apart, else 1 + kith_graph_code_t: 1 the vectors, 2 half a byte a dimension, 3 a byte,
+    //  4 a bit
+    uint32_t code;
 } kith_graph_params_t;
 
 //  Bytes that a build needs beside the vectors, before it starts.

@@ -33,7 +33,8 @@ typedef enum {
 typedef enum {
     KITH_GRAPH_FLOATS = 0,     //  no codes: the vectors themselves
     KITH_GRAPH_NIBBLES = 1,    //  4 bits per dimension
-    KITH_GRAPH_BYTES = 2       //  7 bits per dimension
+    KITH_GRAPH_BYTES = 2,      //  7 bits per dimension
+    KITH_GRAPH_BITS = 3        //  1 bit per dimension, rotated
 } kith_graph_code_t;
 
 //  One calibrated effort; recall of the mean query and of a one-sided 95 % bound, at k = 10 and k = 100
@@ -78,6 +79,8 @@ struct kith_graph {
     const uint32_t *links, *upper_rows, *upper_links, *twins;
     const uint8_t *codes;
     const float *scale;
+    //  Not stored: the half widths of scale one after another; signs of the rotation (bits)
+    const float *halves, *signs;
     void *owned [16];    //  freed with the graph
     uint32_t owned_count;
 };
@@ -106,9 +109,10 @@ struct kith_graph_scratch {
     kith_graph_beam_t beam;
     kith_graph_beam_t found;    //  live rows of a filtered search
     float *vector;              //  the query's numbers; of length 1 for cosine
+    float *scaled, *rotated;    //  the same on its way to a code
     void *stored;               //  the query as rows are stored, when that is not float32
     float factor;               //  of the query's numbers, to be of length 1; else 1
-    int8_t *code;               //  2 x code_bytes
+    int8_t *code;               //  kith_graph_query_bytes
     uint32_t vector_room, code_room;
     float code_base, code_step;             //  product = base + step * integer product
     uint32_t ids [KITH_GRAPH_BATCH_MAX];    //  nodes whose distances are wanted next
@@ -189,7 +193,15 @@ bool
 kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *parallel);
 
 //  The code of one row, into the place of it in codes.
-void kith_graph_encode_row (const kith_graph_t *self, uint32_t row, uint8_t *codes);
+//  room: 2 x dim.
+void kith_graph_encode_row (const kith_graph_t *self, uint32_t row, float *room,
+                            uint8_t *codes);
+
+//  Makes what codes need and is not stored, from header and scale; owned by self. False: no memory.
+bool kith_graph_derive (kith_graph_t *self);
+
+//  Bytes of a query's code.
+size_t kith_graph_query_bytes (const kith_graph_t *self);
 
 //  The query as a code, into scratch.
 void kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch);
@@ -320,9 +332,8 @@ kith_graph_four (const kith_graph_t *self)
     return measure.four;
 }
 
-//  The numbers of a stored vector: itself if they are float32, else widened into *room (dim numbers, made when it is null; the
-//  caller frees it). Null: no memory.
+//  The numbers of a stored vector: itself if they are float32, else widened into room (dim numbers).
 const float *
-kith_graph_numbers (const kith_graph_t *self, const void *vector, float **room);
+kith_graph_numbers (const kith_graph_t *self, const void *vector, float *room);
 
 #endif

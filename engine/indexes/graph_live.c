@@ -25,6 +25,7 @@ struct kith_graph_live {
     uint32_t upper_room;    //  positions of level 1 that there is room for
     uint32_t *upper_rows, *twins;
     uint8_t *codes;
+    float *room;                       //  to code a row in
     kith_graph_linker_t levels [2];    //  level 0 and level 1
     kith_graph_hand_t *hand;
 };
@@ -37,6 +38,7 @@ kith_graph_live_destroy (kith_graph_live_t **self_p)
         return;
     kith_bits_free (&self->alive);
     kith_graph_hand_destroy (&self->hand);
+    free (self->room);
     free (self);
     *self_p = NULL;
 }
@@ -134,13 +136,14 @@ s_thaw (kith_graph_t *self, kith_graph_live_t *live, uint32_t capacity)
     if (bytes)
         live->codes = s_move (self, self->codes, rows * bytes, capacity * bytes, 0);
     live->hand = kith_graph_hand_new ();
+    live->room = kith_alloc64 (2 * (size_t) self->rows.dim * sizeof *live->room);
     live->levels [0] =
         (kith_graph_linker_t){.self = self, .level = 0, .links = links, .effort = EFFORT};
     kith_bits_init (&live->alive, capacity, false);
     for (uint32_t each = 0; each < rows; each++)
         kith_bits_set (&live->alive, each);
     return s_thaw_upper (self, live, capacity) && links && live->twins && live->hand
-           && (live->codes || !bytes);
+           && live->room && (live->codes || !bytes);
 }
 
 int
@@ -246,7 +249,7 @@ s_insert (kith_graph_t *self, uint32_t row)
     const kith_graph_linker_t *linker = &live->levels [0];
     bool twin = false;
     if (live->codes)
-        kith_graph_encode_row (self, row, live->codes);
+        kith_graph_encode_row (self, row, live->room, live->codes);
     if (row > 0) {
         if (!kith_graph_link_ask (linker, live->hand, row))
             return false;

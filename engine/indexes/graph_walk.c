@@ -136,21 +136,43 @@ s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
         free (scratch->vector);
         free (scratch->stored);
         scratch->vector_room = 0;
-        scratch->vector = kith_alloc64 (self->rows.dim * sizeof (float));
-        scratch->stored = kith_alloc64 (self->rows.dim * sizeof (float));
+        //  Each on a line of its own
+        size_t each = kith_round64 (self->rows.dim * sizeof (float));
+        scratch->vector = kith_alloc64 (3 * each);
+        scratch->stored = kith_alloc64 (each);
         if (!scratch->vector || !scratch->stored)
             return false;
+        scratch->scaled = scratch->vector + each / sizeof (float);
+        scratch->rotated = scratch->scaled + each / sizeof (float);
         scratch->vector_room = self->rows.dim;
     }
-    if (scratch->code_room < self->header.code_bytes) {
+    const uint32_t code_bytes = (uint32_t) kith_graph_query_bytes (self);
+    if (scratch->code_room < code_bytes) {
         free (scratch->code);
         scratch->code_room = 0;
-        scratch->code = kith_alloc64 (2 * (size_t) self->header.code_bytes);
+        scratch->code = kith_alloc64 (code_bytes);
         if (!scratch->code)
             return false;
-        scratch->code_room = self->header.code_bytes;
+        scratch->code_room = code_bytes;
     }
     return true;
+}
+
+const float *
+kith_graph_numbers (const kith_graph_t *self, const void *vector, float *room)
+{
+    const kith_kernels_t *kernels = kith_kernels ();
+    const uint32_t dim = self->rows.dim;
+    if (self->rows.type == KITH_VECTOR_FLOAT32)
+        return vector;
+    if (self->rows.type == KITH_VECTOR_FLOAT16)
+        kernels->float16_widen (vector, dim, room);
+    else if (self->rows.type == KITH_VECTOR_BFLOAT16)
+        kernels->bfloat16_widen (vector, dim, room);
+    else
+        for (uint32_t index = 0; index < dim; index++)
+            room [index] = ((const int8_t *) vector) [index];
+    return room;
 }
 
 bool
@@ -159,7 +181,7 @@ kith_graph_prepare (const kith_graph_t *self, kith_graph_scratch_t *scratch,
 {
     if (!s_make_room (self, scratch))
         return false;
-    const float *numbers = kith_graph_numbers (self, vector, &scratch->vector);
+    const float *numbers = kith_graph_numbers (self, vector, scratch->vector);
     float factor = 1;
     if (self->rows.metric == KITH_METRIC_COSINE)
         factor = norm > 0 ? 1 / norm : 0;
@@ -186,27 +208,6 @@ s_prefetch_vector (const kith_graph_t *self, uint32_t row)
         bytes = LINES_AHEAD * LINE;
     for (size_t at = 0; at < bytes; at += LINE)
         __builtin_prefetch (vector + at);
-}
-
-const float *
-kith_graph_numbers (const kith_graph_t *self, const void *vector, float **room)
-{
-    const kith_kernels_t *kernels = kith_kernels ();
-    const uint32_t dim = self->rows.dim;
-    if (self->rows.type == KITH_VECTOR_FLOAT32)
-        return vector;
-    if (!*room)
-        *room = kith_alloc64 (dim * sizeof (float));
-    if (!*room)
-        return NULL;
-    if (self->rows.type == KITH_VECTOR_FLOAT16)
-        kernels->float16_widen (vector, dim, *room);
-    else if (self->rows.type == KITH_VECTOR_BFLOAT16)
-        kernels->bfloat16_widen (vector, dim, *room);
-    else
-        for (uint32_t index = 0; index < dim; index++)
-            (*room) [index] = ((const int8_t *) vector) [index];
-    return *room;
 }
 
 void
@@ -247,8 +248,9 @@ s_code_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
 {
     const kith_kernels_t *kernels = kith_kernels ();
     const uint32_t bytes = self->header.code_bytes;
-    kith_codes4_fn *four =
-        self->header.code == KITH_GRAPH_NIBBLES ? kernels->nibbles4 : kernels->bytes4;
+    kith_codes4_fn *four = self->header.code == KITH_GRAPH_NIBBLES ? kernels->nibbles4
+                           : self->header.code == KITH_GRAPH_BITS  ? kernels->bits4
+                                                                   : kernels->bytes4;
     for (uint32_t first = 0; first < count; first += 4) {
         const uint8_t *codes [4];
         int32_t products [4];

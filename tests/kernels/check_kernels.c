@@ -299,17 +299,17 @@ s_check_keep (check_t *check, uint32_t count, kind_t kind)
 static void
 s_check_codes (check_t *check, uint32_t bytes, bool extreme)
 {
-    uint8_t *data = malloc (6 * bytes);
-    for (uint32_t index = 0; index < 6 * bytes; index++)
+    uint8_t *data = malloc (12 * bytes);
+    for (uint32_t index = 0; index < 12 * bytes; index++)
         data [index] = extreme ? 0xff : (uint8_t) kith_random_next (&check->random);
     if (extreme)
-        memset (data, 0x80, 2 * bytes);    //  query of -128
-    const uint8_t *const codes [4] = {data + 2 * bytes, data + 3 * bytes,
-                                      data + 4 * bytes, data + 5 * bytes};
+        memset (data, 0x80, 8 * bytes);    //  query of -128
+    const uint8_t *const codes [4] = {data + 8 * bytes, data + 9 * bytes,
+                                      data + 10 * bytes, data + 11 * bytes};
     int32_t fast [4], scalar [4];
     check->fast->nibbles4 ((const int8_t *) data, codes, bytes, fast);
     check->scalar->nibbles4 ((const int8_t *) data, codes, bytes, scalar);
-    check->checks += 3;
+    check->checks += 4;
     if (memcmp (fast, scalar, sizeof fast) != 0)
         s_report (check, "nibbles4", bytes, PLAIN);
     check->fast->bytes4 ((const int8_t *) data, codes, bytes, fast);
@@ -320,6 +320,10 @@ s_check_codes (check_t *check, uint32_t bytes, bool extreme)
     check->scalar->full4 ((const int8_t *) data, codes, bytes, scalar);
     if (memcmp (fast, scalar, sizeof fast) != 0)
         s_report (check, "full4", bytes, PLAIN);
+    check->fast->bits4 ((const int8_t *) data, codes, bytes, fast);
+    check->scalar->bits4 ((const int8_t *) data, codes, bytes, scalar);
+    if (memcmp (fast, scalar, sizeof fast) != 0)
+        s_report (check, "bits4", bytes, PLAIN);
     free (data);
 }
 

@@ -283,7 +283,8 @@ Test (types, search_against_a_sort)
         if (world.with->type == KITH_TYPE_BINARY_VECTOR)
             s_check_index (&world, KITH_INDEX_BIN, KITH_CODE_AUTO);
         else
-            for (kith_index_code_t code = KITH_CODE_AUTO; code <= KITH_CODE_SQ4; code++)
+            for (kith_index_code_t code = KITH_CODE_AUTO; code <= KITH_CODE_RABITQ;
+                 code++)
                 s_check_index (&world, KITH_INDEX_GRAPH, code);
         //  Dropped, it is used no more
         uint64_t memory = kith_segment_memory (world.segments [0]);
