@@ -108,6 +108,8 @@ s_hello (kith_query_node_t *self, kith_ctx_t *ctx)
         bool failed = false;
         for (uint32_t j = 0; j < channel->held_count; j++) {
             hello->busy += channel->held [j]->busy;
+            if (channel->held [j]->rows && !channel->held [j]->busy)
+                kith_segment_trim (channel->held [j]->rows);
             failed = failed || (channel->held [j]->failed && channel->held [j]->wanted);
         }
         //  Told again, a load that failed begins again

@@ -403,7 +403,10 @@ kith_rows_put_value (kith_rows_t *self, uint32_t index, const char *text, size_t
     kith_json_t json;
     kith_json_init (&json, text, size, error);
     if (s_put_any (self, index, &json, error) != 0)
-        return kith_error_prefix (error, "field '%s'", field->name);
+        //  What is wrong with a value names its field, what is wrong with its text does not
+        return error && strncmp (error->message, "field '", 7) != 0
+                   ? kith_error_prefix (error, "field '%s'", field->name)
+                   : -1;
     if (kith_json_done (&json))
         return 0;
     kith_json_fail (&json, "the end of the value");

@@ -173,15 +173,14 @@ kith_graph_refine (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                    const kith_graph_beam_t *beam, const kith_graph_ask_t *ask,
                    uint32_t depth, kith_topk_t *top)
 {
-    const kith_kernels_t *kernels = kith_kernels ();
     const kith_rows_t *rows = &self->rows;
-    kith_gather4_fn *four =
-        rows->metric == KITH_METRIC_L2 ? kernels->l2_4 : kernels->dot4;
+    const size_t bytes = kith_graph_vector_bytes (self);
+    kith_gather4_fn *four = kith_graph_four (self);
     depth = depth < beam->size ? depth : beam->size;
     for (uint32_t index = 0; self->codes && index < depth; index++) {
         uint32_t row = beam->near [index].id & ~KITH_GRAPH_EXPANDED;
         const char *vector = (const char *) kith_graph_vector (self, row);
-        for (uint32_t at = 0; at < rows->dim * sizeof (float) && at < 512; at += 64)
+        for (size_t at = 0; at < bytes && at < 512; at += 64)
             __builtin_prefetch (vector + at);
     }
     for (uint32_t first = 0; first < depth; first += 4) {
@@ -222,7 +221,7 @@ s_search_all (const kith_graph_t *self, kith_graph_scratch_t *scratch,
 }
 
 uint64_t
-kith_graph_search (const kith_graph_t *self, const float *query, float query_norm,
+kith_graph_search (const kith_graph_t *self, const void *query, float query_norm,
                    const kith_graph_query_t *options, kith_graph_scratch_t *scratch,
                    kith_topk_t *top)
 {

@@ -73,8 +73,8 @@ typedef struct {
 
 //  Pushes the k nearest live rows it finds into top, with exact scores as distances. When `live` leaves few rows, scans
 //  them instead (filter planner: never worse than an exact scan of the live rows). Returns rows compared.
-uint64_t kith_graph_search (const kith_graph_t *self, const float *query,
-                            float query_norm, const kith_graph_query_t *options,
+uint64_t kith_graph_search (const kith_graph_t *self, const void *query, float query_norm,
+                            const kith_graph_query_t *options,
                             kith_graph_scratch_t *scratch, kith_topk_t *top);
 
 //  Calibrated effort for a recall@k, and what was measured there.

@@ -229,7 +229,7 @@ s_find_twins (const kith_graph_t *self, s_hashed_t *hashed, uint32_t *twins,
               kith_bits_t *behind)
 {
     uint32_t rows = self->rows.rows, found = 0;
-    size_t bytes = self->rows.dim * sizeof (float);
+    size_t bytes = kith_graph_vector_bytes (self);
     for (uint32_t row = 0; row < rows; row++) {
         hashed [row] =
             (s_hashed_t){kith_hash64 (kith_graph_vector (self, row), bytes), row};

@@ -54,7 +54,8 @@ s_draw_part (void *arg, uint32_t part)
     kith_graph_truth_t *truth = measure->drawn;
     uint32_t first = part * BATCH;
     uint32_t count = truth->count - first < BATCH ? truth->count - first : BATCH;
-    float *queries = kith_alloc64 ((size_t) count * rows->dim * sizeof *queries);
+    const size_t bytes = kith_graph_vector_bytes (measure->self);
+    char *queries = kith_alloc64 (count * bytes);
     if (!queries) {
         atomic_store (&measure->failed, true);
         return;
@@ -63,8 +64,7 @@ s_draw_part (void *arg, uint32_t part)
     kith_topk_t tops [BATCH];
     for (uint32_t index = 0; index < count; index++) {
         uint32_t row = truth->rows [first + index];
-        memcpy (queries + (size_t) index * rows->dim,
-                kith_graph_vector (measure->self, row), rows->dim * sizeof *queries);
+        memcpy (queries + index * bytes, kith_graph_vector (measure->self, row), bytes);
         norms [index] = rows->norms ? rows->norms [row] : 0;
         kith_topk_init (&tops [index], FAR + 1);
     }

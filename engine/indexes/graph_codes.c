@@ -109,7 +109,7 @@ s_factor (const kith_graph_t *self, uint32_t row)
 static const float *
 s_input (const kith_graph_t *self, uint32_t row, float *room)
 {
-    const float *vector = kith_graph_vector (self, row);
+    const float *vector = kith_graph_numbers (self, kith_graph_vector (self, row), room);
     const float factor = s_factor (self, row);
     for (uint32_t index = 0; index < self->rows.dim; index++)
         room [index] = vector [index] * factor;

@@ -110,8 +110,10 @@ struct kith_graph_scratch {
     kith_bits_t alive;    //  rows of a live graph that this search may answer
     kith_graph_beam_t beam;
     kith_graph_beam_t found;    //  live rows of a filtered search
-    float *vector;              //  the query; of length 1 for cosine
+    float *vector;              //  the query's numbers; of length 1 for cosine
     float *scaled, *rotated;    //  the same on its way to a code
+    void *stored;               //  the query as rows are stored, when that is not float32
+    float factor;               //  of the query's numbers, to be of length 1; else 1
     int8_t *code;               //  kith_graph_query_bytes
     uint32_t vector_room, code_room;
     float code_base, code_step;             //  product = base + step * integer product
@@ -138,7 +140,7 @@ void kith_graph_lay (kith_graph_t *self);
 
 //  Makes scratch ready to ask self for `vector`: room, epoch, query and its code. False: no memory.
 bool kith_graph_prepare (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                         const float *vector, float norm);
+                         const void *vector, float norm);
 
 //  A new epoch: nothing is seen yet.
 void kith_graph_forget (kith_graph_scratch_t *scratch);
@@ -214,7 +216,7 @@ uint32_t kith_graph_depth (const kith_graph_t *self, uint32_t k);
 
 //  A query on its way
 typedef struct {
-    const float *query;
+    const void *query;    //  as rows are stored
     float norm;
     uint32_t rows;    //  of the graph when the search began: later ones are no answers
     const kith_graph_query_t *options;
@@ -312,10 +314,41 @@ kith_graph_has_twin (const kith_graph_t *self, uint32_t row)
 //  Makes twinned from twins, for `rows` rows; owned by self. False: no memory.
 bool kith_graph_mark_twins (kith_graph_t *self, uint32_t rows);
 
-static inline const float *
+//  Bytes of a stored vector
+static inline size_t
+kith_graph_vector_bytes (const kith_graph_t *self)
+{
+    const kith_vector_t type = self->rows.type;
+    return (size_t) self->rows.dim
+           * (type == KITH_VECTOR_FLOAT32 ? 4
+              : type == KITH_VECTOR_INT8  ? 1
+                                          : 2);
+}
+
+//  A row's vector as it is stored
+static inline const void *
 kith_graph_vector (const kith_graph_t *self, uint32_t row)
 {
-    return (const float *) self->rows.vectors + (size_t) row * self->rows.dim;
+    return (const char *) self->rows.vectors + row * kith_graph_vector_bytes (self);
 }
+
+//  The kernel that compares a stored vector with four others; its results are what kith_score_of_product takes.
+static inline kith_gather4_fn *
+kith_graph_four (const kith_graph_t *self)
+{
+    const kith_kernels_t *kernels = kith_kernels ();
+    if (self->rows.type == KITH_VECTOR_FLOAT32)
+        return self->rows.metric == KITH_METRIC_L2 ? kernels->l2_4 : kernels->dot4;
+    kith_measure_t measure = {0};
+    bool known =
+        kith_kernels_measure (kernels, self->rows.type, self->rows.metric, &measure);
+    assert (known);
+    (void) known;
+    return measure.four;
+}
+
+//  The numbers of a stored vector: itself if they are float32, else widened into room (dim numbers).
+const float *
+kith_graph_numbers (const kith_graph_t *self, const void *vector, float *room);
 
 #endif

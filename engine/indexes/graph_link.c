@@ -91,9 +91,7 @@ s_occluded (const kith_graph_linker_t *linker, const kith_graph_near_t *candidat
             const uint32_t *kept, uint32_t count)
 {
     const kith_graph_t *self = linker->self;
-    const kith_kernels_t *kernels = kith_kernels ();
-    bool l2 = self->rows.metric == KITH_METRIC_L2;
-    kith_gather4_fn *four = l2 ? kernels->l2_4 : kernels->dot4;
+    kith_gather4_fn *four = kith_graph_four (self);
     const float *norms = self->rows.norms;
     uint32_t row = s_row (linker, candidate->id);
     for (uint32_t first = 0; first < count; first += 4) {

@@ -193,7 +193,7 @@ static bool
 s_join_twin (kith_graph_t *self, uint32_t row)
 {
     const kith_graph_hand_t *hand = self->live->hand;
-    size_t bytes = self->rows.dim * sizeof (float);
+    size_t bytes = kith_graph_vector_bytes (self);
     for (uint32_t index = 0; index < hand->count && index < TWINS_SEEN; index++) {
         uint32_t tail = hand->near [index].id, next;
         if (memcmp (kith_graph_vector (self, tail), kith_graph_vector (self, row), bytes)

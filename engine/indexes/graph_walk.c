@@ -32,6 +32,7 @@ kith_graph_scratch_destroy (kith_graph_scratch_t **self_p)
     free (self->beam.near);
     free (self->found.near);
     free (self->vector);
+    free (self->stored);
     free (self->code);
     free (self);
     *self_p = NULL;
@@ -133,11 +134,13 @@ s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
     }
     if (scratch->vector_room < self->rows.dim) {
         free (scratch->vector);
+        free (scratch->stored);
         scratch->vector_room = 0;
         //  Each on a line of its own
         size_t each = kith_round64 (self->rows.dim * sizeof (float));
         scratch->vector = kith_alloc64 (3 * each);
-        if (!scratch->vector)
+        scratch->stored = kith_alloc64 (each);
+        if (!scratch->vector || !scratch->stored)
             return false;
         scratch->scaled = scratch->vector + each / sizeof (float);
         scratch->rotated = scratch->scaled + each / sizeof (float);
@@ -155,17 +158,38 @@ s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
     return true;
 }
 
+const float *
+kith_graph_numbers (const kith_graph_t *self, const void *vector, float *room)
+{
+    const kith_kernels_t *kernels = kith_kernels ();
+    const uint32_t dim = self->rows.dim;
+    if (self->rows.type == KITH_VECTOR_FLOAT32)
+        return vector;
+    if (self->rows.type == KITH_VECTOR_FLOAT16)
+        kernels->float16_widen (vector, dim, room);
+    else if (self->rows.type == KITH_VECTOR_BFLOAT16)
+        kernels->bfloat16_widen (vector, dim, room);
+    else
+        for (uint32_t index = 0; index < dim; index++)
+            room [index] = ((const int8_t *) vector) [index];
+    return room;
+}
+
 bool
 kith_graph_prepare (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                    const float *vector, float norm)
+                    const void *vector, float norm)
 {
     if (!s_make_room (self, scratch))
         return false;
+    const float *numbers = kith_graph_numbers (self, vector, scratch->vector);
     float factor = 1;
     if (self->rows.metric == KITH_METRIC_COSINE)
         factor = norm > 0 ? 1 / norm : 0;
     for (uint32_t index = 0; index < self->rows.dim; index++)
-        scratch->vector [index] = vector [index] * factor;
+        scratch->vector [index] = numbers [index] * factor;
+    scratch->factor = factor;
+    if (self->rows.type != KITH_VECTOR_FLOAT32)
+        memcpy (scratch->stored, vector, kith_graph_vector_bytes (self));
     if (self->codes)
         kith_graph_encode_query (self, scratch);
     scratch->compared = 0;
@@ -178,8 +202,8 @@ kith_graph_prepare (const kith_graph_t *self, kith_graph_scratch_t *scratch,
 static inline void
 s_prefetch_vector (const kith_graph_t *self, uint32_t row)
 {
-    const char *vector = (const char *) kith_graph_vector (self, row);
-    size_t bytes = self->rows.dim * sizeof (float);
+    const char *vector = kith_graph_vector (self, row);
+    size_t bytes = kith_graph_vector_bytes (self);
     if (bytes > LINES_AHEAD * LINE)
         bytes = LINES_AHEAD * LINE;
     for (size_t at = 0; at < bytes; at += LINE)
@@ -190,9 +214,11 @@ void
 kith_graph_exact_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
                             const uint32_t *rows, uint32_t count, float *distances)
 {
-    const kith_kernels_t *kernels = kith_kernels ();
-    bool l2 = self->rows.metric == KITH_METRIC_L2;
-    kith_gather4_fn *four = l2 ? kernels->l2_4 : kernels->dot4;
+    const bool plain = self->rows.type == KITH_VECTOR_FLOAT32;
+    const void *query = plain ? scratch->vector : scratch->stored;
+    const float factor = plain ? 1 : scratch->factor;
+    const float sign = self->rows.metric == KITH_METRIC_L2 ? factor : -factor;
+    kith_gather4_fn *four = kith_graph_four (self);
     for (uint32_t index = 0; index < count && index < 8; index++)
         s_prefetch_vector (self, rows [index]);
     for (uint32_t first = 0; first < count; first += 4) {
@@ -204,9 +230,9 @@ kith_graph_exact_distances (const kith_graph_t *self, const kith_graph_scratch_t
                 kith_graph_vector (self, rows [first + (each < left ? each : 0)]);
         for (uint32_t ahead = first + 8; ahead < first + 12 && ahead < count; ahead++)
             s_prefetch_vector (self, rows [ahead]);
-        four (scratch->vector, vectors, self->rows.dim, products);
+        four (query, vectors, self->rows.dim, products);
         for (uint32_t each = 0; each < left; each++)
-            distances [first + each] = l2 ? products [each] : -products [each];
+            distances [first + each] = sign * products [each];
     }
     if (self->rows.metric == KITH_METRIC_COSINE)
         for (uint32_t index = 0; index < count; index++) {

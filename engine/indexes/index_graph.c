@@ -36,9 +36,9 @@ s_params (const kith_index_params_t *params)
 static int
 s_fits (const kith_rows_t *rows, const kith_index_params_t *params, kith_error_t *error)
 {
-    if (rows->type != KITH_VECTOR_FLOAT32)
+    if (rows->type == KITH_VECTOR_BINARY)
         return kith_error_set (error, KITH_ERR_INVALID,
-                               "a graph is made over float vectors, not over these");
+                               "a graph is made over vectors of numbers, not of bits");
     if (params->code > KITH_CODE_RABITQ)
         return kith_error_set (error, KITH_ERR_INVALID,
                                "a graph has no code %s: float32, sq8, sq4 and rabitq "
@@ -108,6 +108,7 @@ s_search (const kith_index_t *self, const kith_index_query_t *query, void *scrat
                                         .live = query->live,
                                         .part = query->part,
                                         .first_row = query->first_row};
+    const size_t bytes = kith_vector_bytes (self->rows.type, self->rows.dim);
     uint64_t compared = 0;
     for (uint32_t index = 0; index < query->nq; index++) {
         if (query->stop && query->stop (query->stop_arg)) {
@@ -115,7 +116,7 @@ s_search (const kith_index_t *self, const kith_index_query_t *query, void *scrat
             break;
         }
         compared += kith_graph_search (
-            s_graph (self), query->queries + (size_t) index * self->rows.dim,
+            s_graph (self), (const char *) query->queries + index * bytes,
             query->norms ? query->norms [index] : 0, &options, scratch, &tops [index]);
     }
     return compared;

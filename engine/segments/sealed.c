@@ -197,6 +197,21 @@ s_index_free (s_index_t **self_p)
     *self_p = NULL;
 }
 
+//  Frees an index and those that it replaced
+static void
+s_free_indexes (kith_sealed_t *self, s_index_t **found_p)
+{
+    while (*found_p) {
+        s_index_t *found = *found_p;
+        kith_index_info_t info = {0};
+        if (found->index)
+            kith_index_describe (found->index, &info);
+        atomic_fetch_sub_explicit (&self->index_bytes, info.bytes, memory_order_relaxed);
+        *found_p = found->older;
+        s_index_free (&found);
+    }
+}
+
 void
 kith_sealed_destroy (kith_sealed_t **self_p)
 {
@@ -207,11 +222,7 @@ kith_sealed_destroy (kith_sealed_t **self_p)
         return;
     for (uint32_t index = 0; index < kith_schema_count (self->schema); index++) {
         s_index_t *found = atomic_load (&self->extras [index].index);
-        while (found) {
-            s_index_t *older = found->older;
-            s_index_free (&found);
-            found = older;
-        }
+        s_free_indexes (self, &found);
     }
     kith_ends_t *ends = atomic_load (&self->ends);
     if (ends) {
@@ -390,6 +401,16 @@ kith_sealed_drop_index (kith_sealed_t *self, uint32_t field)
     s_index_t *none = kith_new (sizeof *none);
     none->older = older;
     atomic_store_explicit (&self->extras [place].index, none, memory_order_release);
+}
+
+void
+kith_sealed_trim (kith_sealed_t *self)
+{
+    for (uint32_t index = 0; index < kith_schema_count (self->schema); index++) {
+        s_index_t *found = atomic_load (&self->extras [index].index);
+        if (found)
+            s_free_indexes (self, &found->older);
+    }
 }
 
 //  ---------------------------------------------------------------------

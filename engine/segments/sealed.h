@@ -26,6 +26,7 @@ bool kith_sealed_end_row (kith_sealed_t *self, uint32_t row, uint64_t seq);
 int kith_sealed_set_index (kith_sealed_t *self, uint32_t field,
                            kith_container_t **index_p, kith_error_t *error);
 void kith_sealed_drop_index (kith_sealed_t *self, uint32_t field);
+void kith_sealed_trim (kith_sealed_t *self);    //  no reader is there
 
 //  Readers
 const kith_file_info_t *kith_sealed_info (const kith_sealed_t *self);

@@ -418,6 +418,15 @@ kith_segment_drop_index (kith_segment_t *self, uint32_t field)
     kith_sealed_drop_index (self->sealed, field);
 }
 
+void
+kith_segment_trim (kith_segment_t *self)
+{
+    assert (self);
+    if (self->sealed
+        && atomic_load_explicit (&self->references, memory_order_acquire) == 1)
+        kith_sealed_trim (self->sealed);
+}
+
 const kith_index_t *
 kith_segment_index (const kith_segment_t *self, uint32_t field)
 {

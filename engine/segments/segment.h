@@ -68,6 +68,9 @@ kith_segment_deaths (const kith_segment_t *self, uint64_t to, uint32_t *count);
 int kith_segment_set_index (kith_segment_t *self, uint32_t field,
                             kith_container_t **index_p, kith_error_t *error);
 void kith_segment_drop_index (kith_segment_t *self, uint32_t field);
+
+//  Frees indexes that were replaced or dropped, unless somebody shares the segment. For the thread that makes the shares.
+void kith_segment_trim (kith_segment_t *self);
 const kith_index_t *
 kith_segment_index (const kith_segment_t *self, uint32_t field);    //  null: none
 

@@ -221,6 +221,12 @@ Test (rows, numbers_that_a_vector_cannot_hold_are_refused)
         {"{\"half\": 5}", "field 'half' is float16_vector(2), not a number"}};
     kith_opened_t *opened = s_opened_vectors ();
     kith_rows_t *rows = kith_rows_new (opened);
+    kith_error_t plain = {0};
+    cr_assert_eq (kith_rows_put_value (rows, 3, "[1, 999]", 8, true, &plain), -1);
+    cr_assert_str_eq (plain.message, "field 'byte': number 2 is 999; int8_vector holds "
+                                     "whole numbers from -128 to 127");
+    cr_assert_eq (kith_rows_put_value (rows, 3, "[1,", 3, true, &plain), -1);
+    cr_assert_eq (strncmp (plain.message, "field 'byte': ", 14), 0, "%s", plain.message);
     for (size_t index = 0; index < sizeof cases / sizeof cases [0]; index++) {
         kith_error_t error = {0};
         cr_assert_eq (s_put (rows, cases [index].text, &error), -1);

@@ -207,7 +207,7 @@ s_check_search (world_t *self, uint32_t nq, bool filtered, const char *index)
                             .queries = queries + 1,
                             .nq = nq,
                             .k = 10,
-                            .recall = 0.9999f,
+                            .effort = 2000,
                             .explain = true};
     kith_found_t found;
     kith_error_t error = {0};
@@ -223,9 +223,9 @@ s_check_search (world_t *self, uint32_t nq, bool filtered, const char *index)
 
 //  ---------------------------------------------------------------------
 
-//  Builds the index that is chosen for such rows, stores it and takes it from there
-static const char *
-s_index (world_t *self)
+//  Builds an index, stores it and takes it from there
+static void
+s_index (world_t *self, kith_index_kind_t kind, kith_index_code_t code)
 {
     kith_error_t error = {0};
     kith_rows_t rows;
@@ -233,27 +233,42 @@ s_index (world_t *self)
                   0);
     cr_assert_eq (rows.type, (kith_vector_t) (self->with->type - KITH_TYPE_FLOAT_VECTOR));
     cr_assert_eq (rows.norms != NULL, self->with->metric == KITH_METRIC_COSINE);
-    kith_index_params_t params = {.seed = 1, .recall = 0.9999f};
+    kith_index_params_t params = {
+        .kind = kind, .code = code, .seed = 1, .recall = 0.9999f};
     kith_index_t *index = kith_index_build (&rows, &params, &error);
     cr_assert (index, "%s", error.message);
     kith_index_info_t info;
     kith_index_describe (index, &info);
+    cr_assert_eq (info.kind, kind);
+    cr_assert (!code || info.code == code);
+    char name [24];
+    snprintf (name, sizeof name, "i/%d-%d", (int) kind, (int) code);
     kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
     size_t count = kith_index_sections (index, sections);
     kith_file_info_t file = {.kind = KITH_FILE_INDEX,
                              .cluster = 9,
                              .segment = kith_segment_to (self->segments [0]),
                              .rows = rows.rows};
-    cr_assert_eq (kith_container_put (self->model->objects, "i/0", &file, sections, count,
+    cr_assert_eq (kith_container_put (self->model->objects, name, &file, sections, count,
                                       NULL, NULL, &error),
                   0);
     kith_index_destroy (&index);
-    kith_container_t *container = kith_container_open (self->model->objects, "i/0",
+    kith_container_t *container = kith_container_open (self->model->objects, name,
                                                        KITH_FILE_INDEX, 9, 0, 0, &error);
     cr_assert_eq (
         kith_segment_set_index (self->segments [0], MODEL_VECTOR, &container, &error), 0,
         "%s", error.message);
-    return kith_index_kind_name (info.kind);
+}
+
+//  A search through it, as wide as the segment is long, is exact
+static void
+s_check_index (world_t *self, kith_index_kind_t kind, kith_index_code_t code)
+{
+    const char *name = kith_index_kind_name (kind);
+    s_index (self, kind, code);
+    s_check_search (self, 1, false, name);
+    s_check_search (self, 20, false, name);
+    s_check_search (self, 5, true, name);
 }
 
 Test (types, search_against_a_sort)
@@ -264,13 +279,24 @@ Test (types, search_against_a_sort)
             s_check_search (&world, 1, round % 2, "flat");
             s_check_search (&world, 20, round % 2, "flat");
         }
-        const char *kind = s_index (&world);
-        s_check_search (&world, 1, false, kind);
-        s_check_search (&world, 20, false, kind);
-        s_check_search (&world, 5, true, kind);
+        s_check_index (&world, KITH_INDEX_FLAT, KITH_CODE_AUTO);
+        if (world.with->type == KITH_TYPE_BINARY_VECTOR)
+            s_check_index (&world, KITH_INDEX_BIN, KITH_CODE_AUTO);
+        else
+            for (kith_index_code_t code = KITH_CODE_AUTO; code <= KITH_CODE_RABITQ;
+                 code++)
+                s_check_index (&world, KITH_INDEX_GRAPH, code);
         //  Dropped, it is used no more
+        uint64_t memory = kith_segment_memory (world.segments [0]);
         kith_segment_drop_index (world.segments [0], MODEL_VECTOR);
         cr_assert_null (kith_segment_index (world.segments [0], MODEL_VECTOR));
+        //  Its memory is freed once nobody else can be reading it
+        kith_segment_t *shared = kith_segment_share (world.segments [0]);
+        kith_segment_trim (world.segments [0]);
+        cr_assert_eq (kith_segment_memory (world.segments [0]), memory);
+        kith_segment_destroy (&shared);
+        kith_segment_trim (world.segments [0]);
+        cr_assert_lt (kith_segment_memory (world.segments [0]), memory);
         s_check_search (&world, 3, false, "flat");
         s_world_free (&world);
     }

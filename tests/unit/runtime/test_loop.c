@@ -454,6 +454,21 @@ Test (loop, timers_come_in_order_once_and_can_be_cancelled)
     s_world_destroy (&world);
 }
 
+//  The time of a callback stands still; whether a moment has passed is asked of the host, as work on a worker must
+Test (loop, a_moment_passes_while_a_callback_stands)
+{
+    s_actor_t actors [2];
+    s_world_t *world = s_pair (actors);
+    kith_ctx_t *ctx = actors [0].ctx;
+    int64_t moment = kith_ctx_now_us (ctx) + 50;
+    cr_assert_not (kith_ctx_past (ctx, moment));
+    world->now_us += 50;
+    cr_assert_eq (kith_ctx_now_us (ctx), moment - 50);
+    cr_assert (kith_ctx_past (ctx, moment));
+    cr_assert_not (kith_ctx_past (ctx, moment + 1));
+    s_world_destroy (&world);
+}
+
 //  --------------------------------------------------------------------------
 //  Work, restart, stop
 
