@@ -30,10 +30,15 @@ test:
 	$(NINJA) -C $(BUILD)
 	$(MESON) test -C $(BUILD) --no-rebuild --print-errorlogs $(TEST_ARGS)
 
+#   The engine beside its peers, into docs/benchmarks.md, and the claims about it. BENCH: sections to run, of glove fashion texts build
+#   batch exact filters calibration load updates; then only their claims
+BENCH ?=
 bench:
-	@.ci/install-deps build test
+	@.ci/install-deps build test peers data
 	@test -f build-bench/build.ninja || $(MESON) setup build-bench -Dtests=enabled -Doptimization=3
-	$(MESON) test -C build-bench --benchmark --verbose $(TEST_ARGS)
+	@tests/bench/engine/run $(BENCH)
+	$(if $(BENCH),,$(MESON) test -C build-bench --benchmark --verbose $(TEST_ARGS))
+	@BUILD=$(BUILD) tests/claims/all.sh $(addprefix engine-,$(filter-out updates,$(or $(BENCH),glove fashion texts build batch exact filters calibration load)))
 
 lint:
 	@.ci/install-deps build test lint

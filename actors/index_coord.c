@@ -1,6 +1,7 @@
 //  index_coord.c - which segments need which index; who builds it; T7
 //  SPDX-License-Identifier: Apache-2.0
 #include "actors/common.h"
+#include "actors/indexes.h"
 #include "actors/roles.h"
 
 #define LOOK_US 5000000
@@ -16,6 +17,7 @@ typedef struct {
     uint64_t channel;
     uint64_t segment;
     uint32_t field;
+    uint64_t spec;    //  hash of the specification
     uint64_t rows;
     uint64_t done;    //  told by the node
     bool running;
@@ -290,32 +292,50 @@ s_assign (coord_t *self, kith_ctx_t *ctx)
 
 //  What is wanted
 
-static bool
-s_has_index (const coord_t *self, uint64_t channel, uint64_t segment, uint32_t field)
+//  The index of a segment by this specification; null: there is none, or one that was built by another
+static const kith_proto_index_row_t *
+s_index (const coord_t *self, uint64_t channel, uint64_t segment,
+         const kith_proto_index_spec_t *spec, kith_arena_t *arena)
 {
     const kith_proto_kv_rows_t *rows = self->indexes.row;
-    const kith_key_t key = kith_key_index (channel, segment, field);
-    for (uint32_t i = 0; rows && i < rows->items_count; i++)
+    const kith_key_t key = kith_key_index (channel, segment, spec->field);
+    const kith_proto_index_row_t *row = NULL;
+    for (uint32_t i = 0; rows && i < rows->items_count && !row; i++)
         if (!strcmp (rows->items [i].key, key.text))
-            return true;
-    return false;
+            row =
+                kith_row_read (&kith_proto_index_row_table, rows->items [i].value, arena);
+    return row && row->spec == kith_index_spec_hash (spec) ? row : NULL;
+}
+
+//  No structure is built for it
+static bool
+s_is_flat (const kith_proto_index_spec_t *spec)
+{
+    return !strcmp (spec->type, kith_index_kind_name (KITH_INDEX_FLAT));
 }
 
 static void
 s_want (coord_t *self, kith_ctx_t *ctx, const kith_proto_channel_row_t *row,
-        const kith_proto_collection_t *definition)
+        const kith_proto_collection_t *definition, kith_arena_t *arena)
 {
     const uint32_t least = kith_ctx_cluster (ctx)->index_rows_min;
     for (uint32_t i = 0; i < definition->indexes_count; i++) {
         const kith_proto_index_spec_t *spec = &definition->indexes [i];
-        if (strcmp (spec->type, "graph") != 0)
+        if (s_is_flat (spec))
             continue;
         for (uint32_t j = 0; j < row->segments_count; j++) {
             const kith_proto_segment_row_t *segment = &row->segments [j];
             if (segment->rows < least
-                || s_has_index (self, row->channel, segment->segment, spec->field))
+                || s_index (self, row->channel, segment->segment, spec, arena))
                 continue;
             job_t *job = s_job (self, row->channel, segment->segment, spec->field);
+            //  Built by a specification that another one has replaced: what it makes is not taken
+            if (job && job->spec != kith_index_spec_hash (spec)) {
+                job->spec = kith_index_spec_hash (spec);
+                job->running = false;
+                job->failures = 0;
+                job->id = ++self->next_job;
+            }
             if (!job) {
                 self->jobs = kith_grow (self->jobs, self->job_count, &self->job_capacity,
                                         sizeof (job_t *));
@@ -324,6 +344,7 @@ s_want (coord_t *self, kith_ctx_t *ctx, const kith_proto_channel_row_t *row,
                                .channel = row->channel,
                                .segment = segment->segment,
                                .field = spec->field,
+                               .spec = kith_index_spec_hash (spec),
                                .rows = segment->rows};
             }
             job->seen = true;
@@ -344,7 +365,7 @@ s_plan (coord_t *self, kith_ctx_t *ctx)
         const kith_proto_collection_t *definition =
             row && !row->dropped ? s_definition (self, row->collection, &arena) : NULL;
         if (definition)
-            s_want (self, ctx, row, definition);
+            s_want (self, ctx, row, definition, &arena);
         kith_arena_free (&arena);
     }
     for (uint32_t i = self->job_count; i--;)
@@ -355,35 +376,48 @@ s_plan (coord_t *self, kith_ctx_t *ctx)
 
 //  index_describe
 
+//  Adds a name to a list of those that differ
+static void
+s_name (const char **names, const char *name, kith_arena_t *arena)
+{
+    if (!*name || strstr (*names, name))
+        return;
+    *names = **names ? kith_arena_printf (arena, "%s, %s", *names, name)
+                     : kith_arena_strdup (arena, name);
+}
+
+static void
+s_state_index (kith_proto_index_state_t *state, const kith_proto_index_row_t *index,
+               kith_arena_t *arena)
+{
+    state->built += index->rows;
+    state->memory += index->memory;
+    if (state->recall == 0 || index->recall < state->recall)
+        state->recall = index->recall;
+    if (index->effort > state->effort)
+        state->effort = index->effort;
+    s_name (&state->type, index->type, arena);
+    s_name (&state->code, index->code, arena);
+}
+
 static void
 s_state (const coord_t *self, kith_ctx_t *ctx, const kith_proto_collection_t *definition,
-         kith_proto_index_state_t *state, kith_arena_t *arena)
+         const kith_proto_index_spec_t *spec, kith_proto_index_state_t *state,
+         kith_arena_t *arena)
 {
     const uint32_t least = kith_ctx_cluster (ctx)->index_rows_min;
-    const kith_proto_kv_rows_t *indexes = self->indexes.row;
     for (uint32_t i = 0; i < definition->channels_count; i++) {
         const kith_proto_channel_row_t *row =
             s_channel (self, definition->channels [i].channel, arena);
         for (uint32_t j = 0; row && j < row->segments_count; j++) {
             const kith_proto_segment_row_t *segment = &row->segments [j];
-            if (segment->rows < least || strcmp (state->type, "graph") != 0)
+            if (segment->rows < least || s_is_flat (spec))
                 continue;
             state->rows += segment->rows;
-            const kith_key_t key =
-                kith_key_index (row->channel, segment->segment, state->field);
-            for (uint32_t k = 0; k < indexes->items_count; k++) {
-                if (strcmp (indexes->items [k].key, key.text) != 0)
-                    continue;
-                const kith_proto_index_row_t *index = kith_row_read (
-                    &kith_proto_index_row_table, indexes->items [k].value, arena);
-                if (!index)
-                    continue;
-                state->built += segment->rows;
-                if (state->recall == 0 || index->recall < state->recall)
-                    state->recall = index->recall;
-                if (index->effort > state->effort)
-                    state->effort = index->effort;
-            }
+            const kith_proto_index_row_t *index =
+                s_index (self, row->channel, segment->segment, spec, arena);
+            if (index)
+                s_state_index (state, index, arena);
             for (uint32_t k = 0; k < self->job_count; k++) {
                 const job_t *job = self->jobs [k];
                 if (job->channel != row->channel || job->segment != segment->segment
@@ -416,10 +450,15 @@ s_describe (const coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     for (uint32_t i = 0; i < definition->indexes_count; i++) {
         kith_proto_index_state_t *state =
             &described->indexes [described->indexes_count++];
-        state->field = definition->indexes [i].field;
-        state->type = definition->indexes [i].type;
-        state->failed = "";
-        s_state (self, ctx, definition, state, &answer->arena);
+        const kith_proto_index_spec_t *spec = &definition->indexes [i];
+        *state = (kith_proto_index_state_t){.field = spec->field,
+                                            .type = "",
+                                            .code = "",
+                                            .failed = "",
+                                            .spec = kith_index_spec_hash (spec)};
+        s_state (self, ctx, definition, spec, state, &answer->arena);
+        if (!*state->type)
+            state->type = spec->type;
     }
     kith_ctx_reply (ctx, msg_p, &answer);
 }

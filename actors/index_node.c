@@ -1,7 +1,9 @@
 //  index_node.c - builds indexes from snapshots; holds nothing when idle
 //  SPDX-License-Identifier: Apache-2.0
 #include "actors/common.h"
+#include "actors/indexes.h"
 #include "actors/roles.h"
+#include "engine/indexes/graph.h"
 #include "engine/segments/segment.h"
 #include <stdatomic.h>
 
@@ -17,6 +19,7 @@ typedef struct {
     kith_objects_t *objects;
     kith_parallel_t *parallel;
     uint64_t cluster;
+    uint64_t memory_max;    //  bytes that the loaded index may take; 0: no limit
     kith_schema_t *schema;
     _Atomic uint64_t done;    //  rows: written by the worker, read by the actor
     kith_proto_index_row_t row;
@@ -42,22 +45,25 @@ s_progress (void *arg, uint64_t done, uint64_t of)
 }
 
 static int
-s_put (build_t *build, const kith_graph_t *graph)
+s_put (build_t *build, const kith_index_t *index)
 {
     const kith_proto_index_build_t *ask = build->request->body;
-    kith_section_t sections [16];
-    const size_t count = kith_graph_sections (graph, sections);
-    const kith_file_info_t info = {.kind = KITH_FILE_GRAPH,
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
+    const size_t count = kith_index_sections (index, sections);
+    const kith_file_info_t info = {.kind = KITH_FILE_INDEX,
                                    .cluster = build->cluster,
                                    .channel = ask->channel,
                                    .segment = ask->segment.segment,
                                    .from = ask->segment.from,
                                    .to = ask->segment.to,
                                    .rows = ask->segment.rows};
-    kith_graph_info_t graph_info;
-    kith_graph_describe (graph, &graph_info);
-    build->row.recall = graph_info.recall;
-    build->row.effort = graph_info.effort;
+    kith_index_info_t built;
+    kith_index_describe (index, &built);
+    build->row.type = kith_index_kind_name (built.kind);
+    build->row.code = built.code ? kith_index_code_name (built.code) : "";
+    build->row.recall = built.recall;
+    build->row.effort = built.effort;
+    build->row.memory = built.bytes;
     return kith_container_put (build->objects, ask->object, &info, sections, count,
                                &build->row.hash, &build->row.bytes, &build->error);
 }
@@ -78,20 +84,19 @@ s_build (void *arg)
     if (!segment)
         return;
     kith_rows_t rows;
-    const kith_graph_params_t params = {.degree = ask->spec.degree,
-                                        .build_effort = ask->spec.effort,
-                                        .seed = ask->segment.segment,
-                                        .recall = ask->spec.recall,
-                                        .parallel = build->parallel,
-                                        .progress = s_progress,
-                                        .progress_arg = build};
-    kith_graph_t *graph =
+    kith_index_params_t params = kith_index_spec_params (&ask->spec);
+    params.seed = ask->segment.segment;
+    params.memory_max = build->memory_max;
+    params.parallel = build->parallel;
+    params.progress = s_progress;
+    params.progress_arg = build;
+    kith_index_t *index =
         kith_segment_vectors (segment, ask->spec.field, &rows, &build->error)
             ? NULL
-            : kith_graph_build (&rows, &params, &build->error);
-    if (graph)
-        build->rc = s_put (build, graph);
-    kith_graph_destroy (&graph);
+            : kith_index_build (&rows, &params, &build->error);
+    if (index)
+        build->rc = s_put (build, index);
+    kith_index_destroy (&index);
     kith_segment_destroy (&segment);
 }
 
@@ -113,14 +118,16 @@ s_built (void *arg_self, kith_ctx_t *ctx, void *arg)
         built->row.channel = ask->channel;
         built->row.segment = ask->segment.segment;
         built->row.field = ask->spec.field;
-        built->row.type = kith_arena_strdup (&answer->arena, ask->spec.type);
+        built->row.spec = kith_index_spec_hash (&ask->spec);
         built->row.object = kith_arena_strdup (&answer->arena, ask->object);
         built->row.rows = ask->segment.rows;
         built->row.ms = (uint64_t) (kith_ctx_now_us (ctx) - build->began_us) / 1000;
         kith_ctx_log (ctx, 'i',
-                      "index of channel %" PRIu64 " segment %" PRIu64 ": %" PRIu64
-                      " rows in %" PRIu64 " ms, recall %.3f at effort %u",
-                      ask->channel, ask->segment.segment, ask->segment.rows,
+                      "index of channel %" PRIu64 " segment %" PRIu64
+                      ": %s%s%s of %" PRIu64 " rows in %" PRIu64
+                      " ms, recall %.3f at effort %u",
+                      ask->channel, ask->segment.segment, built->row.type,
+                      *built->row.code ? " " : "", built->row.code, ask->segment.rows,
                       built->row.ms, (double) built->row.recall, built->row.effort);
         kith_ctx_reply (ctx, &build->request, &answer);
     }
@@ -147,6 +154,7 @@ s_take (node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     build->objects = self->objects;
     build->parallel = kith_ctx_parallel (ctx);
     build->cluster = kith_ctx_cluster (ctx)->id;
+    build->memory_max = kith_ctx_cluster (ctx)->index_memory;
     build->schema = schema;
     build->began_us = kith_ctx_now_us (ctx);
     build->request = *msg_p;

@@ -1,5 +1,6 @@
 //  proxy_admin.c - definitions are passed on to the coordinators; figures and status are gathered from everybody
 //  SPDX-License-Identifier: Apache-2.0
+#include "actors/indexes.h"
 #include "actors/proxy.h"
 
 #define FIGURE_US 3000000    //  of one question behind a figure
@@ -50,7 +51,8 @@ typedef struct {
     kith_kept_t definition;
     kith_kept_t indexes;    //  kith_proto_index_described_t
     kith_address_t *delegators;
-    uint64_t rows, disk, memory, index_rows;
+    uint64_t rows, disk, memory;
+    kith_loaded_t loaded;
     uint32_t growing, sealed, indexed, loading;
     bool behind;     //  a channel has not applied all of its log
     bool unknown;    //  a question was not answered
@@ -154,7 +156,8 @@ s_stated (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, vo
         const kith_proto_channel_stated_t *state = (*answer_p)->body;
         figures->disk += state->disk;
         figures->memory += state->memory;
-        figures->index_rows += state->index_rows;
+        for (uint32_t i = 0; i < state->loaded_count; i++)
+            kith_loaded_add (&figures->loaded, &state->loaded [i]);
         figures->growing += state->growing;
         figures->sealed += state->sealed;
         figures->indexed += state->indexed;
@@ -415,10 +418,11 @@ s_index_states (const figures_t *figures, kith_proto_index_state_t **states,
         kith_codec_copy (&kith_proto_index_described_table, described, arena);
     *states = copy->indexes;
     *count = copy->indexes_count;
-    for (uint32_t i = 0; i < *count; i++)
-        (*states) [i].loaded = figures->index_rows < (*states) [i].rows
-                                   ? figures->index_rows
-                                   : (*states) [i].rows;
+    for (uint32_t i = 0; i < *count; i++) {
+        kith_proto_index_state_t *state = &(*states) [i];
+        state->loaded = kith_loaded_rows (&figures->loaded, state->field, state->spec);
+        state->loaded = state->loaded < state->rows ? state->loaded : state->rows;
+    }
 }
 
 static void

@@ -138,6 +138,7 @@ s_found_figures (const proxied_t *read, kith_msg_t *answer)
             *stage = part->stages [j];
             stage->what = kith_arena_strdup (&answer->arena, stage->what);
             stage->index = kith_arena_strdup (&answer->arena, stage->index);
+            stage->code = kith_arena_strdup (&answer->arena, stage->code);
         }
     }
     body->partial = read->partial;
@@ -269,7 +270,7 @@ static int
 s_queries_of (proxied_t *read, const kith_column_t *keys, const kith_field_t *field)
 {
     const kith_proto_search_t *search = s_search (read);
-    const uint32_t width = field->dim * 4;
+    const uint32_t width = kith_type_width (field->type, field->dim);
     kith_frame_t *queries = kith_frame_new ((size_t) keys->rows * width);
     uint8_t *to = kith_frame_fill (queries);
     for (uint32_t row = 0; row < keys->rows; row++) {
@@ -602,7 +603,8 @@ s_check (const proxied_t *read, kith_error_t *error)
     if (search->keys)
         return 0;
     const kith_frame_t *queries = kith_msg_frame (read->request, search->queries);
-    const uint64_t wanted = (uint64_t) search->nq * field->dim * 4;
+    const uint64_t wanted =
+        (uint64_t) search->nq * kith_type_width (field->type, field->dim);
     if (!queries || kith_frame_size (queries) > KITH_QUERY_BYTES_MAX
         || kith_frame_size (queries) != wanted)
         return kith_error_set (error, KITH_ERR_DIMENSION_MISMATCH,

@@ -1,5 +1,6 @@
 //  query_coord_plan.c - from what is there to what each node is told: scan, assign, pin (T4), tell
 //  SPDX-License-Identifier: Apache-2.0
+#include "actors/indexes.h"
 #include "actors/query_coord.h"
 #include "base/random.h"
 
@@ -509,8 +510,12 @@ s_take_indexes (kith_query_coord_t *self, const kith_proto_kv_rows_t *rows,
         while (end < count && indexes [end].channel == indexes [i].channel)
             end++;
         kith_query_plan_t *plan = kith_query_coord_find (self, indexes [i].channel);
-        const kith_proto_segment_place_t some = {.indexes = indexes + i,
-                                                 .indexes_count = end - i};
+        const kith_proto_collection_t *definition = plan ? plan->definition.row : NULL;
+        kith_proto_segment_place_t some = {.indexes = indexes + i};
+        //  Those of dropped indexes have no specification; one that is being built anew serves until then
+        for (uint32_t j = i; definition && j < end; j++)
+            if (kith_index_spec_of (definition, indexes [j].field))
+                some.indexes [some.indexes_count++] = indexes [j];
         if (plan)
             kith_keep (&plan->indexes, &kith_proto_segment_place_table, &some);
         i = end;

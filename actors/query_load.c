@@ -13,8 +13,9 @@ typedef struct {
     kith_schema_t *schema;
     uint64_t cluster;
     kith_kept_t place;
-    kith_segment_t *rows;    //  given: only the index is loaded
-    uint32_t index_field;    //  loaded now; 0: none
+    kith_segment_t *rows;              //  given: only indexes are loaded
+    uint64_t memory_max;               //  bytes of memory that indexes may still take
+    bool loaded [KITH_INDEXES_MAX];    //  of the place's indexes
     kith_error_t error;
     int rc;
 } load_t;
@@ -63,6 +64,22 @@ s_ready_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
     kith_query_retry (self, ctx);
 }
 
+static void
+s_tell_indexes (const kith_held_t *held, kith_proto_segment_ready_t *ready,
+                kith_arena_t *arena)
+{
+    ready->index = "";
+    ready->loaded = kith_arena_alloc (arena, KITH_INDEXES_MAX * sizeof *ready->loaded);
+    for (uint32_t i = 0; i < held->index_count; i++) {
+        const kith_held_index_t *index = &held->indexes [i];
+        ready->index = kith_arena_strdup (arena, index->type);
+        ready->recall = index->recall;
+        ready->effort = index->effort;
+        ready->loaded [ready->loaded_count++] = (kith_proto_index_loaded_t){
+            index->field, index->spec, kith_segment_rows (held->rows)};
+    }
+}
+
 //  READY, to the delegator wherever it is, until it says that it has it
 void
 kith_query_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
@@ -79,9 +96,7 @@ kith_query_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *he
     ready->base = place->segment.base;
     ready->applied_to = kith_segment_applied (held->rows);
     ready->rows = kith_segment_rows (held->rows);
-    ready->index = held->index_field ? "graph" : "";
-    ready->recall = held->index_recall;
-    ready->effort = held->index_effort;
+    s_tell_indexes (held, ready, &msg->arena);
     ready->memory = kith_segment_memory (held->rows);
     ready->object = kith_arena_strdup (&msg->arena, held->snapshot);
     const kith_address_t me = kith_ctx_self (ctx);
@@ -136,20 +151,28 @@ s_load_rows (load_t *load)
     return 0;
 }
 
-static int
-s_load_index (load_t *load)
+//  Bytes that an index takes when it is loaded, as its builder measured them
+static uint64_t
+s_index_memory (const kith_proto_index_row_t *row)
 {
-    const kith_proto_segment_place_t *place = load->place.row;
-    for (uint32_t i = 0; i < place->indexes_count; i++) {
-        const kith_proto_index_row_t *row = &place->indexes [i];
-        kith_container_t *graph =
-            kith_container_open (load->objects, row->object, KITH_FILE_GRAPH,
-                                 load->cluster, row->hash, row->bytes, &load->error);
-        if (!graph
-            || kith_segment_set_graph (load->rows, row->field, &graph, &load->error))
-            return -1;
-        load->index_field = row->field;
-    }
+    return row->memory ? row->memory : row->bytes;
+}
+
+static int
+s_load_index (load_t *load, const kith_proto_index_row_t *row)
+{
+    const uint64_t memory = s_index_memory (row);
+    if (memory > load->memory_max)
+        return kith_error_set (&load->error, KITH_ERR_NO_MEMORY,
+                               "its index %s takes %" PRIu64 " bytes of memory, %" PRIu64
+                               " of index_memory are left: it is searched exactly",
+                               row->object, memory, load->memory_max);
+    kith_container_t *index =
+        kith_container_open (load->objects, row->object, KITH_FILE_INDEX, load->cluster,
+                             row->hash, row->bytes, &load->error);
+    if (!index || kith_segment_set_index (load->rows, row->field, &index, &load->error))
+        return -1;
+    load->memory_max -= memory;
     return 0;
 }
 
@@ -160,8 +183,35 @@ s_load (void *arg)
     if (!load->rows)
         load->rc = s_load_rows (load);
     //  A segment without its index still answers, exactly
-    if (!load->rc && s_load_index (load))
-        load->index_field = 0;
+    const kith_proto_segment_place_t *place = load->place.row;
+    for (uint32_t i = 0; !load->rc && i < place->indexes_count; i++)
+        load->loaded [i] = s_load_index (load, &place->indexes [i]) == 0;
+}
+
+static kith_held_index_t *
+s_held_index (kith_held_t *held, uint32_t field)
+{
+    for (uint32_t i = 0; i < held->index_count; i++)
+        if (held->indexes [i].field == field)
+            return &held->indexes [i];
+    return NULL;
+}
+
+static void
+s_hold_index (kith_held_t *held, const kith_proto_index_row_t *row)
+{
+    kith_held_index_t *index = s_held_index (held, row->field);
+    if (!index && held->index_count == KITH_INDEXES_MAX)
+        return;
+    if (!index)
+        index = &held->indexes [held->index_count++];
+    *index = (kith_held_index_t){.field = row->field,
+                                 .spec = row->spec,
+                                 .recall = row->recall,
+                                 .effort = row->effort,
+                                 .memory = s_index_memory (row)};
+    snprintf (index->object, sizeof index->object, "%s", row->object);
+    snprintf (index->type, sizeof index->type, "%s", row->type);
 }
 
 static void
@@ -192,14 +242,9 @@ s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
             snprintf (held->snapshot, sizeof held->snapshot, "%s",
                       place->segment.snapshot);
         }
-        if (load->index_field) {
-            const kith_proto_index_row_t *row =
-                &place->indexes [place->indexes_count - 1];
-            held->index_field = load->index_field;
-            held->index_recall = row->recall;
-            held->index_effort = row->effort;
-            snprintf (held->index_object, sizeof held->index_object, "%s", row->object);
-        }
+        for (uint32_t i = 0; i < place->indexes_count; i++)
+            if (load->loaded [i])
+                s_hold_index (held, &place->indexes [i]);
         held->told = false;
         if (!channel->following)
             kith_query_follow_start (self, ctx, channel,
@@ -211,15 +256,40 @@ s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
     kith_query_unused (self, ctx, channel);
 }
 
+//  What indexes may still take of the node's memory
+static uint64_t
+s_memory_left (const kith_query_node_t *self, const kith_ctx_t *ctx)
+{
+    uint64_t left = kith_ctx_cluster (ctx)->index_memory;
+    if (!left)
+        return UINT64_MAX;
+    for (uint32_t i = 0; i < self->channel_count; i++)
+        for (uint32_t j = 0; j < self->channels [i]->held_count; j++) {
+            const kith_held_t *held = self->channels [i]->held [j];
+            for (uint32_t k = 0; k < held->index_count; k++) {
+                const uint64_t memory = held->indexes [k].memory;
+                left -= memory < left ? memory : left;
+            }
+        }
+    return left;
+}
+
 static void
 s_start_load (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
 {
-    const kith_proto_segment_place_t *place = held->place.row;
-    const bool index_new =
-        place->indexes_count
-        && strcmp (held->index_object, place->indexes [place->indexes_count - 1].object)
-               != 0;
-    if (held->busy || !held->wanted || (held->rows && !index_new))
+    //  Indexes that are loaded need no second time
+    const kith_proto_segment_place_t *told = held->place.row;
+    kith_proto_index_row_t fresh [KITH_INDEXES_MAX];
+    kith_proto_segment_place_t place = *told;
+    place.indexes = fresh;
+    place.indexes_count = 0;
+    for (uint32_t i = 0; i < told->indexes_count; i++) {
+        const kith_held_index_t *index = s_held_index (held, told->indexes [i].field);
+        if ((!held->rows || !index || strcmp (index->object, told->indexes [i].object))
+            && place.indexes_count < KITH_INDEXES_MAX)
+            fresh [place.indexes_count++] = told->indexes [i];
+    }
+    if (held->busy || !held->wanted || (held->rows && !place.indexes_count))
         return;
     load_t *load = kith_new (sizeof *load);
     load->held = held;
@@ -227,7 +297,8 @@ s_start_load (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
     load->objects = self->objects;
     load->cluster = kith_ctx_cluster (ctx)->id;
     load->schema = kith_schema_share (held->channel->schema);
-    kith_keep (&load->place, &kith_proto_segment_place_table, place);
+    load->memory_max = s_memory_left (self, ctx);
+    kith_keep (&load->place, &kith_proto_segment_place_table, &place);
     if (held->rows)
         load->rows = kith_segment_share (held->rows);
     held->busy = true;
@@ -275,8 +346,7 @@ s_caught (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
         kith_segment_destroy (&held->rows);
         held->state = KITH_HELD_LOADING;
         held->failed = true;
-        held->index_object [0] = 0;
-        held->index_field = 0;
+        held->index_count = 0;
         kith_query_refresh (self, ctx, channel, false);
         return;
     }
@@ -358,6 +428,21 @@ kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx,
     }
 }
 
+//  Searches that begin from now on do not use the indexes that are named no more
+static void
+s_drop_indexes (kith_held_t *held, const kith_proto_segment_place_t *place)
+{
+    for (uint32_t i = held->index_count; held->rows && !held->busy && i--;) {
+        bool named = false;
+        for (uint32_t j = 0; j < place->indexes_count; j++)
+            named = named || place->indexes [j].field == held->indexes [i].field;
+        if (named)
+            continue;
+        kith_segment_drop_index (held->rows, held->indexes [i].field);
+        held->indexes [i] = held->indexes [--held->index_count];
+    }
+}
+
 static void
 s_take_place (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel,
               const kith_proto_segment_place_t *place)
@@ -374,6 +459,7 @@ s_take_place (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *ch
     held->wanted = true;
     held->told = false;
     kith_keep (&held->place, &kith_proto_segment_place_table, place);
+    s_drop_indexes (held, place);
     s_start_load (self, ctx, held);
     kith_query_tell_ready (self, ctx, held);
 }

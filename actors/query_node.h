@@ -4,6 +4,7 @@
 #define KITH_QUERY_NODE_H
 
 #include "actors/common.h"
+#include "actors/indexes.h"
 #include "actors/owners.h"
 #include "engine/query/read.h"
 
@@ -20,6 +21,17 @@ typedef enum {
 
 struct kith_query_channel;
 
+//  An index that is loaded
+typedef struct {
+    uint32_t field;
+    uint64_t spec;
+    char object [KITH_KEY_MAX];
+    char type [16];
+    float recall;
+    uint32_t effort;
+    uint64_t memory;
+} kith_held_index_t;
+
 typedef struct {
     struct kith_query_channel *channel;
     uint64_t segment;
@@ -27,14 +39,12 @@ typedef struct {
     char snapshot [KITH_KEY_MAX];    //  object that is loaded
     kith_segment_t *rows;            //  null while loading
     kith_held_state_t state;
-    bool wanted;             //  by the newest plan
-    bool busy;               //  a load or a catch-up is under way
-    bool failed;             //  the last load failed: again when told again
-    bool told;               //  the delegator has the newest READY
-    uint32_t index_field;    //  of the loaded index; 0: none
-    char index_object [KITH_KEY_MAX];
-    float index_recall;
-    uint32_t index_effort;
+    bool wanted;    //  by the newest plan
+    bool busy;      //  a load or a catch-up is under way
+    bool failed;    //  the last load failed: again when told again
+    bool told;      //  the delegator has the newest READY
+    kith_held_index_t indexes [KITH_INDEXES_MAX];    //  that are loaded
+    uint32_t index_count;
 } kith_held_t;
 
 //  A segment of a row, as the delegator sees it
@@ -46,7 +56,7 @@ typedef struct {
     uint64_t bytes;    //  on disk
     char snapshot [KITH_KEY_MAX];
     bool ready;
-    bool indexed;
+    kith_loaded_t loaded;    //  its indexes
     uint64_t memory;
 } kith_viewed_t;
 
@@ -60,9 +70,10 @@ typedef struct {
 typedef struct kith_read {
     struct kith_read *next;
     struct kith_query_channel *channel;
-    kith_msg_t *request;    //  search, query, search_segments, query_segments
-    bool holder;            //  of named segments, for a delegator
-    bool asked;             //  needs the answer of the ASK_LAST number `ask`
+    const kith_ctx_t *ctx;    //  for the worker's question whether it is late
+    kith_msg_t *request;      //  search, query, search_segments, query_segments
+    bool holder;              //  of named segments, for a delegator
+    bool asked;               //  needs the answer of the ASK_LAST number `ask`
     uint64_t ask;
     bool required_known;
     uint64_t required;

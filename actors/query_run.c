@@ -95,7 +95,7 @@ s_fields (kith_read_t *read, const char **names, uint32_t count)
     if (!count || all) {
         for (uint32_t i = 0; i < kith_schema_count (read->schema); i++) {
             const kith_field_t *field = kith_schema_field (read->schema, i);
-            if (!field->key && (all || field->type != KITH_TYPE_FLOAT_VECTOR))
+            if (!field->key && (all || !kith_type_is_vector (field->type)))
                 read->fields [read->field_count++] = field->id;
         }
         return 0;
@@ -176,6 +176,14 @@ s_view (const kith_read_t *read)
     };
 }
 
+//  The asker waits no longer
+static bool
+s_late (void *arg)
+{
+    const kith_read_t *read = arg;
+    return kith_ctx_past (read->ctx, read->request->deadline_us);
+}
+
 static void
 s_run_search (kith_read_t *read)
 {
@@ -189,7 +197,8 @@ s_run_search (kith_read_t *read)
     if (!field
         || s_column_of (s_keys (read), read->schema, &batch, &skip, &read->own_error))
         return;
-    const uint64_t wanted = (uint64_t) plan->nq * field->dim * 4;
+    const uint64_t wanted =
+        (uint64_t) plan->nq * kith_type_width (field->type, field->dim);
     if (!queries || kith_frame_size (queries) != wanted) {
         kith_error_set (&read->own_error, KITH_ERR_DIMENSION_MISMATCH,
                         "%u queries for '%s' of %u dimensions are %" PRIu64
@@ -203,17 +212,22 @@ s_run_search (kith_read_t *read)
                         "%u rows to skip for %u queries", skip->rows, plan->nq);
         return;
     }
-    kith_search_t search = {.field = field,
-                            .nq = plan->nq,
-                            .k = plan->k,
-                            .effort = plan->effort,
-                            .recall = plan->recall,
-                            .skip = skip,
-                            .explain = plan->explain};
-    search.queries = (const float *) (const void *) kith_frame_data (queries);
+    const kith_search_t search = {.field = field,
+                                  .queries = kith_frame_data (queries),
+                                  .nq = plan->nq,
+                                  .k = plan->k,
+                                  .effort = plan->effort,
+                                  .recall = plan->recall,
+                                  .skip = skip,
+                                  .explain = plan->explain,
+                                  .stop = read->request->deadline_us ? s_late : NULL,
+                                  .stop_arg = read};
     const kith_view_t view = s_view (read);
     read->own_failed =
         kith_view_search (&view, &search, &read->found, &read->own_error) != 0;
+    if (read->own_failed && read->own_error.code == KITH_ERR_CANCELLED)
+        kith_error_set (&read->own_error, KITH_ERR_TIMEOUT,
+                        "the search was stopped at its deadline");
 }
 
 static void
@@ -290,6 +304,7 @@ s_stages (kith_ctx_t *ctx, kith_read_t *read, kith_msg_t *answer, kith_found_t *
             (kith_proto_stage_t){.what = "wait",
                                  .shard = shard,
                                  .index = "",
+                                 .code = "",
                                  .us = (uint64_t) (read->ran_us - read->began_us)};
     for (uint32_t i = 0; i < found->stage_count; i++) {
         const kith_stage_t *stage = &found->stages [i];
@@ -299,6 +314,7 @@ s_stages (kith_ctx_t *ctx, kith_read_t *read, kith_msg_t *answer, kith_found_t *
             .segment = stage->segment,
             .rows = stage->rows,
             .index = kith_arena_strdup (&answer->arena, stage->index),
+            .code = kith_arena_strdup (&answer->arena, stage->code),
             .effort = stage->effort,
             .compared = stage->compared,
             .us = ran};
@@ -310,6 +326,7 @@ s_stages (kith_ctx_t *ctx, kith_read_t *read, kith_msg_t *answer, kith_found_t *
             *stage = part->stages [j];
             stage->what = kith_arena_strdup (&answer->arena, stage->what);
             stage->index = kith_arena_strdup (&answer->arena, stage->index);
+            stage->code = kith_arena_strdup (&answer->arena, stage->code);
         }
     }
 }
@@ -609,6 +626,7 @@ kith_query_run (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read)
     const kith_proto_query_t *query = search ? NULL : s_query (read);
     read->next = NULL;
     read->ran_us = kith_ctx_now_us (ctx);
+    read->ctx = ctx;
     read->schema = kith_schema_share (read->channel->schema);
     read->channel->uses++;
     if (s_filter (read, search ? search->filter : query->filter)

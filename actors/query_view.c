@@ -33,7 +33,7 @@ s_set_next (kith_query_channel_t *channel, const kith_proto_follow_t *follow)
         if (old && kith_address_same (old->holder, item->holder)
             && !strcmp (old->snapshot, item->snapshot)) {
             item->ready = old->ready;
-            item->indexed = old->indexed;
+            item->loaded = old->loaded;
             item->memory = old->memory;
         }
     }
@@ -77,8 +77,7 @@ kith_query_take_follow (kith_query_node_t *self, kith_ctx_t *ctx,
                     kith_segment_destroy (&held->rows);
                     held->state = KITH_HELD_LOADING;
                     held->failed = true;
-                    held->index_object [0] = 0;
-                    held->index_field = 0;
+                    held->index_count = 0;
                     kith_viewed_t *item = s_viewed (&channel->next, held->segment);
                     if (item)
                         item->ready = false;
@@ -114,7 +113,9 @@ kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
         known = true;
         item->holder = from;
         item->ready = true;
-        item->indexed = *ready->index;
+        item->loaded = (kith_loaded_t){0};
+        for (uint32_t j = 0; j < ready->loaded_count; j++)
+            kith_loaded_add (&item->loaded, &ready->loaded [j]);
         item->memory = ready->memory;
         item->rows = ready->rows;
     }
@@ -167,6 +168,7 @@ kith_query_state (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     }
     kith_msg_t *answer = kith_msg_new (KITH_KIND_CHANNEL_STATED);
     kith_proto_channel_stated_t *state = answer->body;
+    kith_loaded_t loaded = {0};
     state->applied = channel->applied;
     state->covered = channel->applied;
     for (uint32_t i = 0; i < channel->growing_count; i++) {
@@ -180,9 +182,13 @@ kith_query_state (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         state->memory += item->memory;
         state->disk += item->bytes;
         state->sealed++;
-        state->indexed += item->indexed;
-        *(item->indexed ? &state->index_rows : &state->unindexed_rows) += item->rows;
+        state->indexed += item->loaded.count > 0;
+        *(item->loaded.count ? &state->index_rows : &state->unindexed_rows) += item->rows;
+        for (uint32_t j = 0; j < item->loaded.count; j++)
+            kith_loaded_add (&loaded, &item->loaded.items [j]);
     }
+    state->loaded = kith_arena_copy (&answer->arena, loaded.items, sizeof loaded.items);
+    state->loaded_count = loaded.count;
     for (uint32_t i = 0; i < channel->next.count; i++)
         state->loading += !channel->next.items [i].ready;
     if (!channel->view_ready && !state->loading)

@@ -1,6 +1,7 @@
 //  root_coord.c - collections, partitions, index specifications, ids, topology: one task at a time, each one transaction (T8, T9)
 //  SPDX-License-Identifier: Apache-2.0
 #include "actors/common.h"
+#include "actors/indexes.h"
 #include "actors/roles.h"
 
 #define DROP_TRIES 50u
@@ -509,6 +510,18 @@ s_vector_field (const kith_proto_collection_t *row, const char *name, kith_error
 }
 
 static int
+s_check_index (const kith_proto_collection_t *row, uint32_t field,
+               kith_proto_index_spec_t *spec, kith_error_t *error)
+{
+    kith_schema_t *schema = kith_schema_of (row, error);
+    int rc = schema
+                 ? kith_index_spec_check (spec, kith_schema_by_id (schema, field), error)
+                 : -1;
+    kith_schema_destroy (&schema);
+    return rc;
+}
+
+static int
 s_index_change (root_t *self, kith_proto_collection_t *row, kith_arena_t *arena,
                 kith_error_t *error)
 {
@@ -529,21 +542,13 @@ s_index_change (root_t *self, kith_proto_collection_t *row, kith_arena_t *arena,
         return kith_error_set (error, KITH_ERR_INDEX_NOT_FOUND,
                                "field '%s' of %s has no index", field->name, row->name);
     if (!drop) {
-        kith_proto_index_spec_t *spec = &indexes [count++];
-        *spec = create->spec;
-        spec->field = field->id;
-        const char *type = spec->type;
-        if (!*type || !strcmp (type, "auto") || !strcmp (type, "hnsw"))
-            spec->type = "graph";
-        if (strcmp (spec->type, "graph") != 0 && strcmp (spec->type, "flat") != 0)
-            return kith_error_set (
-                error, KITH_ERR_INVALID,
-                "no index type '%s'; there are: auto, graph (hnsw), flat", type);
-        if (!(spec->recall >= 0 && spec->recall < 1) || spec->degree > 512
-            || spec->effort > 4096)
-            return kith_error_set (
-                error, KITH_ERR_INVALID,
-                "recall may be 0 to below 1, degree to 512, effort to 4,096");
+        if (count == KITH_INDEXES_MAX)
+            return kith_error_set (error, KITH_ERR_LIMIT,
+                                   "%u fields of %s have an index, more are not allowed",
+                                   count, row->name);
+        indexes [count] = create->spec;
+        if (s_check_index (row, field->id, &indexes [count++], error))
+            return -1;
     }
     row->indexes = indexes;
     row->indexes_count = count;

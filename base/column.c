@@ -4,26 +4,45 @@
 
 #include "base/column_layout.h"
 
-#define TYPE_LAST KITH_TYPE_FLOAT_VECTOR
+#define TYPE_LAST KITH_TYPE_BINARY_VECTOR
 
 static const char *const s_type_names [TYPE_LAST + 1] = {
-    [KITH_TYPE_BOOL] = "bool",     [KITH_TYPE_INT8] = "int8",
-    [KITH_TYPE_INT16] = "int16",   [KITH_TYPE_INT32] = "int32",
-    [KITH_TYPE_INT64] = "int64",   [KITH_TYPE_FLOAT] = "float",
-    [KITH_TYPE_DOUBLE] = "double", [KITH_TYPE_VARCHAR] = "varchar",
-    [KITH_TYPE_JSON] = "json",     [KITH_TYPE_FLOAT_VECTOR] = "float_vector",
+    [KITH_TYPE_BOOL] = "bool",
+    [KITH_TYPE_INT8] = "int8",
+    [KITH_TYPE_INT16] = "int16",
+    [KITH_TYPE_INT32] = "int32",
+    [KITH_TYPE_INT64] = "int64",
+    [KITH_TYPE_FLOAT] = "float",
+    [KITH_TYPE_DOUBLE] = "double",
+    [KITH_TYPE_VARCHAR] = "varchar",
+    [KITH_TYPE_JSON] = "json",
+    [KITH_TYPE_FLOAT_VECTOR] = "float_vector",
+    [KITH_TYPE_FLOAT16_VECTOR] = "float16_vector",
+    [KITH_TYPE_BFLOAT16_VECTOR] = "bfloat16_vector",
+    [KITH_TYPE_INT8_VECTOR] = "int8_vector",
+    [KITH_TYPE_BINARY_VECTOR] = "binary_vector",
 };
 
-static const uint8_t s_type_widths [TYPE_LAST + 1] = {
-    [KITH_TYPE_BOOL] = 1,   [KITH_TYPE_INT8] = 1,         [KITH_TYPE_INT16] = 2,
-    [KITH_TYPE_INT32] = 4,  [KITH_TYPE_INT64] = 8,        [KITH_TYPE_FLOAT] = 4,
-    [KITH_TYPE_DOUBLE] = 8, [KITH_TYPE_FLOAT_VECTOR] = 4,
+//  Of a value, of vectors the number of a dimension
+static const uint8_t s_type_bits [TYPE_LAST + 1] = {
+    [KITH_TYPE_BOOL] = 8,
+    [KITH_TYPE_INT8] = 8,
+    [KITH_TYPE_INT16] = 16,
+    [KITH_TYPE_INT32] = 32,
+    [KITH_TYPE_INT64] = 64,
+    [KITH_TYPE_FLOAT] = 32,
+    [KITH_TYPE_DOUBLE] = 64,
+    [KITH_TYPE_FLOAT_VECTOR] = 32,
+    [KITH_TYPE_FLOAT16_VECTOR] = 16,
+    [KITH_TYPE_BFLOAT16_VECTOR] = 16,
+    [KITH_TYPE_INT8_VECTOR] = 8,
+    [KITH_TYPE_BINARY_VECTOR] = 1,
 };
 
 const char *
 kith_type_name (kith_type_t type)
 {
-    if (type < KITH_TYPE_BOOL || type > TYPE_LAST)
+    if (!kith_type_known (type))
         return "unknown";
     return s_type_names [type];
 }
@@ -31,9 +50,24 @@ kith_type_name (kith_type_t type)
 uint32_t
 kith_type_width (kith_type_t type, uint32_t dim)
 {
-    assert (type >= KITH_TYPE_BOOL && type <= TYPE_LAST);
-    uint32_t width = s_type_widths [type];
-    return type == KITH_TYPE_FLOAT_VECTOR ? width * dim : width;
+    assert (kith_type_known (type));
+    uint32_t bits = s_type_bits [type];
+    return (kith_type_is_vector (type) ? bits * dim : bits) / 8;
+}
+
+bool
+kith_type_known (uint32_t type)
+{
+    return type >= KITH_TYPE_BOOL && type <= TYPE_LAST;
+}
+
+bool
+kith_type_dim_allowed (kith_type_t type, uint32_t dim)
+{
+    if (!kith_type_is_vector (type))
+        return dim == 0;
+    return dim > 0 && dim <= KITH_DIM_MAX
+           && (type != KITH_TYPE_BINARY_VECTOR || dim % 8 == 0);
 }
 
 kith_type_t
@@ -133,7 +167,7 @@ kith_column_open (kith_column_t *self, const void *block, uint64_t size,
     self->dim = kith_get_u32 (at + KITH_COLUMN_AT_DIM);
     self->bytes = kith_get_u64 (at + KITH_COLUMN_AT_BYTES);
     uint8_t type = at [KITH_COLUMN_AT_TYPE];
-    if (type < KITH_TYPE_BOOL || type > TYPE_LAST)
+    if (!kith_type_known (type))
         return s_refuse (self, error, "unknown type");
     self->type = (kith_type_t) type;
     if (at [KITH_COLUMN_AT_FLAGS] > KITH_COLUMN_HAS_VALIDITY
@@ -143,8 +177,7 @@ kith_column_open (kith_column_t *self, const void *block, uint64_t size,
     if (self->bytes % 64 || self->bytes < KITH_COLUMN_HEADER || self->bytes > size)
         return s_refuse (self, error,
                          "its length is not a multiple of 64 or more than is there");
-    if (type == KITH_TYPE_FLOAT_VECTOR ? self->dim == 0 || self->dim > KITH_DIM_MAX
-                                       : self->dim != 0)
+    if (!kith_type_dim_allowed (self->type, self->dim))
         return s_refuse (self, error, "its dimension is not allowed");
     return s_open_parts (self, error);
 }
@@ -176,6 +209,10 @@ kith_column_int (const kith_column_t *self, uint32_t row)
         case KITH_TYPE_VARCHAR:
         case KITH_TYPE_JSON:
         case KITH_TYPE_FLOAT_VECTOR:
+        case KITH_TYPE_FLOAT16_VECTOR:
+        case KITH_TYPE_BFLOAT16_VECTOR:
+        case KITH_TYPE_INT8_VECTOR:
+        case KITH_TYPE_BINARY_VECTOR:
             break;
     }
     assert (false && "an integer was asked of a column of another type");

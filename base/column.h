@@ -33,7 +33,11 @@ typedef enum {
     KITH_TYPE_DOUBLE = 7,
     KITH_TYPE_VARCHAR = 8,
     KITH_TYPE_JSON = 9,
-    KITH_TYPE_FLOAT_VECTOR = 10
+    KITH_TYPE_FLOAT_VECTOR = 10,    //  base/vector.h says how the numbers of vectors lie
+    KITH_TYPE_FLOAT16_VECTOR = 11,
+    KITH_TYPE_BFLOAT16_VECTOR = 12,
+    KITH_TYPE_INT8_VECTOR = 13,
+    KITH_TYPE_BINARY_VECTOR = 14    //  a bit a dimension; dim is a multiple of 8
 } kith_type_t;
 
 //  Fields that Kith adds to stored rows; user fields count from KITH_FIELD_USER.
@@ -70,6 +74,17 @@ typedef struct {
 const char *kith_type_name (kith_type_t type);
 uint32_t kith_type_width (kith_type_t type, uint32_t dim);
 kith_type_t kith_type_of_name (const char *name);
+
+//  Numbers that came from outside: is there such a type, and may a column of it have that dim (vectors: 1 .. KITH_DIM_MAX, of binary ones a
+//  multiple of 8; others: 0)?
+bool kith_type_known (uint32_t type);
+bool kith_type_dim_allowed (kith_type_t type, uint32_t dim);
+
+static inline bool
+kith_type_is_vector (kith_type_t type)
+{
+    return type >= KITH_TYPE_FLOAT_VECTOR && type <= KITH_TYPE_BINARY_VECTOR;
+}
 
 //  Opens a block; size is how many bytes there are at least.
 int kith_column_open (kith_column_t *self, const void *block, uint64_t size,

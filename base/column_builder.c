@@ -143,8 +143,7 @@ void
 kith_column_builder_init (kith_column_builder_t *self, uint32_t field, kith_type_t type,
                           uint32_t dim)
 {
-    assert (self && type >= KITH_TYPE_BOOL && type <= KITH_TYPE_FLOAT_VECTOR);
-    assert (type == KITH_TYPE_FLOAT_VECTOR ? dim > 0 && dim <= KITH_DIM_MAX : dim == 0);
+    assert (self && kith_type_known (type) && kith_type_dim_allowed (type, dim));
     *self = (kith_column_builder_t){.type = type, .field = field, .dim = dim};
 }
 

@@ -20,6 +20,7 @@
 #define KITH_NAME_MAX 255u
 #define KITH_VARCHAR_MAX 65535u
 #define KITH_DIM_MAX 32768u
+#define KITH_INDEXES_MAX 8u    //  fields of a collection that have one
 #define KITH_SHARDS_MAX 16u
 #define KITH_PARTITIONS_MAX 1024u
 #define KITH_COLLECTIONS_MAX 65536u

@@ -229,7 +229,9 @@ kith_admin_index (kith_client_t *client, const char *name, const char *field,
     body->db = s_text (msg, kith_client_db (client));
     body->collection = s_text (msg, name);
     body->field = s_text (msg, field);
-    body->spec.type = s_text (msg, options->type ? options->type : "graph");
+    body->spec.type = s_text (msg, options->type ? options->type : "auto");
+    body->spec.code = s_text (msg, options->code ? options->code : "auto");
+    body->spec.lists = options->lists;
     body->spec.recall = options->recall > 0 ? options->recall : 0.95f;
     body->spec.degree = options->degree;
     body->spec.effort = options->effort;

@@ -3,6 +3,7 @@
 #include "clients/answer.h"
 
 #include "base/limits.h"
+#include "base/vector.h"
 #include "clients/rows.h"
 
 struct kith_answer {
@@ -12,7 +13,7 @@ struct kith_answer {
     const uint8_t *scores;    //  f32 a row; null for a query
     uint32_t *starts;         //  of each query, and the end
     uint32_t queries;
-    kith_bytes_t vector;    //  what kith_answer_vector returned last, aligned
+    kith_bytes_t *vector;    //  what kith_answer_vector returned last, converted
 };
 
 void
@@ -24,7 +25,8 @@ kith_answer_destroy (kith_answer_t **self_p)
         return;
     kith_msg_destroy (&self->msg);
     kith_opened_destroy (&self->opened);
-    kith_bytes_free (&self->vector);
+    kith_bytes_free (self->vector);
+    free (self->vector);
     free (self->batch);
     free (self->starts);
     free (self);
@@ -95,6 +97,7 @@ s_answer_new (kith_msg_t **msg_p, kith_opened_t *opened, uint32_t nq, kith_error
     self->msg = *msg_p;
     *msg_p = NULL;
     self->opened = kith_opened_share (opened);
+    self->vector = kith_new (sizeof *self->vector);
     int result = self->msg->kind == KITH_KIND_FOUND ? s_open_found (self, nq, error)
                                                     : s_open_queried (self, error);
     if (result != 0)
@@ -221,21 +224,46 @@ kith_answer_string (const kith_answer_t *self, size_t query, size_t row,
     return text;
 }
 
+//  Column with a vector in that place; null: there is none
+static const kith_column_t *
+s_vectors (const kith_answer_t *self, uint32_t place, const char *field)
+{
+    const kith_column_t *column = s_column (self, field);
+    return column && kith_type_is_vector (column->type)
+                   && kith_column_valid (column, place)
+               ? column
+               : NULL;
+}
+
 const float *
 kith_answer_vector (const kith_answer_t *self, size_t query, size_t row,
                     const char *field, size_t *dim)
 {
-    const kith_column_t *column = s_column (self, field);
-    uint32_t place = kith_answer_place (self, query, row);
+    const uint32_t place = kith_answer_place (self, query, row);
+    const kith_column_t *column = s_vectors (self, place, field);
     if (dim)
-        *dim = 0;
-    if (!column || column->type != KITH_TYPE_FLOAT_VECTOR
-        || !kith_column_valid (column, place))
+        *dim = column ? column->dim : 0;
+    if (!column)
         return NULL;
-    if (dim)
-        *dim = column->dim;
     //  Blocks are 64-byte aligned in a batch and frames 8-byte aligned in a message
-    return (const float *) kith_column_fixed (column, place);
+    const void *vector = kith_column_fixed (column, place);
+    if (column->type == KITH_TYPE_FLOAT_VECTOR)
+        return vector;
+    kith_bytes_clear (self->vector);
+    void *numbers = kith_bytes_extend (self->vector, column->dim * sizeof (float));
+    kith_vector_decode (column->type, column->dim, vector, numbers);
+    return numbers;
+}
+
+const void *
+kith_answer_raw_vector (const kith_answer_t *self, size_t query, size_t row,
+                        const char *field, size_t *bytes)
+{
+    const uint32_t place = kith_answer_place (self, query, row);
+    const kith_column_t *column = s_vectors (self, place, field);
+    if (bytes)
+        *bytes = column ? kith_type_width (column->type, column->dim) : 0;
+    return column ? kith_column_fixed (column, place) : NULL;
 }
 
 uint64_t
@@ -304,6 +332,20 @@ static int
 s_add_vectors (kith_msg_t *msg, const kith_search_t *search, kith_error_t *error)
 {
     kith_proto_search_t *body = msg->body;
+    kith_bytes_t bytes = {0};
+    body->nq = (uint32_t) search->nq;
+    if (search->raw) {
+        if (!search->nq || search->nq > KITH_NQ_MAX
+            || search->raw_bytes > KITH_QUERY_BYTES_MAX)
+            return kith_error_set (error, KITH_ERR_LIMIT,
+                                   "%zu queries of %zu bytes in all; allowed: 1 to %u "
+                                   "queries, %u MiB",
+                                   search->nq, search->raw_bytes, KITH_NQ_MAX,
+                                   KITH_QUERY_BYTES_MAX >> 20);
+        kith_bytes_put (&bytes, search->raw, search->raw_bytes);
+        body->queries = kith_msg_add_bytes (msg, &bytes);
+        return 0;
+    }
     if (!search->vectors || !search->nq || !search->dim || search->nq > KITH_NQ_MAX
         || search->dim > KITH_DIM_MAX
         || search->nq * search->dim * 4 > KITH_QUERY_BYTES_MAX)
@@ -313,10 +355,8 @@ s_add_vectors (kith_msg_t *msg, const kith_search_t *search, kith_error_t *error
             "numbers, together %u MiB",
             search->nq, search->dim, KITH_NQ_MAX, KITH_DIM_MAX,
             KITH_QUERY_BYTES_MAX >> 20);
-    kith_bytes_t bytes = {0};
     kith_bytes_put (&bytes, search->vectors, search->nq * search->dim * 4);
     body->queries = kith_msg_add_bytes (msg, &bytes);
-    body->nq = (uint32_t) search->nq;
     return 0;
 }
 
@@ -326,9 +366,9 @@ kith_read_search (const kith_search_t *search, kith_error_t *error)
     kith_msg_t *msg = kith_msg_new (KITH_KIND_SEARCH);
     kith_proto_search_t *body = msg->body;
     int result;
-    if (search->keys && search->vectors)
-        result =
-            kith_error_set (error, KITH_ERR_INVALID, "search: vectors or keys, not both");
+    if ((search->keys != NULL) + (search->vectors != NULL) + (search->raw != NULL) > 1)
+        result = kith_error_set (error, KITH_ERR_INVALID,
+                                 "search: vectors, raw vectors or keys, not several");
     else if (search->keys) {
         result = s_add_keys (msg, search->keys, &body->keys, error);
         body->nq = (uint32_t) kith_rows_count (search->keys);
@@ -389,6 +429,7 @@ typedef struct {
     kith_msg_t *request;
     kith_opened_t *opened;
     uint32_t nq;    //  of a search
+    bool raw;       //  its queries are of the field's type
     bool again;     //  this is the second time
     kith_read_fn *fn;
     void *arg;
@@ -442,7 +483,7 @@ s_vector_field (const kith_opened_t *opened, const char *name)
     const kith_proto_field_t *found = NULL;
     for (uint32_t index = 0; index < definition->fields_count; index++) {
         const kith_proto_field_t *field = &definition->fields [index];
-        if (field->type != KITH_TYPE_FLOAT_VECTOR
+        if (!kith_type_is_vector ((kith_type_t) field->type)
             || (*name && strcmp (name, field->name) != 0))
             continue;
         if (found)
@@ -452,21 +493,63 @@ s_vector_field (const kith_opened_t *opened, const char *name)
     return found;
 }
 
-//  Queries must be as long as the field's vectors
+//  Makes vectors of the field's type of the numbers in the request's frame
 static int
-s_check_dim (const read_t *read, const kith_opened_t *opened, kith_error_t *error)
+s_convert (kith_msg_t *request, const kith_proto_field_t *field, kith_error_t *error)
 {
-    if (read->request->kind != KITH_KIND_SEARCH)
+    const kith_proto_search_t *body = request->body;
+    kith_frame_t **frame = &request->frames [body->queries - 1];
+    const kith_type_t type = (kith_type_t) field->type;
+    const size_t width = kith_type_width (type, field->dim);
+    const size_t count = kith_frame_size (*frame) / body->nq / sizeof (float);
+    const float *numbers = (const float *) (const void *) kith_frame_data (*frame);
+    kith_frame_t *fresh = kith_frame_new (body->nq * width);
+    uint8_t *to = kith_frame_fill (fresh);
+    for (uint32_t query = 0; query < body->nq; query++) {
+        if (kith_vector_encode (type, field->dim, numbers + query * count, count,
+                                to + query * width, error)
+            == 0)
+            continue;
+        kith_frame_destroy (&fresh);
+        return body->nq > 1
+                   ? kith_error_prefix (error, "query %" PRIu32 " for field '%s'", query,
+                                        field->name)
+                   : kith_error_prefix (error, "query for field '%s'", field->name);
+    }
+    kith_frame_destroy (frame);
+    *frame = fresh;
+    return 0;
+}
+
+//  Queries must be vectors of the field
+static int
+s_fit_queries (const read_t *read, kith_msg_t *request, const kith_opened_t *opened,
+               kith_error_t *error)
+{
+    if (request->kind != KITH_KIND_SEARCH)
         return 0;
-    const kith_proto_search_t *body = read->request->body;
-    const kith_frame_t *frame = kith_msg_frame (read->request, body->queries);
+    const kith_proto_search_t *body = request->body;
+    const kith_frame_t *frame = kith_msg_frame (request, body->queries);
     const kith_proto_field_t *field = s_vector_field (opened, body->field);
-    if (!frame || !field || kith_frame_size (frame) == (size_t) body->nq * field->dim * 4)
+    if (!frame || !field)
         return 0;
+    const kith_type_t type = (kith_type_t) field->type;
+    const size_t size = kith_frame_size (frame);
+    if (!read->raw && type != KITH_TYPE_FLOAT_VECTOR)
+        return s_convert (request, field, error);
+    const size_t width = kith_type_width (type, field->dim);
+    if (size == body->nq * width)
+        return 0;
+    if (read->raw)
+        return kith_error_set (error, KITH_ERR_DIMENSION_MISMATCH,
+                               "%" PRIu32 " queries of %zu bytes in all; a vector of "
+                               "field '%s' of %s, %s(%" PRIu32 "), has %zu",
+                               body->nq, size, field->name, opened->definition->name,
+                               kith_type_name (type), field->dim, width);
     return kith_error_set (error, KITH_ERR_DIMENSION_MISMATCH,
                            "a query of %zu numbers; field '%s' of %s has %" PRIu32,
-                           kith_frame_size (frame) / body->nq / 4, field->name,
-                           opened->definition->name, field->dim);
+                           size / body->nq / 4, field->name, opened->definition->name,
+                           field->dim);
 }
 
 static void
@@ -479,11 +562,12 @@ s_read_opened (void *arg, kith_opened_t *opened, const kith_error_t *error)
         return;
     }
     read->opened = kith_opened_share (opened);
-    if (s_check_dim (read, opened, &own) != 0) {
+    kith_msg_t *request = kith_msg_copy (read->request);
+    if (s_fit_queries (read, request, opened, &own) != 0) {
+        kith_msg_destroy (&request);
         kith_client_refuse (read->client, &own, s_read_answered, read);
         return;
     }
-    kith_msg_t *request = kith_msg_copy (read->request);
     request->schema = opened->definition->version;
     const kith_token_t *session = kith_client_session (read->client);
     if (request->kind == KITH_KIND_SEARCH) {
@@ -503,10 +587,11 @@ s_read_opened (void *arg, kith_opened_t *opened, const kith_error_t *error)
 
 void
 kith_read_start (kith_client_t *client, const char *collection, kith_msg_t **request_p,
-                 kith_read_fn *fn, void *arg)
+                 bool raw, kith_read_fn *fn, void *arg)
 {
     read_t *read = kith_new (sizeof *read);
     read->client = client;
+    read->raw = raw;
     read->collection = kith_strdup (collection ? collection : "");
     read->request = *request_p;
     *request_p = NULL;
@@ -538,10 +623,10 @@ s_waited (void *arg, kith_answer_t **answer_p, const kith_error_t *error)
 
 kith_answer_t *
 kith_read (kith_client_t *client, const char *collection, kith_msg_t **request_p,
-           kith_error_t *error)
+           bool raw, kith_error_t *error)
 {
     waiting_t waiting = {.error = error};
-    kith_read_start (client, collection, request_p, s_waited, &waiting);
+    kith_read_start (client, collection, request_p, raw, s_waited, &waiting);
     while (!waiting.done)
         kith_client_poll (client, -1);
     return waiting.answer;

@@ -10,13 +10,13 @@ typedef void (kith_read_fn) (void *arg, kith_answer_t **answer_p,
                              const kith_error_t *error);
 
 //  Puts a search or a query (whose body is filled in but for db and token) under way: opens the collection, asks, asks
-//  again if its schema has changed. The request is taken.
+//  again if its schema has changed. Queries are float32 numbers, which become vectors of the field's type, or raw. The request is taken.
 void kith_read_start (kith_client_t *client, const char *collection,
-                      kith_msg_t **request_p, kith_read_fn *fn, void *arg);
+                      kith_msg_t **request_p, bool raw, kith_read_fn *fn, void *arg);
 
 //  The same, waiting. Null: error.
 kith_answer_t *kith_read (kith_client_t *client, const char *collection,
-                          kith_msg_t **request_p, kith_error_t *error);
+                          kith_msg_t **request_p, bool raw, kith_error_t *error);
 
 //  Requests of the public structs; null: error.
 kith_msg_t *kith_read_search (const kith_search_t *search, kith_error_t *error);

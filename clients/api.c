@@ -349,11 +349,11 @@ s_refused (void *arg, kith_msg_t **answer_p, const kith_error_t *error)
 
 //  Starts a read; one that cannot be asked ends in the next poll
 static void
-s_read_start (kith_client_t *self, const char *collection, kith_msg_t *request,
+s_read_start (kith_client_t *self, const char *collection, kith_msg_t *request, bool raw,
               const kith_error_t *error, callback_t *callback)
 {
     if (request)
-        kith_read_start (self, collection, &request, s_found, callback);
+        kith_read_start (self, collection, &request, raw, s_found, callback);
     else
         kith_client_refuse (self, error, s_refused, callback);
 }
@@ -366,8 +366,8 @@ kith_client_search_start (kith_client_t *self, const kith_search_t *search,
     callback_t *callback = kith_new (sizeof *callback);
     callback->found = fn;
     callback->arg = arg;
-    s_read_start (self, search->collection, kith_read_search (search, &error), &error,
-                  callback);
+    s_read_start (self, search->collection, kith_read_search (search, &error),
+                  search->raw != NULL, &error, callback);
 }
 
 void
@@ -378,18 +378,18 @@ kith_client_query_start (kith_client_t *self, const kith_query_t *query,
     callback_t *callback = kith_new (sizeof *callback);
     callback->found = fn;
     callback->arg = arg;
-    s_read_start (self, query->collection, kith_read_query (query, &error), &error,
+    s_read_start (self, query->collection, kith_read_query (query, &error), false, &error,
                   callback);
 }
 
 //  --- Reads
 
 static kith_answer_t *
-s_read (kith_client_t *self, const char *collection, kith_msg_t *request,
+s_read (kith_client_t *self, const char *collection, kith_msg_t *request, bool raw,
         kith_error_t *error, kith_failure_t *failure)
 {
     kith_answer_t *answer =
-        request ? kith_read (self, collection, &request, error) : NULL;
+        request ? kith_read (self, collection, &request, raw, error) : NULL;
     if (!answer)
         kith_failure_set (failure, error);
     return answer;
@@ -400,8 +400,8 @@ kith_client_search (kith_client_t *self, const kith_search_t *search,
                     kith_failure_t *failure)
 {
     kith_error_t error = {0};
-    return s_read (self, search->collection, kith_read_search (search, &error), &error,
-                   failure);
+    return s_read (self, search->collection, kith_read_search (search, &error),
+                   search->raw != NULL, &error, failure);
 }
 
 kith_answer_t *
@@ -409,6 +409,6 @@ kith_client_query (kith_client_t *self, const kith_query_t *query,
                    kith_failure_t *failure)
 {
     kith_error_t error = {0};
-    return s_read (self, query->collection, kith_read_query (query, &error), &error,
-                   failure);
+    return s_read (self, query->collection, kith_read_query (query, &error), false,
+                   &error, failure);
 }

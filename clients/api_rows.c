@@ -96,6 +96,30 @@ kith_rows_vectors (kith_rows_t *self, const char *field, const float *values, si
 }
 
 int
+kith_rows_raw_vectors (kith_rows_t *self, const char *field, const void *values,
+                       size_t bytes, kith_failure_t *failure)
+{
+    kith_error_t error = {0};
+    uint32_t column;
+    if (s_begin (self, field, &column, &error) != 0)
+        return kith_failure_set (failure, &error);
+    const kith_proto_field_t *shape =
+        kith_opened_field (kith_rows_opened (self), field, NULL);
+    const kith_type_t type = (kith_type_t) shape->type;
+    const uint32_t width = kith_type_width (type, shape->dim);
+    if (!kith_type_is_vector (type) || bytes % width)
+        kith_error_set (&error, KITH_ERR_TYPE_MISMATCH,
+                        kith_type_is_vector (type) ? "field '%s' is %s(%" PRIu32
+                                                     "): %" PRIu32 " bytes a vector, %zu "
+                                                     "are no multiple"
+                                                   : "field '%s' is %s, not a vector",
+                        field, kith_type_name (type), shape->dim, width, bytes);
+    else if (kith_rows_put_raw (self, column, values, bytes / width, &error) == 0)
+        return 0;
+    return kith_failure_set (failure, &error);
+}
+
+int
 kith_rows_nulls (kith_rows_t *self, const char *field, size_t count,
                  kith_failure_t *failure)
 {

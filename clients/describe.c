@@ -7,7 +7,9 @@
 #include "engine/kernels/kernels.h"
 #include <time.h>
 
-#define TYPES "bool int8 int16 int32 int64 float double varchar(N) json float_vector(N)"
+#define TYPES                                                                            \
+    "bool int8 int16 int32 int64 float double varchar(N) json float_vector(N) "          \
+    "float16_vector(N) bfloat16_vector(N) int8_vector(N) binary_vector(N)"
 
 //  --- Fields
 
@@ -60,7 +62,7 @@ s_parse_type (char *word, kith_proto_field_t *field, kith_error_t *error)
         kith_error_hint (error, "types: " TYPES);
         return -1;
     }
-    bool vector = type == KITH_TYPE_FLOAT_VECTOR, varchar = type == KITH_TYPE_VARCHAR;
+    bool vector = kith_type_is_vector (type), varchar = type == KITH_TYPE_VARCHAR;
     uint64_t limit = vector ? KITH_DIM_MAX : varchar ? KITH_VARCHAR_MAX : 0;
     if ((vector || varchar) != (bracket != NULL) || number > limit || (limit && !number))
         return kith_error_set (error, KITH_ERR_INVALID,
@@ -68,6 +70,11 @@ s_parse_type (char *word, kith_proto_field_t *field, kith_error_t *error)
                                        " in brackets"
                                      : "field '%s': %s takes no number in brackets",
                                field->name, word, limit);
+    if (!kith_type_dim_allowed (type, vector ? (uint32_t) number : 0))
+        return kith_error_set (error, KITH_ERR_INVALID,
+                               "field '%s': %s needs a multiple of 8 in brackets, not "
+                               "%" PRIu64,
+                               field->name, word, number);
     field->type = type;
     field->dim = vector ? (uint32_t) number : 0;
     field->max_length = varchar ? (uint32_t) number : 0;
@@ -81,7 +88,35 @@ s_metric (const char *word)
         return KITH_METRIC_L2;
     if (strcmp (word, "ip") == 0)
         return KITH_METRIC_IP;
+    if (strcmp (word, "hamming") == 0)
+        return KITH_METRIC_HAMMING;
+    if (strcmp (word, "jaccard") == 0)
+        return KITH_METRIC_JACCARD;
     return strcmp (word, "cosine") == 0 ? KITH_METRIC_COSINE : 0;
+}
+
+//  The metric belongs to a vector, and to its type; one that is not given is the type's first
+static int
+s_check_metric (kith_proto_field_t *field, kith_error_t *error)
+{
+    const bool binary = field->type == KITH_TYPE_BINARY_VECTOR;
+    const bool bits =
+        field->metric == KITH_METRIC_HAMMING || field->metric == KITH_METRIC_JACCARD;
+    if (!kith_type_is_vector ((kith_type_t) field->type))
+        return field->metric ? kith_error_set (error, KITH_ERR_INVALID,
+                                               "field '%s': a metric belongs to a vector "
+                                               "field",
+                                               field->name)
+                             : 0;
+    if (!field->metric)
+        field->metric = binary ? KITH_METRIC_HAMMING : KITH_METRIC_COSINE;
+    else if (binary != bits)
+        return kith_error_set (error, KITH_ERR_INVALID,
+                               "field '%s': %s is compared by %s, not by %s", field->name,
+                               kith_type_name ((kith_type_t) field->type),
+                               binary ? "hamming or jaccard" : "l2, ip or cosine",
+                               kith_metric_text (field->metric));
+    return 0;
 }
 
 //  What follows the type
@@ -110,7 +145,7 @@ s_parse_rest (char *rest, kith_proto_field_t *field, kith_error_t *error)
                             "field '%s': '%s' means nothing here", field->name, word);
             kith_error_hint (error,
                              "after the type may follow: key nullable l2 ip cosine "
-                             "default JSON");
+                             "hamming jaccard default JSON");
             return -1;
         }
     }
@@ -139,13 +174,7 @@ kith_field_parse (const char *text, kith_proto_field_t *field, kith_arena_t *are
             name, KITH_NAME_MAX);
     if (s_parse_type (type, field, error) != 0 || s_parse_rest (rest, field, error) != 0)
         return -1;
-    bool vector = field->type == KITH_TYPE_FLOAT_VECTOR;
-    if (field->metric && !vector)
-        return kith_error_set (error, KITH_ERR_INVALID,
-                               "field '%s': a metric belongs to a vector field", name);
-    if (vector && !field->metric)
-        field->metric = KITH_METRIC_COSINE;
-    return 0;
+    return s_check_metric (field, error);
 }
 
 void
@@ -164,10 +193,12 @@ kith_field_type (const kith_proto_field_t *field, kith_bytes_t *out)
 const char *
 kith_metric_text (uint32_t metric)
 {
-    return metric == KITH_METRIC_L2       ? "l2"
-           : metric == KITH_METRIC_IP     ? "ip"
-           : metric == KITH_METRIC_COSINE ? "cosine"
-                                          : "";
+    return metric == KITH_METRIC_L2        ? "l2"
+           : metric == KITH_METRIC_IP      ? "ip"
+           : metric == KITH_METRIC_COSINE  ? "cosine"
+           : metric == KITH_METRIC_HAMMING ? "hamming"
+           : metric == KITH_METRIC_JACCARD ? "jaccard"
+                                           : "";
 }
 
 void
@@ -249,13 +280,15 @@ kith_json_index (const char *collection, const kith_proto_collection_t *definiti
     }
     s_string (out, "\"field\": ", s_field_name (definition, state->field));
     s_string (out, ", \"type\": ", state->type);
+    s_string (out, ", \"code\": ", state->code);
     kith_bytes_printf (out, ", \"built\": ");
     kith_json_put_double (out, kith_index_built (state));
     kith_bytes_printf (out, ", \"recall\": ");
     kith_json_put_float (out, state->recall);
-    kith_bytes_printf (
-        out, ", \"effort\": %" PRIu32 ", \"rows\": %" PRIu64 ", \"loaded\": %" PRIu64,
-        state->effort, state->rows, state->loaded);
+    kith_bytes_printf (out,
+                       ", \"effort\": %" PRIu32 ", \"rows\": %" PRIu64
+                       ", \"loaded\": %" PRIu64 ", \"memory\": %" PRIu64,
+                       state->effort, state->rows, state->loaded, state->memory);
     if (ms >= 0)
         kith_bytes_printf (out, ", \"ms\": %.1f", ms);
     if (state->failed [0])

@@ -89,7 +89,7 @@ kith_client_join (kith_client_t *self, const char *token, kith_failure_t *failur
 //  --- Collections
 
 //  fields: one text each, as in the command line: "word varchar(64) key", "rank int64 nullable default 0", "vector float_vector(100)
-//  cosine". shards 0: 1.
+//  cosine". Vectors: float_vector, float16_vector, bfloat16_vector, int8_vector (l2, ip, cosine), binary_vector (hamming, jaccard). shards 0: 1.
 KITH_EXPORT int kith_client_create (kith_client_t *self, const char *collection,
                                     const char *const *fields, size_t count,
                                     uint32_t shards, kith_failure_t *failure);
@@ -117,15 +117,19 @@ KITH_EXPORT int kith_client_release (kith_client_t *self, const char *collection
 typedef bool (kith_index_fn) (void *arg, uint64_t built, uint64_t loaded, uint64_t of);
 
 typedef struct {
-    const char *type;           //  "graph" or "flat"; null: graph
+    const char
+        *type;    //  "auto", "flat", "graph" ("hnsw"), "ivf", "disk", "bin"; null: auto
     float recall;               //  what it is calibrated for; 0: 0.95
-    uint32_t degree;            //  links of a row; 0: by dimension
-    uint32_t effort;            //  beam width of the build; 0: 200
+    uint32_t degree;            //  links of a row (graph, disk); 0: by dimension
+    uint32_t effort;            //  beam width of the build (graph, disk); 0: 200
     bool wait;                  //  until every row is indexed and in use
     int wait_ms;                //  at most; 0: an hour
     kith_index_fn *progress;    //  called a few times a second while waiting; may be null
     void *arg;                  //  of progress
-    uint64_t reserved [8];      //  zero
+    const char *
+        code;    //  what vectors are coded as: "auto", "float32", "sq8", "sq4", "rabitq", "pq4", "inline"; null: auto
+    uint32_t lists;           //  inverted lists (ivf, bin); 0: by rows
+    uint64_t reserved [6];    //  zero
 } kith_index_options_t;
 
 KITH_EXPORT int
@@ -147,7 +151,8 @@ KITH_EXPORT size_t kith_rows_count (const kith_rows_t *self);
 KITH_EXPORT void kith_rows_clear (kith_rows_t *self);
 
 //  Values at the end of a column, converted to the field's type; a value that does not fit is refused, and then none of the call is
-//  added. Vectors: count x dim numbers. strings: lengths null when they end with NUL. nulls: count rows without a value.
+//  added. Vectors: count x dim numbers; a binary vector is made of dim numbers 0 or 1, or of dim / 8 bytes 0 .. 255. strings: lengths null when
+//  they end with NUL. nulls: count rows without a value.
 KITH_EXPORT int
 kith_rows_int64 (kith_rows_t *self, const char *field, const int64_t *values,
                  size_t count, kith_failure_t *failure);
@@ -160,6 +165,12 @@ kith_rows_strings (kith_rows_t *self, const char *field, const char *const *valu
 KITH_EXPORT int
 kith_rows_vectors (kith_rows_t *self, const char *field, const float *values, size_t dim,
                    size_t count, kith_failure_t *failure);
+
+//  The same in the field's own type, as it is stored and copied as it is: IEEE halves, bfloat16, int8 or, packed, bits (the lowest of a byte
+//  first), little-endian. bytes: of all of them, a multiple of those of a vector.
+KITH_EXPORT int
+kith_rows_raw_vectors (kith_rows_t *self, const char *field, const void *values,
+                       size_t bytes, kith_failure_t *failure);
 KITH_EXPORT int kith_rows_nulls (kith_rows_t *self, const char *field, size_t count,
                                  kith_failure_t *failure);
 
@@ -188,13 +199,14 @@ KITH_EXPORT void kith_client_remove_start (kith_client_t *self, kith_rows_t **ke
 
 //  --- Reads
 
-//  Vectors or keys, not both. A zeroed one holds the defaults.
+//  Vectors (as numbers or raw) or keys, not both. A zeroed one holds the defaults.
 typedef struct {
     const char *collection;
-    const char *field;       //  vector field; null: the only one
-    const float *vectors;    //  nq x dim numbers
-    size_t nq;               //  how many vectors
-    size_t dim;              //  of each
+    const char *field;    //  vector field; null: the only one
+    const float *
+        vectors;    //  nq x dim numbers, converted to the field's type as kith_rows_vectors does
+    size_t nq;     //  how many vectors
+    size_t dim;    //  numbers of each (vectors)
     const kith_rows_t
         *keys;     //  search by stored rows, which are left out (key column alone)
     uint32_t k;    //  rows wanted for each; 0: 10
@@ -202,12 +214,15 @@ typedef struct {
     const char *const *output;    //  fields wanted; none: all but vectors; "*": all
     size_t output_count;
     kith_level_t level;
-    uint32_t bounded_ms;      //  for KITH_BOUNDED; 0: 5000
-    float recall;             //  wanted; 0: the index's
-    uint32_t effort;          //  explicit; 0: by recall
-    bool partial;             //  an answer without a shard is better than none
-    bool explain;             //  tell the stages
-    uint64_t reserved [8];    //  zero
+    uint32_t bounded_ms;    //  for KITH_BOUNDED; 0: 5000
+    float recall;           //  wanted; 0: the index's
+    uint32_t effort;        //  explicit; 0: by recall
+    bool partial;           //  an answer without a shard is better than none
+    bool explain;           //  tell the stages
+    const void *
+        raw;    //  instead of vectors: nq in the field's own type, as kith_rows_raw_vectors
+    size_t raw_bytes;         //  of all of them
+    uint64_t reserved [6];    //  zero
 } kith_search_t;
 
 //  By keys or filter; neither: all rows up to the limit. A zeroed one holds the defaults.
@@ -263,8 +278,13 @@ KITH_EXPORT double kith_answer_double (const kith_answer_t *self, size_t query,
 KITH_EXPORT const char *
 kith_answer_string (const kith_answer_t *self, size_t query, size_t row,
                     const char *field, size_t *length);
+
+//  The dim numbers of a vector, of a binary one 0 and 1: until the next call of it. raw: in the field's own type, while the answer lives.
 KITH_EXPORT const float *kith_answer_vector (const kith_answer_t *self, size_t query,
                                              size_t row, const char *field, size_t *dim);
+KITH_EXPORT const void *
+kith_answer_raw_vector (const kith_answer_t *self, size_t query, size_t row,
+                        const char *field, size_t *bytes);
 
 //  How it went: distances computed, rows that could have been compared, is it all there, what the server took.
 KITH_EXPORT uint64_t kith_answer_compared (const kith_answer_t *self);

@@ -199,11 +199,8 @@ s_opened (const opening_t *opening, const kith_proto_collection_t *definition,
     bool sound = copy->fields_count <= KITH_FIELDS_MAX;
     for (uint32_t index = 0; index < copy->fields_count; index++) {
         const kith_proto_field_t *field = &copy->fields [index];
-        bool vector = field->type == KITH_TYPE_FLOAT_VECTOR;
-        sound =
-            sound && field->type >= KITH_TYPE_BOOL
-            && field->type <= KITH_TYPE_FLOAT_VECTOR
-            && (vector ? field->dim > 0 && field->dim <= KITH_DIM_MAX : field->dim == 0);
+        sound = sound && kith_type_known (field->type)
+                && kith_type_dim_allowed ((kith_type_t) field->type, field->dim);
         if (field->key)
             self->key = field;
     }

@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/random.h"
+#include "base/vector.h"
 #include "clients/json.h"
 #include <float.h>
 #include <math.h>
@@ -150,19 +151,6 @@ kith_rows_put_null (kith_rows_t *self, uint32_t index, kith_error_t *error)
     return 0;
 }
 
-static bool
-s_finite (const void *values, size_t count)
-{
-    //  All exponent bits set is what infinity and NaN share; no early exit, so that it is done many at a time
-    const uint8_t *at = values;
-    uint32_t bad = 0;
-    for (size_t index = 0; index < count; index++) {
-        uint32_t bits = kith_get_u32 (at + index * 4) & 0x7f800000u;
-        bad |= (uint32_t) (bits == 0x7f800000u);
-    }
-    return !bad;
-}
-
 int
 kith_rows_put_raw (kith_rows_t *self, uint32_t index, const void *values, size_t count,
                    kith_error_t *error)
@@ -170,10 +158,11 @@ kith_rows_put_raw (kith_rows_t *self, uint32_t index, const void *values, size_t
     column_t *column = &self->columns [index];
     assert (column->width);
     const uint8_t *bytes = values;
-    if (column->field->type == KITH_TYPE_FLOAT_VECTOR
-        && !s_finite (values, count * column->field->dim)) {
+    const kith_type_t type = (kith_type_t) column->field->type;
+    const uint32_t dim = column->field->dim;
+    if (kith_type_is_vector (type) && !kith_vector_finite (type, dim, values, count)) {
         size_t row = 0;
-        while (s_finite (bytes + row * column->width, column->field->dim))
+        while (kith_vector_finite (type, dim, bytes + row * column->width, 1))
             row++;
         return kith_error_set (error, KITH_ERR_NOT_FINITE,
                                "field '%s': NaN or infinity in vector %zu",
@@ -188,7 +177,7 @@ static int
 s_mismatch (const kith_proto_field_t *field, const char *what, kith_error_t *error)
 {
     const char *type = kith_type_name ((kith_type_t) field->type);
-    if (field->type == KITH_TYPE_FLOAT_VECTOR)
+    if (field->dim)
         return kith_error_set (error, KITH_ERR_TYPE_MISMATCH,
                                "field '%s' is %s(%" PRIu32 "), not %s", field->name, type,
                                field->dim, what);
@@ -231,6 +220,10 @@ kith_rows_put_int (kith_rows_t *self, uint32_t index, int64_t value, kith_error_
         }
         case KITH_TYPE_VARCHAR:
         case KITH_TYPE_FLOAT_VECTOR:
+        case KITH_TYPE_FLOAT16_VECTOR:
+        case KITH_TYPE_BFLOAT16_VECTOR:
+        case KITH_TYPE_INT8_VECTOR:
+        case KITH_TYPE_BINARY_VECTOR:
             return s_mismatch (column->field, "a number", error);
     }
     if (value > limit || value < -limit - 1)
@@ -290,18 +283,22 @@ kith_rows_put_text (kith_rows_t *self, uint32_t index, const char *text, size_t 
 }
 
 int
-kith_rows_put_vector (kith_rows_t *self, uint32_t index, const void *values, size_t dim,
-                      kith_error_t *error)
+kith_rows_put_vector (kith_rows_t *self, uint32_t index, const float *values,
+                      size_t count, kith_error_t *error)
 {
-    const kith_proto_field_t *field = self->columns [index].field;
-    if (field->type != KITH_TYPE_FLOAT_VECTOR)
+    column_t *column = &self->columns [index];
+    const kith_proto_field_t *field = column->field;
+    const kith_type_t type = (kith_type_t) field->type;
+    if (!kith_type_is_vector (type))
         return s_mismatch (field, "a vector", error);
-    if (dim != field->dim)
-        return kith_error_set (error, KITH_ERR_DIMENSION_MISMATCH,
-                               "field '%s': a vector of %zu numbers, %" PRIu32
-                               " expected",
-                               field->name, dim, field->dim);
-    return kith_rows_put_raw (self, index, values, 1, error);
+    const size_t before = column->data.size;
+    uint8_t *to = kith_bytes_extend (&column->data, column->width);
+    if (kith_vector_encode (type, field->dim, values, count, to, error) != 0) {
+        column->data.size = before;
+        return kith_error_prefix (error, "field '%s'", field->name);
+    }
+    s_added (column, 1);
+    return 0;
 }
 
 //  --- Values from text
@@ -353,13 +350,14 @@ static int
 s_put_array (kith_rows_t *self, uint32_t index, kith_json_t *json, kith_error_t *error)
 {
     const kith_proto_field_t *field = self->columns [index].field;
-    if (field->type != KITH_TYPE_FLOAT_VECTOR)
+    if (!kith_type_is_vector ((kith_type_t) field->type))
         return s_mismatch (field, "an array", error);
-    uint32_t dim;
+    uint32_t count;
     kith_bytes_clear (&self->scratch);
-    if (!kith_json_floats (json, &self->scratch, &dim))
+    if (!kith_json_floats (json, &self->scratch, &count))
         return -1;
-    return kith_rows_put_vector (self, index, self->scratch.data, dim, error);
+    const float *values = (const float *) (const void *) self->scratch.data;
+    return kith_rows_put_vector (self, index, values, count, error);
 }
 
 static int

@@ -24,8 +24,9 @@ int kith_rows_put_real (kith_rows_t *self, uint32_t column, double value,
                         kith_error_t *error);
 int kith_rows_put_text (kith_rows_t *self, uint32_t column, const char *text, size_t size,
                         kith_error_t *error);
-int kith_rows_put_vector (kith_rows_t *self, uint32_t column, const void *values,
-                          size_t dim, kith_error_t *error);
+//  Of numbers, converted to the field's type (base/vector.h).
+int kith_rows_put_vector (kith_rows_t *self, uint32_t column, const float *values,
+                          size_t count, kith_error_t *error);
 int kith_rows_put_null (kith_rows_t *self, uint32_t column, kith_error_t *error);
 
 //  A value from JSON text, or from plain text as in CSV (numbers, true, false; vectors and json as JSON; empty: null).

@@ -138,17 +138,22 @@ static const kith_codec_field_t s_index_spec_fields [] = {
     {"field", KITH_WIRE_U32, false, offsetof (kith_proto_index_spec_t, field), 0, NULL,
      "field id"},
     {"type", KITH_WIRE_STRING, false, offsetof (kith_proto_index_spec_t, type), 0, NULL,
-     "graph or flat"},
+     "auto, flat, graph, ivf, disk or bin"},
     {"recall", KITH_WIRE_F32, false, offsetof (kith_proto_index_spec_t, recall), 0,
      NULL, "what the index is calibrated for"},
     {"degree", KITH_WIRE_U32, false, offsetof (kith_proto_index_spec_t, degree), 0,
-     NULL, "links a row; 0: by dimension"},
+     NULL, "links a row (graph, disk); 0: by dimension"},
     {"effort", KITH_WIRE_U32, false, offsetof (kith_proto_index_spec_t, effort), 0,
-     NULL, "beam width of the build; 0: 200"},
+     NULL, "beam width of the build (graph, disk); 0: 200"},
+    {"code", KITH_WIRE_STRING, false, offsetof (kith_proto_index_spec_t, code), 0, NULL,
+     "what the vectors are coded as: auto, float32, sq8, sq4, rabitq, pq4 or "
+     "inline; empty: auto"},
+    {"lists", KITH_WIRE_U32, false, offsetof (kith_proto_index_spec_t, lists), 0, NULL,
+     "inverted lists (ivf, bin); 0: by rows"},
 };
 
 const kith_codec_table_t kith_proto_index_spec_table = {
-    "index_spec", sizeof (kith_proto_index_spec_t), 5, s_index_spec_fields,
+    "index_spec", sizeof (kith_proto_index_spec_t), 7, s_index_spec_fields,
     "What a field's segments are indexed with"
 };
 
@@ -319,7 +324,7 @@ static const kith_codec_field_t s_index_row_fields [] = {
     {"field", KITH_WIRE_U32, false, offsetof (kith_proto_index_row_t, field), 0, NULL,
      "field id"},
     {"type", KITH_WIRE_STRING, false, offsetof (kith_proto_index_row_t, type), 0, NULL,
-     "graph"},
+     "kind that was built"},
     {"object", KITH_WIRE_STRING, false, offsetof (kith_proto_index_row_t, object), 0,
      NULL, "object name"},
     {"hash", KITH_WIRE_U64, false, offsetof (kith_proto_index_row_t, hash), 0, NULL,
@@ -334,11 +339,32 @@ static const kith_codec_field_t s_index_row_fields [] = {
      "at which it was measured"},
     {"ms", KITH_WIRE_U64, false, offsetof (kith_proto_index_row_t, ms), 0, NULL,
      "the build took"},
+    {"code", KITH_WIRE_STRING, false, offsetof (kith_proto_index_row_t, code), 0, NULL,
+     "what the vectors are coded as; empty: not at all"},
+    {"memory", KITH_WIRE_U64, false, offsetof (kith_proto_index_row_t, memory), 0, NULL,
+     "bytes that it takes when it is loaded"},
+    {"spec", KITH_WIRE_U64, false, offsetof (kith_proto_index_row_t, spec), 0, NULL,
+     "hash of the specification that it was built for; 0: from before there were "
+     "several"},
 };
 
 const kith_codec_table_t kith_proto_index_row_table = {
-    "index_row", sizeof (kith_proto_index_row_t), 11, s_index_row_fields,
+    "index_row", sizeof (kith_proto_index_row_t), 14, s_index_row_fields,
     "Row index/<channel>/<segment>/<field> (T7)"
+};
+
+static const kith_codec_field_t s_index_loaded_fields [] = {
+    {"field", KITH_WIRE_U32, false, offsetof (kith_proto_index_loaded_t, field), 0,
+     NULL, "field id"},
+    {"spec", KITH_WIRE_U64, false, offsetof (kith_proto_index_loaded_t, spec), 0, NULL,
+     "specification that it was built for, as in index_row"},
+    {"rows", KITH_WIRE_U64, false, offsetof (kith_proto_index_loaded_t, rows), 0, NULL,
+     "of its segments"},
+};
+
+const kith_codec_table_t kith_proto_index_loaded_table = {
+    "index_loaded", sizeof (kith_proto_index_loaded_t), 3, s_index_loaded_fields,
+    "Rows that are searched through an index"
 };
 
 static const kith_codec_field_t s_topology_row_fields [] = {
@@ -471,17 +497,19 @@ static const kith_codec_field_t s_stage_fields [] = {
     {"rows", KITH_WIRE_U64, false, offsetof (kith_proto_stage_t, rows), 0, NULL,
      "rows in it"},
     {"index", KITH_WIRE_STRING, false, offsetof (kith_proto_stage_t, index), 0, NULL,
-     "graph or flat; empty for growing"},
+     "kind of the index, flat without one; empty for growing"},
     {"effort", KITH_WIRE_U32, false, offsetof (kith_proto_stage_t, effort), 0, NULL,
-     "beam width"},
+     "beam width, lists or candidates"},
     {"compared", KITH_WIRE_U64, false, offsetof (kith_proto_stage_t, compared), 0, NULL,
      "distances computed"},
     {"us", KITH_WIRE_U64, false, offsetof (kith_proto_stage_t, us), 0, NULL,
      "microseconds"},
+    {"code", KITH_WIRE_STRING, false, offsetof (kith_proto_stage_t, code), 0, NULL,
+     "that the index walks or scans by; empty: none"},
 };
 
 const kith_codec_table_t kith_proto_stage_table = {
-    "stage", sizeof (kith_proto_stage_t), 8, s_stage_fields,
+    "stage", sizeof (kith_proto_stage_t), 9, s_stage_fields,
     "One line of an explained search"
 };
 
@@ -564,7 +592,7 @@ static const kith_codec_field_t s_index_state_fields [] = {
     {"field", KITH_WIRE_U32, false, offsetof (kith_proto_index_state_t, field), 0, NULL,
      "field id"},
     {"type", KITH_WIRE_STRING, false, offsetof (kith_proto_index_state_t, type), 0,
-     NULL, "graph or flat"},
+     NULL, "kinds that were built; before that the one that was asked for"},
     {"rows", KITH_WIRE_U64, false, offsetof (kith_proto_index_state_t, rows), 0, NULL,
      "in segments that are to be indexed"},
     {"built", KITH_WIRE_U64, false, offsetof (kith_proto_index_state_t, built), 0, NULL,
@@ -579,10 +607,16 @@ static const kith_codec_field_t s_index_state_fields [] = {
      "rows done by builds under way"},
     {"failed", KITH_WIRE_STRING, false, offsetof (kith_proto_index_state_t, failed), 0,
      NULL, "why the last build failed; empty: it did not"},
+    {"code", KITH_WIRE_STRING, false, offsetof (kith_proto_index_state_t, code), 0,
+     NULL, "codes that were built; empty: none"},
+    {"memory", KITH_WIRE_U64, false, offsetof (kith_proto_index_state_t, memory), 0,
+     NULL, "bytes that the built indexes take when they are loaded"},
+    {"spec", KITH_WIRE_U64, false, offsetof (kith_proto_index_state_t, spec), 0, NULL,
+     "hash of the specification"},
 };
 
 const kith_codec_table_t kith_proto_index_state_table = {
-    "index_state", sizeof (kith_proto_index_state_t), 9, s_index_state_fields,
+    "index_state", sizeof (kith_proto_index_state_t), 12, s_index_state_fields,
     "How far an index is"
 };
 
@@ -1110,7 +1144,7 @@ static const kith_codec_field_t s_segment_ready_fields [] = {
     {"rows", KITH_WIRE_U64, false, offsetof (kith_proto_segment_ready_t, rows), 0, NULL,
      "in it"},
     {"index", KITH_WIRE_STRING, false, offsetof (kith_proto_segment_ready_t, index), 0,
-     NULL, "graph; empty: none yet"},
+     NULL, "kind of its index; empty: none yet"},
     {"recall", KITH_WIRE_F32, false, offsetof (kith_proto_segment_ready_t, recall), 0,
      NULL, "of the index"},
     {"effort", KITH_WIRE_U32, false, offsetof (kith_proto_segment_ready_t, effort), 0,
@@ -1119,10 +1153,13 @@ static const kith_codec_field_t s_segment_ready_fields [] = {
      NULL, "bytes resident"},
     {"object", KITH_WIRE_STRING, false, offsetof (kith_proto_segment_ready_t, object),
      0, NULL, "snapshot that is loaded"},
+    {"loaded", KITH_WIRE_STRUCT, true, offsetof (kith_proto_segment_ready_t, loaded),
+     offsetof (kith_proto_segment_ready_t, loaded_count),
+     &kith_proto_index_loaded_table, "indexes in use"},
 };
 
 const kith_codec_table_t kith_proto_segment_ready_table = {
-    "segment_ready", sizeof (kith_proto_segment_ready_t), 10, s_segment_ready_fields,
+    "segment_ready", sizeof (kith_proto_segment_ready_t), 11, s_segment_ready_fields,
     "READY: holder to delegator (D1)"
 };
 
@@ -1183,10 +1220,13 @@ static const kith_codec_field_t s_channel_stated_fields [] = {
      "rows of sealed segments in view without one"},
     {"disk", KITH_WIRE_U64, false, offsetof (kith_proto_channel_stated_t, disk), 0,
      NULL, "bytes of its snapshots and death lists"},
+    {"loaded", KITH_WIRE_STRUCT, true, offsetof (kith_proto_channel_stated_t, loaded),
+     offsetof (kith_proto_channel_stated_t, loaded_count),
+     &kith_proto_index_loaded_table, "indexes in use, of all segments in view"},
 };
 
 const kith_codec_table_t kith_proto_channel_stated_table = {
-    "channel_stated", sizeof (kith_proto_channel_stated_t), 11, s_channel_stated_fields,
+    "channel_stated", sizeof (kith_proto_channel_stated_t), 12, s_channel_stated_fields,
     "Answer of channel_state"
 };
 
@@ -1200,7 +1240,7 @@ static const kith_codec_field_t s_search_fields [] = {
     {"field", KITH_WIRE_STRING, false, offsetof (kith_proto_search_t, field), 0, NULL,
      "vector field; empty: the only one"},
     {"queries", KITH_WIRE_FRAME, false, offsetof (kith_proto_search_t, queries), 0,
-     NULL, "nq x dim float32"},
+     NULL, "nq vectors of the field's type, as a column holds them"},
     {"nq", KITH_WIRE_U32, false, offsetof (kith_proto_search_t, nq), 0, NULL, "how many"},
     {"k", KITH_WIRE_U32, false, offsetof (kith_proto_search_t, k), 0, NULL,
      "rows wanted for each"},

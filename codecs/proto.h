@@ -184,10 +184,14 @@ typedef struct {
 //  What a field's segments are indexed with
 typedef struct {
     uint32_t field;                     //  field id
-    const char *type;                   //  graph or flat
+    const char *type;                   //  auto, flat, graph, ivf, disk or bin
     float recall;                       //  what the index is calibrated for
-    uint32_t degree;                    //  links a row; 0: by dimension
-    uint32_t effort;                    //  beam width of the build; 0: 200
+    uint32_t degree;                    //  links a row (graph, disk); 0: by dimension
+    uint32_t effort;                    //  beam width of the build (graph, disk); 0: 200
+    //  what the vectors are coded as: auto, float32, sq8, sq4, rabitq, pq4 or inline;
+    //  empty: auto
+    const char *code;
+    uint32_t lists;                     //  inverted lists (ivf, bin); 0: by rows
 } kith_proto_index_spec_t;
 
 //  Row collection/<id>: a collection's definition
@@ -278,7 +282,7 @@ typedef struct {
     uint64_t channel;                   //  channel
     uint64_t segment;                   //  segment
     uint32_t field;                     //  field id
-    const char *type;                   //  graph
+    const char *type;                   //  kind that was built
     const char *object;                 //  object name
     uint64_t hash;                      //  of the whole file
     uint64_t bytes;                     //  its size
@@ -286,7 +290,21 @@ typedef struct {
     float recall;                       //  calibrated
     uint32_t effort;                    //  at which it was measured
     uint64_t ms;                        //  the build took
+    //  what the vectors are coded as; empty: not at all
+    const char *code;
+    uint64_t memory;                    //  bytes that it takes when it is loaded
+    //  hash of the specification that it was built for; 0: from before there were
+    //  several
+    uint64_t spec;
 } kith_proto_index_row_t;
+
+//  Rows that are searched through an index
+typedef struct {
+    uint32_t field;                     //  field id
+    //  specification that it was built for, as in index_row
+    uint64_t spec;
+    uint64_t rows;                      //  of its segments
+} kith_proto_index_loaded_t;
 
 //  Row topology/current: the committed topology
 typedef struct {
@@ -354,10 +372,12 @@ typedef struct {
     uint32_t shard;                     //  shard
     uint64_t segment;                   //  segment; 0: growing
     uint64_t rows;                      //  rows in it
-    const char *index;                  //  graph or flat; empty for growing
-    uint32_t effort;                    //  beam width
+    //  kind of the index, flat without one; empty for growing
+    const char *index;
+    uint32_t effort;                    //  beam width, lists or candidates
     uint64_t compared;                  //  distances computed
     uint64_t us;                        //  microseconds
+    const char *code;                   //  that the index walks or scans by; empty: none
 } kith_proto_stage_t;
 
 //  An actor of a process
@@ -401,7 +421,8 @@ typedef struct {
 //  How far an index is
 typedef struct {
     uint32_t field;                     //  field id
-    const char *type;                   //  graph or flat
+    //  kinds that were built; before that the one that was asked for
+    const char *type;
     uint64_t rows;                      //  in segments that are to be indexed
     uint64_t built;                     //  rows in segments whose index exists
     uint64_t loaded;                    //  rows in segments whose index is in use
@@ -409,6 +430,10 @@ typedef struct {
     uint32_t effort;                    //  the greatest of its segments
     uint64_t done;                      //  rows done by builds under way
     const char *failed;                 //  why the last build failed; empty: it did not
+    const char *code;                   //  codes that were built; empty: none
+    //  bytes that the built indexes take when they are loaded
+    uint64_t memory;
+    uint64_t spec;                      //  hash of the specification
 } kith_proto_index_state_t;
 
 //  What describe shows
@@ -735,11 +760,13 @@ typedef struct {
     uint64_t base;                      //  of the segment
     uint64_t applied_to;                //  deaths are complete up to it
     uint64_t rows;                      //  in it
-    const char *index;                  //  graph; empty: none yet
+    const char *index;                  //  kind of its index; empty: none yet
     float recall;                       //  of the index
     uint32_t effort;                    //  of the index
     uint64_t memory;                    //  bytes resident
     const char *object;                 //  snapshot that is loaded
+    kith_proto_index_loaded_t *loaded;  //  indexes in use
+    uint32_t loaded_count;
 } kith_proto_segment_ready_t;
 
 //  holder to query_coord: unloaded, unpin (H5)
@@ -775,6 +802,8 @@ typedef struct {
     uint64_t index_rows;                //  rows in view through an index
     uint64_t unindexed_rows;            //  rows of sealed segments in view without one
     uint64_t disk;                      //  bytes of its snapshots and death lists
+    kith_proto_index_loaded_t *loaded;  //  indexes in use, of all segments in view
+    uint32_t loaded_count;
 } kith_proto_channel_stated_t;
 
 //  Nearest rows: client to proxy, and proxy to a delegator
@@ -784,7 +813,8 @@ typedef struct {
     const char *db;                     //  database (client)
     uint64_t channel;                   //  channel (delegator)
     const char *field;                  //  vector field; empty: the only one
-    uint32_t queries;                   //  nq x dim float32
+    //  nq vectors of the field's type, as a column holds them
+    uint32_t queries;
     uint32_t nq;                        //  how many
     uint32_t k;                         //  rows wanted for each
     const char *filter;                 //  filter text; empty: none
@@ -1147,6 +1177,7 @@ extern const kith_codec_table_t kith_proto_owner_row_table;
 extern const kith_codec_table_t kith_proto_node_row_table;
 extern const kith_codec_table_t kith_proto_role_row_table;
 extern const kith_codec_table_t kith_proto_index_row_table;
+extern const kith_codec_table_t kith_proto_index_loaded_table;
 extern const kith_codec_table_t kith_proto_topology_row_table;
 extern const kith_codec_table_t kith_proto_counter_row_table;
 extern const kith_codec_table_t kith_proto_name_row_table;

@@ -75,10 +75,12 @@ structs
     index_spec
         doc = "What a field's segments are indexed with"
         field = "u32, field id"
-        type = "string, graph or flat"
+        type = "string, auto, flat, graph, ivf, disk or bin"
         recall = "f32, what the index is calibrated for"
-        degree = "u32, links a row; 0: by dimension"
-        effort = "u32, beam width of the build; 0: 200"
+        degree = "u32, links a row (graph, disk); 0: by dimension"
+        effort = "u32, beam width of the build (graph, disk); 0: 200"
+        code = "string, what the vectors are coded as: auto, float32, sq8, sq4, rabitq, pq4 or inline; empty: auto"
+        lists = "u32, inverted lists (ivf, bin); 0: by rows"
     collection
         doc = "Row collection/<id>: a collection's definition"
         id = "u64, never used again"
@@ -146,7 +148,7 @@ structs
         channel = "u64, channel"
         segment = "u64, segment"
         field = "u32, field id"
-        type = "string, graph"
+        type = "string, kind that was built"
         object = "string, object name"
         hash = "u64, of the whole file"
         bytes = "u64, its size"
@@ -154,6 +156,14 @@ structs
         recall = "f32, calibrated"
         effort = "u32, at which it was measured"
         ms = "u64, the build took"
+        code = "string, what the vectors are coded as; empty: not at all"
+        memory = "u64, bytes that it takes when it is loaded"
+        spec = "u64, hash of the specification that it was built for; 0: from before there were several"
+    index_loaded
+        doc = "Rows that are searched through an index"
+        field = "u32, field id"
+        spec = "u64, specification that it was built for, as in index_row"
+        rows = "u64, of its segments"
     topology_row
         doc = "Row topology/current: the committed topology"
         version = "u64, 1 at the first commit"
@@ -201,10 +211,11 @@ structs
         shard = "u32, shard"
         segment = "u64, segment; 0: growing"
         rows = "u64, rows in it"
-        index = "string, graph or flat; empty for growing"
-        effort = "u32, beam width"
+        index = "string, kind of the index, flat without one; empty for growing"
+        effort = "u32, beam width, lists or candidates"
         compared = "u64, distances computed"
         us = "u64, microseconds"
+        code = "string, that the index walks or scans by; empty: none"
     actor_status
         doc = "An actor of a process"
         role = "string, role"
@@ -248,7 +259,7 @@ structs
     index_state
         doc = "How far an index is"
         field = "u32, field id"
-        type = "string, graph or flat"
+        type = "string, kinds that were built; before that the one that was asked for"
         rows = "u64, in segments that are to be indexed"
         built = "u64, rows in segments whose index exists"
         loaded = "u64, rows in segments whose index is in use"
@@ -256,6 +267,9 @@ structs
         effort = "u32, the greatest of its segments"
         done = "u64, rows done by builds under way"
         failed = "string, why the last build failed; empty: it did not"
+        code = "string, codes that were built; empty: none"
+        memory = "u64, bytes that the built indexes take when they are loaded"
+        spec = "u64, hash of the specification"
 
 messages
     #   answers that many calls share
@@ -503,11 +517,12 @@ messages
         base = "u64, of the segment"
         applied_to = "u64, deaths are complete up to it"
         rows = "u64, in it"
-        index = "string, graph; empty: none yet"
+        index = "string, kind of its index; empty: none yet"
         recall = "f32, of the index"
         effort = "u32, of the index"
         memory = "u64, bytes resident"
         object = "string, snapshot that is loaded"
+        loaded = "[]index_loaded, indexes in use"
     segment_unused
         number = 66
         answer = ok
@@ -538,6 +553,7 @@ messages
         index_rows = "u64, rows in view through an index"
         unindexed_rows = "u64, rows of sealed segments in view without one"
         disk = "u64, bytes of its snapshots and death lists"
+        loaded = "[]index_loaded, indexes in use, of all segments in view"
 
     #   reads
     search
@@ -548,7 +564,7 @@ messages
         db = "string, database (client)"
         channel = "u64, channel (delegator)"
         field = "string, vector field; empty: the only one"
-        queries = "frame, nq x dim float32"
+        queries = "frame, nq vectors of the field's type, as a column holds them"
         nq = "u32, how many"
         k = "u32, rows wanted for each"
         filter = "string, filter text; empty: none"

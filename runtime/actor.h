@@ -47,6 +47,8 @@ void kith_end_error (kith_end_t end, const kith_msg_t *answer, kith_error_t *err
 kith_address_t kith_ctx_self (const kith_ctx_t *ctx);
 int64_t
 kith_ctx_now_us (const kith_ctx_t *ctx);    //  monotonic; stands still in a callback
+//  A moment of that clock has passed by now. For work on a worker too, which lives no longer than the context.
+bool kith_ctx_past (const kith_ctx_t *ctx, int64_t moment_us);
 uint64_t kith_ctx_clock (
     kith_ctx_t *ctx);    //  hybrid: unix ms << 18 | logical, rises at each call
 uint64_t kith_ctx_random (kith_ctx_t *ctx);
@@ -100,7 +102,9 @@ typedef struct {
     uint32_t seal_rows;    //  seal limits: rows, bytes, milliseconds
     uint64_t seal_bytes;
     uint64_t seal_ms;
-    uint32_t index_rows_min;    //  smaller segments get no graph
+    uint32_t index_rows_min;    //  smaller segments get no index
+    uint64_t
+        index_memory;    //  bytes that the loaded indexes of a query node may take; 0: no limit
     uint64_t
         window_requests;    //  request ids that the dedup window keeps for each channel beyond the checkpoint's
     const char *topology;    //  canonical text of the configuration, for comparing

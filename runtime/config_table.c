@@ -35,7 +35,12 @@ static const kith_key_t s_keys [] = {
     {KITH_SECTION_CLUSTER, "seal_time", KITH_KEY_DURATION, "10m", 10, 86400000, NULL,
      false, true, NULL, "A growing segment is sealed at this age."},
     {KITH_SECTION_CLUSTER, "index_rows_min", KITH_KEY_COUNT, "10000", 1, 100000000, NULL,
-     false, true, NULL, "Segments with fewer rows get no graph."},
+     false, true, NULL, "Segments with fewer rows get no index."},
+    {KITH_SECTION_CLUSTER, "index_memory", KITH_KEY_SIZE, "0", 0, 1ull << 50, NULL, false,
+     true, NULL,
+     "Memory that the indexes of a query node may take together; 0: no limit. An index that "
+     "would take more alone is not built, one that would not fit beside the others is not "
+     "loaded: its segment is searched exactly."},
     {KITH_SECTION_CLUSTER, "window_requests", KITH_KEY_COUNT, "65536", 1, 1u << 24, NULL,
      false, true, NULL,
      "Request ids that a channel keeps, so that a retry is applied once."},

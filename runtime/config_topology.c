@@ -242,6 +242,7 @@ s_build_cluster (kith_config_t *self, const kith_part_t *part, kith_error_t *err
     cluster->seal_bytes = s_number (part, "seal_bytes");
     cluster->seal_ms = s_number (part, "seal_time");
     cluster->index_rows_min = (uint32_t) s_number (part, "index_rows_min");
+    cluster->index_memory = s_number (part, "index_memory");
     cluster->window_requests = s_number (part, "window_requests");
     cluster->log_file_bytes = s_number (part, "log_file_bytes");
     cluster->kernels = s_text (part, "kernels");

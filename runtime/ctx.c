@@ -45,6 +45,13 @@ kith_ctx_now_us (const kith_ctx_t *ctx)
     return ctx->loop->now_us;
 }
 
+bool
+kith_ctx_past (const kith_ctx_t *ctx, int64_t moment_us)
+{
+    const kith_host_t *host = &ctx->loop->host;
+    return host->now_us (host->arg) >= moment_us;
+}
+
 uint64_t
 kith_ctx_clock (kith_ctx_t *ctx)
 {

@@ -106,6 +106,7 @@ kith_process_cluster (const kith_process_t *self)
                             .seal_bytes = spec->seal_bytes,
                             .seal_ms = spec->seal_ms,
                             .index_rows_min = spec->index_rows_min,
+                            .index_memory = spec->index_memory,
                             .window_requests = spec->window_requests,
                             .topology = self->options.topology->text};
 }

@@ -38,6 +38,7 @@ typedef struct {
     uint64_t seal_bytes;
     uint64_t seal_ms;
     uint32_t index_rows_min;
+    uint64_t index_memory;    //  bytes of loaded indexes of a query node; 0: no limit
     uint64_t window_requests;
     uint64_t log_file_bytes;    //  a log's file is followed by a new one at this size
     const char *kernels;        //  instruction set; auto: the best there is

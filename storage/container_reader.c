@@ -140,7 +140,7 @@ s_kind_name (uint32_t kind)
             return "a death list";
         case KITH_FILE_WINDOW:
             return "a window";
-        case KITH_FILE_GRAPH:
+        case KITH_FILE_INDEX:
             return "an index";
     }
     return "a file of an unknown kind";
@@ -330,6 +330,32 @@ kith_container_section (const kith_container_t *self, uint32_t id, uint64_t *siz
     if (size)
         *size = section ? section->size : 0;
     return section ? self->object.data + section->at : NULL;
+}
+
+kith_blocks_t *
+kith_container_blocks (const kith_container_t *self, uint32_t id, kith_error_t *error)
+{
+    const s_section_t *section = s_find (self, id);
+    if (!section || section->at % KITH_BLOCK_BYTES) {
+        kith_error_set (error, KITH_ERR_CORRUPT,
+                        "object %s has no section %" PRIu32 " at a multiple of %u",
+                        self->name, id, KITH_BLOCK_BYTES);
+        return NULL;
+    }
+    kith_error_t local;
+    kith_blocks_t *blocks = self->objects->blocks (self->objects, self->name, &local);
+    if (!blocks && local.code == KITH_OK)
+        return kith_blocks_memory_new (self->object.data + section->at, section->size);
+    if (!blocks && error)
+        *error = local;
+    //  The name may have got another file since this one was mapped
+    if (blocks && kith_blocks_size (blocks) != self->object.size) {
+        kith_blocks_destroy (&blocks);
+        kith_error_set (error, KITH_ERR_CORRUPT, "object %s has changed", self->name);
+    }
+    if (blocks)
+        kith_blocks_narrow (blocks, section->at, section->size);
+    return blocks;
 }
 
 size_t

@@ -97,6 +97,10 @@ s_stats_range (s_stats_t *self, const kith_column_t *column)
         case KITH_TYPE_VARCHAR:
         case KITH_TYPE_JSON:
         case KITH_TYPE_FLOAT_VECTOR:
+        case KITH_TYPE_FLOAT16_VECTOR:
+        case KITH_TYPE_BFLOAT16_VECTOR:
+        case KITH_TYPE_INT8_VECTOR:
+        case KITH_TYPE_BINARY_VECTOR:
             break;
     }
 }

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "storage/block_reader.h"
 
 typedef struct kith_file kith_file_t;
 
@@ -34,6 +35,10 @@ typedef struct kith_fs {
     const uint8_t *(*map) (struct kith_fs *self, kith_file_t *file, uint64_t *size,
                            kith_error_t *error);
     void (*unmap) (struct kith_fs *self, const uint8_t *data, uint64_t size);
+
+    //  Opens a file to read blocks of it, many at a time. Null function: this file system has no such files, map them.
+    kith_blocks_t *(*blocks) (struct kith_fs *self, const char *path,
+                              kith_error_t *error);
 
     int (*mkdir) (struct kith_fs *self, const char *path,
                   kith_error_t *error);    //  there: no error

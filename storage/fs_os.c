@@ -203,6 +203,13 @@ s_unmap (kith_fs_t *self, const uint8_t *data, uint64_t size)
     (void) rc;
 }
 
+static kith_blocks_t *
+s_blocks (kith_fs_t *self, const char *path, kith_error_t *error)
+{
+    (void) self;
+    return kith_blocks_file_new (path, error);
+}
+
 //  Another process may take a directory away at any time: its own code, so that the caller can tell
 static int
 s_absent (const char *path, kith_error_t *error)
@@ -345,6 +352,7 @@ kith_fs_os (void)
                                .lock = s_lock,
                                .map = s_map,
                                .unmap = s_unmap,
+                               .blocks = s_blocks,
                                .mkdir = s_mkdir,
                                .rename = s_rename,
                                .link = s_link,

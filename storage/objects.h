@@ -33,6 +33,9 @@ typedef struct kith_objects {
     int (*map) (struct kith_objects *self, const char *name, kith_object_t *object,
                 kith_error_t *error);
     void (*unmap) (struct kith_objects *self, kith_object_t *object);
+    //  An object to read blocks of, many at a time. Null without an error: this store has no such files, map it.
+    kith_blocks_t *(*blocks) (struct kith_objects *self, const char *name,
+                              kith_error_t *error);
     int (*list) (struct kith_objects *self, const char *prefix,
                  void (*fn) (void *arg, const char *name, uint64_t size), void *arg,
                  kith_error_t *error);    //  in name order

@@ -415,6 +415,23 @@ s_dir_unmap (kith_objects_t *port, kith_object_t *object)
     *object = (kith_object_t){0};
 }
 
+static kith_blocks_t *
+s_dir_blocks (kith_objects_t *port, const char *name, kith_error_t *error)
+{
+    s_dir_t *self = (s_dir_t *) port;
+    if (!kith_objects_name_valid (name)) {
+        s_name_refuse (name, error);
+        return NULL;
+    }
+    kith_error_clear (error);
+    if (!self->fs->blocks)
+        return NULL;
+    char *path = s_join (self->path, name);
+    kith_blocks_t *blocks = self->fs->blocks (self->fs, path, error);
+    free (path);
+    return blocks;
+}
+
 static int
 s_dir_remove (kith_objects_t *port, const char *name, kith_error_t *error)
 {
@@ -637,8 +654,8 @@ kith_objects_dir_open (kith_fs_t *fs, const char *path, kith_error_t *error)
 {
     assert (fs && path && path [0]);
     s_dir_t *self = kith_new (sizeof *self);
-    self->port = (kith_objects_t){s_dir_put,  s_dir_get,    s_dir_map,  s_dir_unmap,
-                                  s_dir_list, s_dir_remove, s_dir_close};
+    self->port = (kith_objects_t){s_dir_put,    s_dir_get,  s_dir_map,    s_dir_unmap,
+                                  s_dir_blocks, s_dir_list, s_dir_remove, s_dir_close};
     self->fs = fs;
     self->path = kith_strdup (path);
     const s_walk_t sweep = {self, "", NULL};

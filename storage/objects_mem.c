@@ -350,13 +350,23 @@ s_mem_close (kith_objects_t **self_p)
     *self_p = NULL;
 }
 
+//  Memory is mapped as fast as it is read
+static kith_blocks_t *
+s_mem_blocks (kith_objects_t *port, const char *name, kith_error_t *error)
+{
+    (void) port;
+    (void) name;
+    kith_error_clear (error);
+    return NULL;
+}
+
 kith_objects_t *
 kith_objects_mem_open (kith_objects_image_t *image)
 {
     assert (image);
     s_mem_t *self = kith_new (sizeof *self);
-    self->port = (kith_objects_t){s_mem_put,  s_mem_get,    s_mem_map,  s_mem_unmap,
-                                  s_mem_list, s_mem_remove, s_mem_close};
+    self->port = (kith_objects_t){s_mem_put,    s_mem_get,  s_mem_map,    s_mem_unmap,
+                                  s_mem_blocks, s_mem_list, s_mem_remove, s_mem_close};
     self->image = image;
     return &self->port;
 }

@@ -16,7 +16,7 @@ typedef enum {
     KITH_FILE_SNAPSHOT = 1,
     KITH_FILE_DEATHS = 2,
     KITH_FILE_WINDOW = 3,
-    KITH_FILE_GRAPH = 4
+    KITH_FILE_INDEX = 4
 } kith_file_kind_t;
 
 //  What a container says of itself
@@ -62,6 +62,11 @@ const kith_file_info_t *kith_container_info (const kith_container_t *self);
 //  Bytes of a section, 64-byte aligned; null if there is none. They live as long as the container.
 const uint8_t *
 kith_container_section (const kith_container_t *self, uint32_t id, uint64_t *size);
+
+//  A section to be read in blocks, which its alignment must allow: of the file where the store has files, else of the mapped bytes (which
+//  live as long as the container). Null: there is no such section, or its file cannot be opened.
+kith_blocks_t *
+kith_container_blocks (const kith_container_t *self, uint32_t id, kith_error_t *error);
 size_t kith_container_count (const kith_container_t *self);
 uint32_t kith_container_id (const kith_container_t *self, size_t index);
 

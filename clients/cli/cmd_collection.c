@@ -141,7 +141,8 @@ s_index_text (const kith_proto_collection_info_t *info, const kith_proto_field_t
         if (state->field != field->id)
             continue;
         int used =
-            snprintf (text, size, "%s %s, %.0f %% built", state->type,
+            snprintf (text, size, "%s%s%s %s, %.0f %% built", state->type,
+                      *state->code ? " " : "", state->code,
                       kith_metric_text (field->metric), kith_index_built (state) * 100);
         if (used > 0 && (size_t) used < size && state->effort)
             snprintf (text + used, size - (size_t) used,

@@ -18,7 +18,8 @@ s_find (kith_cli_t *cli, kith_rows_t *keys, kith_error_t *error)
                           .limit = KITH_KEYS_MAX};
     kith_msg_t *request = kith_read_query (&query, error);
     kith_answer_t *answer =
-        request ? kith_read (cli->client, query.collection, &request, error) : NULL;
+        request ? kith_read (cli->client, query.collection, &request, false, error)
+                : NULL;
     if (!answer)
         return -1;
     uint32_t column;
@@ -82,7 +83,8 @@ s_sure (kith_cli_t *cli, int *status)
                           .count = true};
     kith_msg_t *request = kith_read_query (&query, &error);
     kith_answer_t *answer =
-        request ? kith_read (cli->client, query.collection, &request, &error) : NULL;
+        request ? kith_read (cli->client, query.collection, &request, false, &error)
+                : NULL;
     if (!answer) {
         *status = kith_cli_fail (cli, &error, query.filter);
         return false;

@@ -127,14 +127,14 @@ s_split (char *path, const char **directory)
 static const char *const s_file_kinds [] = {[KITH_FILE_SNAPSHOT] = "snapshot",
                                             [KITH_FILE_DEATHS] = "deaths",
                                             [KITH_FILE_WINDOW] = "window",
-                                            [KITH_FILE_GRAPH] = "graph"};
+                                            [KITH_FILE_INDEX] = "index"};
 
 //  A container of whichever kind it is: all are tried, the last error counts if it is none of them
 static kith_container_t *
 s_container (kith_objects_t *objects, const char *name, kith_error_t *error)
 {
     kith_error_t first = {0};
-    for (int kind = KITH_FILE_SNAPSHOT; kind <= KITH_FILE_GRAPH; kind++) {
+    for (int kind = KITH_FILE_SNAPSHOT; kind <= KITH_FILE_INDEX; kind++) {
         kith_container_t *container =
             kith_container_open (objects, name, (kith_file_kind_t) kind, 0, 0, 0,
                                  kind == KITH_FILE_SNAPSHOT ? &first : error);

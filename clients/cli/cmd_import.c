@@ -188,15 +188,17 @@ const kith_command_t kith_cmd_import = {
     .name = "import",
     .purpose = "import many rows from a file, or from one file a column",
     .arguments =
-        (const kith_argument_t []){{"COLLECTION", "its name", false, false},
-                                   {"FILE", ".jsonl .csv .npy .fbin, or -", true, false},
-                                   {0}},
+        (const kith_argument_t []){
+            {"COLLECTION", "its name", false, false},
+            {"FILE", ".jsonl .csv .npy .fbin .u8bin .i8bin, or -", true, false},
+            {0}},
     .options =
         (const kith_option_t []){
             {"column", 0, KITH_OPTION_TEXT, "FIELD=FILE", NULL, NULL,
-             "one field from a .npy, .fbin or .txt (a value a line)", true},
-            {"format", 0, KITH_OPTION_CHOICE, "FORMAT", NULL, "jsonl csv npy fbin",
-             "instead of the extension's", false},
+             "one field from a .npy, .fbin, .u8bin, .i8bin or .txt (a value a line)",
+             true},
+            {"format", 0, KITH_OPTION_CHOICE, "FORMAT", NULL,
+             "jsonl csv npy fbin u8bin i8bin", "instead of the extension's", false},
             {"on-error", 0, KITH_OPTION_CHOICE, "WHAT", "stop", "stop skip",
              "what a wrong row does", false},
             {"errors", 0, KITH_OPTION_FILE, "FILE", NULL, NULL,

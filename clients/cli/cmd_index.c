@@ -5,6 +5,30 @@
 #include "clients/cli/cmd.h"
 #include "clients/describe.h"
 
+#define PARAMS                                                                           \
+    "M=24: links of a row, effort=200 (efConstruction): beam width of the build "        \
+    "(graph, "                                                                           \
+    "disk); lists=1024 (nlist): inverted lists (ivf, bin)"
+
+//  Where the parameter of a name goes; null: none has it
+static uint32_t *
+s_param (const char *name, size_t size, kith_index_options_t *options)
+{
+    const struct {
+        const char *name;
+        uint32_t *number;
+    } params [] = {{"M", &options->degree},
+                   {"effort", &options->effort},
+                   {"efConstruction", &options->effort},
+                   {"lists", &options->lists},
+                   {"nlist", &options->lists}};
+    for (size_t index = 0; index < sizeof params / sizeof params [0]; index++)
+        if (strlen (params [index].name) == size
+            && memcmp (params [index].name, name, size) == 0)
+            return params [index].number;
+    return NULL;
+}
+
 //  --param NAME=VALUE
 static int
 s_params (const kith_cli_t *cli, kith_index_options_t *options, kith_error_t *error)
@@ -17,19 +41,16 @@ s_params (const kith_cli_t *cli, kith_index_options_t *options, kith_error_t *er
         uint64_t value = 0;
         bool good =
             equals && kith_parse_count (equals + 1, &value) && value <= UINT32_MAX;
-        bool degree = size == 1 && text [0] == 'M';
-        bool effort = (size == 6 && strncmp (text, "effort", 6) == 0)
-                      || (size == 14 && strncmp (text, "efConstruction", 14) == 0);
-        if (!good || (!degree && !effort)) {
-            kith_error_set (error, KITH_ERR_INVALID, "--param: '%s' is not known", text);
-            kith_error_hint (error,
-                             "M=24: links of a row; effort=200: beam width of the build");
+        uint32_t *number = s_param (text, size, options);
+        if (!good || !number) {
+            kith_error_set (error, KITH_ERR_INVALID,
+                            number || !equals ? "--param: '%s' is no NAME=COUNT"
+                                              : "--param: '%s' is not known",
+                            text);
+            kith_error_hint (error, PARAMS);
             return -1;
         }
-        if (degree)
-            options->degree = (uint32_t) value;
-        else
-            options->effort = (uint32_t) value;
+        *number = (uint32_t) value;
     }
     return 0;
 }
@@ -52,6 +73,7 @@ s_create (kith_cli_t *cli)
 {
     kith_error_t error = {0};
     kith_index_options_t options = {.type = kith_cli_argument (cli, 2),
+                                    .code = kith_cli_text (cli, "code"),
                                     .recall =
                                         (float) kith_option_real (&cli->parsed, "recall"),
                                     .wait = !kith_cli_flag (cli, "no-wait"),
@@ -69,7 +91,8 @@ s_create (kith_cli_t *cli)
     options.progress = s_progress;
     options.arg = &shown;
     kith_arena_t arena = {0};
-    kith_proto_index_state_t state = {.type = options.type ? options.type : "graph",
+    kith_proto_index_state_t state = {.type = options.type ? options.type : "auto",
+                                      .code = options.code ? options.code : "auto",
                                       .failed = ""};
     int result =
         kith_admin_index (cli->client, name, field, &options, &state, &arena, &error);
@@ -86,8 +109,9 @@ s_create (kith_cli_t *cli)
     else if (!options.wait)
         kith_bytes_printf (&out, "index on %s of %s is being built", field, name);
     else {
-        kith_bytes_printf (&out, "index on %s of %s built in %s (%s rows", field, name,
-                           kith_show_ms (kith_cli_ms (cli), took),
+        kith_bytes_printf (&out, "index on %s of %s built in %s (%s%s%s, %s rows", field,
+                           name, kith_show_ms (kith_cli_ms (cli), took), state.type,
+                           *state.code ? " " : "", state.code,
                            kith_show_count (state.rows, rows));
         if (state.effort)
             kith_bytes_printf (&out, ", recall %.3f at effort %" PRIu32,
@@ -103,25 +127,36 @@ const kith_command_t kith_cmd_index_create = {
     .name = "index create",
     .purpose = "index a vector field, and wait until it is built and in use",
     .arguments =
-        (const kith_argument_t []){{"COLLECTION", "its name", false, false},
-                                   {"FIELD", "a vector field", false, false},
-                                   {"TYPE", "graph (default) or flat", true, false},
-                                   {0}},
+        (const kith_argument_t []){
+            {"COLLECTION", "its name", false, false},
+            {"FIELD", "a vector field", false, false},
+            {"TYPE", "auto (default), flat, graph (hnsw), ivf, disk or bin", true, false},
+            {0}},
     .options =
         (const kith_option_t []){
             {"recall", 0, KITH_OPTION_REAL, "R", "0.95", NULL,
              "what searches are to find, of what is there", false},
-            {"param", 0, KITH_OPTION_TEXT, "NAME=N", NULL, NULL,
-             "M=24: links of a row; effort=200: beam width of the build", true},
+            {"code", 0, KITH_OPTION_TEXT, "CODE", NULL, NULL,
+             "what vectors are walked or scanned by: auto (default), float32, sq8, sq4, "
+             "rabitq, pq4 or inline",
+             false},
+            {"param", 0, KITH_OPTION_TEXT, "NAME=N", NULL, NULL, PARAMS, true},
             {"no-wait", 0, KITH_OPTION_FLAG, NULL, NULL, NULL,
              "return once the build is ordered", false},
             {0}},
     .detail =
         "What is there is flushed and indexed; what comes later is indexed by itself.\n"
-        "Segments of less than 10,000 rows are searched exactly instead.\n",
+        "Segments of less than 10,000 rows are searched exactly instead. Asked for again "
+        "with "
+        "other\n"
+        "parameters, the index is built anew, and the one that is there serves until "
+        "then.\n"
+        "Answers have exact scores, whatever the code. docs/reference/indexes.md tells "
+        "the "
+        "types apart.\n",
     .examples = {"zactor index create words vector",
                  "zactor index create words vector graph --recall 0.99 --param M=32",
-                 NULL},
+                 "zactor index create words vector graph --code sq8", NULL},
     .run = s_create};
 
 static int
@@ -153,9 +188,10 @@ s_describe (kith_cli_t *cli)
             kith_json_index (name, opened->definition, state, -1, &out);
             continue;
         }
-        kith_bytes_printf (&out, "%s  %s  %s of %s rows built", field ? field->name : "?",
-                           state->type, kith_show_count (state->built, built),
-                           kith_show_count (state->rows, rows));
+        kith_bytes_printf (
+            &out, "%s  %s%s%s  %s of %s rows built", field ? field->name : "?",
+            state->type, *state->code ? " " : "", state->code,
+            kith_show_count (state->built, built), kith_show_count (state->rows, rows));
         if (state->effort)
             kith_bytes_printf (&out, "  recall %.3f at effort %" PRIu32,
                                (double) state->recall, state->effort);

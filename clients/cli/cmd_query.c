@@ -80,7 +80,7 @@ s_run (kith_cli_t *cli)
     if (s_options (cli, &query, &arena, &keys, &error) == 0) {
         kith_msg_t *request = kith_read_query (&query, &error);
         if (request)
-            answer = kith_read (cli->client, query.collection, &request, &error);
+            answer = kith_read (cli->client, query.collection, &request, false, &error);
     }
     int status =
         answer ? s_show (cli, &query, answer) : kith_cli_fail (cli, &error, query.filter);

@@ -199,9 +199,10 @@ s_ask (kith_cli_t *cli, asked_t *asked, kith_error_t *error)
                 (const float *) (const void *) asked->vectors.data + from * asked->dim;
         }
         kith_msg_t *request = kith_read_search (&asked->search, error);
-        kith_answer_t *answer =
-            request ? kith_read (cli->client, asked->search.collection, &request, error)
-                    : NULL;
+        kith_answer_t *answer = request
+                                    ? kith_read (cli->client, asked->search.collection,
+                                                 &request, false, error)
+                                    : NULL;
         if (!answer)
             return kith_cli_fail (cli, error, asked->search.filter);
         status = s_show (cli, asked, answer, from);
@@ -250,7 +251,8 @@ const kith_command_t kith_cmd_search = {
             {"vector", 0, KITH_OPTION_TEXT, "JSON|@FILE", NULL, NULL,
              "search by a vector, or an array of vectors", false},
             {"vectors", 0, KITH_OPTION_FILE, "FILE", NULL, NULL,
-             "search by many: .npy, .fbin, or .jsonl with a vector a line", false},
+             "search by many: .npy, .fbin .u8bin .i8bin, or .jsonl with a vector a line",
+             false},
             {"field", 0, KITH_OPTION_TEXT, "FIELD", NULL, NULL,
              "vector field, where there are several", false},
             {"k", 'k', KITH_OPTION_COUNT, "N", "10", NULL, "rows wanted for each query",
@@ -268,7 +270,12 @@ const kith_command_t kith_cmd_search = {
              "an answer without a shard is better than none", false},
             {"explain", 0, KITH_OPTION_FLAG, NULL, NULL, NULL, "show the stages", false},
             {0}},
-    .detail = "Scores: L2 is squared and ascending; IP and cosine are descending.\n",
+    .detail =
+        "Scores: l2 (squared), hamming and jaccard are ascending, ip and cosine "
+        "descending. A vector\n"
+        "is an array of numbers, converted to the field's type; for binary_vector of "
+        "bits 0 1, or of\n"
+        "bytes 0..255 when it is an eighth as long.\n",
     .examples =
         {"zactor search words --key king -k 3",
          "zactor search words --key king --filter 'rank < 5000 and word like \"qu%\"'",

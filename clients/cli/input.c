@@ -91,6 +91,57 @@ kith_input_number_from (kith_input_t *self, int64_t first)
 
 //  --- Columns
 
+//  Does the file hold the vectors just as the field stores them?
+static bool
+s_as_stored (const part_t *part)
+{
+    static const struct {
+        kith_npy_kind_t kind;
+        uint32_t width;
+    } stored [] = {[KITH_TYPE_FLOAT_VECTOR] = {KITH_NPY_FLOAT, 4},
+                   [KITH_TYPE_FLOAT16_VECTOR] = {KITH_NPY_FLOAT, 2},
+                   [KITH_TYPE_BFLOAT16_VECTOR] = {KITH_NPY_BFLOAT, 2},
+                   [KITH_TYPE_INT8_VECTOR] = {KITH_NPY_INT, 1},
+                   [KITH_TYPE_BINARY_VECTOR] = {KITH_NPY_UINT, 1}};
+    const kith_type_t type = (kith_type_t) part->field->type;
+    return part->map && part->array.matrix && kith_type_is_vector (type)
+           && part->array.kind == stored [type].kind
+           && part->array.dim * part->array.width
+                  == kith_type_width (type, part->field->dim);
+}
+
+static const uint8_t *
+s_stored (const part_t *part, uint64_t row)
+{
+    return part->array.data + row * part->array.dim * part->array.width;
+}
+
+//  Do the rows of an array fit the field?
+static int
+s_check_part (const part_t *part, kith_error_t *error)
+{
+    const kith_proto_field_t *field = part->field;
+    const bool vector = kith_type_is_vector ((kith_type_t) field->type);
+    const bool binary = field->type == KITH_TYPE_BINARY_VECTOR;
+    if (part->array.matrix != vector)
+        return kith_error_set (error, KITH_ERR_TYPE_MISMATCH,
+                               "%s: has %d dimension%s; field '%s' needs %d", part->path,
+                               part->array.matrix ? 2 : 1, part->array.matrix ? "s" : "",
+                               field->name, vector ? 2 : 1);
+    if (!vector || part->array.dim == field->dim
+        || (binary && part->array.dim == field->dim / 8))
+        return 0;
+    return binary ? kith_error_set (error, KITH_ERR_DIMENSION_MISMATCH,
+                                    "%s: rows of %" PRIu64 " numbers; field '%s' has "
+                                    "%" PRIu32 " bits, %" PRIu32 " bytes",
+                                    part->path, part->array.dim, field->name, field->dim,
+                                    field->dim / 8)
+                  : kith_error_set (error, KITH_ERR_DIMENSION_MISMATCH,
+                                    "%s: rows of %" PRIu64
+                                    " numbers; field '%s' has %" PRIu32,
+                                    part->path, part->array.dim, field->name, field->dim);
+}
+
 static int
 s_open_part (kith_input_t *self, const kith_proto_field_t *field, const char *path,
              const char *format, kith_error_t *error)
@@ -109,29 +160,19 @@ s_open_part (kith_input_t *self, const kith_proto_field_t *field, const char *pa
         return part->lines ? 0 : -1;
     }
     bool npy = strcasecmp (format, "npy") == 0;
-    if (!npy && strcasecmp (format, "fbin") != 0)
+    if (!npy && !kith_fbin_format (format))
         return kith_error_set (error, KITH_ERR_INVALID,
-                               "%s: a column comes from a .npy, .fbin or .txt file",
+                               "%s: a column comes from a .npy, .fbin, .u8bin, .i8bin or "
+                               ".txt file",
                                path);
     part->map = kith_file_map (path, &part->map_size, error);
     if (!part->map)
         return -1;
     int result =
         npy ? kith_npy_open (&part->array, part->map, part->map_size, path, error)
-            : kith_fbin_open (&part->array, part->map, part->map_size, path, error);
-    if (result != 0)
-        return -1;
-    bool vector = field->type == KITH_TYPE_FLOAT_VECTOR;
-    if (part->array.matrix != vector)
-        return kith_error_set (error, KITH_ERR_TYPE_MISMATCH,
-                               "%s: has %d dimension%s; field '%s' needs %d", path,
-                               part->array.matrix ? 2 : 1, part->array.matrix ? "s" : "",
-                               field->name, vector ? 2 : 1);
-    if (vector && part->array.dim != field->dim)
-        return kith_error_set (error, KITH_ERR_DIMENSION_MISMATCH,
-                               "%s: rows of %" PRIu64 " numbers; field '%s' has %" PRIu32,
-                               path, part->array.dim, field->name, field->dim);
-    return 0;
+            : kith_fbin_open (&part->array, format, part->map, part->map_size, path,
+                              error);
+    return result == 0 ? s_check_part (part, error) : -1;
 }
 
 static uint64_t
@@ -211,7 +252,7 @@ s_open_vectors (kith_input_t *self, const char *path, const char *format,
     const kith_proto_collection_t *definition = self->opened->definition;
     const kith_proto_field_t *found = NULL;
     for (uint32_t index = 0; index < definition->fields_count; index++) {
-        if (definition->fields [index].type != KITH_TYPE_FLOAT_VECTOR)
+        if (!kith_type_is_vector ((kith_type_t) definition->fields [index].type))
             continue;
         if (found)
             return kith_error_set (
@@ -243,16 +284,15 @@ s_put_part (kith_input_t *self, part_t *part, kith_rows_t *rows, kith_error_t *e
                                              "%s: became shorter", part->path);
         return kith_rows_put_value (rows, part->column, line, size, true, error);
     }
-    bool plain = part->array.kind == KITH_NPY_FLOAT && part->array.width == 4;
-    if (part->field->type == KITH_TYPE_FLOAT_VECTOR && plain)
-        return kith_rows_put_raw (rows, part->column,
-                                  part->array.data + self->row * part->array.dim * 4, 1,
+    if (s_as_stored (part))
+        return kith_rows_put_raw (rows, part->column, s_stored (part, self->row), 1,
                                   error);
-    if (part->field->type == KITH_TYPE_FLOAT_VECTOR) {
+    if (kith_type_is_vector ((kith_type_t) part->field->type)) {
         kith_bytes_clear (&self->floats);
         float *out = kith_bytes_extend (&self->floats, (size_t) part->array.dim * 4);
         kith_npy_floats (&part->array, self->row, 1, out);
-        return kith_rows_put_vector (rows, part->column, out, part->field->dim, error);
+        return kith_rows_put_vector (rows, part->column, out, (size_t) part->array.dim,
+                                     error);
     }
     if (part->array.kind == KITH_NPY_BOOL && part->field->type == KITH_TYPE_BOOL)
         return kith_rows_put_raw (rows, part->column, part->array.data + self->row, 1,
@@ -291,18 +331,18 @@ s_fill_row (kith_input_t *self, kith_rows_t *rows, kith_error_t *error)
     return -1;
 }
 
-//  Many float32 vectors at once, when they are all that there is
+//  Many vectors at once, when they are all that there is
 static bool
 s_fill_raw (kith_input_t *self, kith_rows_t *rows, uint64_t count)
 {
     const part_t *part = &self->parts [0];
-    bool plain = self->part_count == 1 && part->map && part->array.kind == KITH_NPY_FLOAT
-                 && part->array.width == 4 && part->array.matrix
-                 && self->row >= self->one_by_one;
+    bool plain =
+        self->part_count == 1 && s_as_stored (part) && self->row >= self->one_by_one;
     if (!plain || self->opened->definition->fields_count != 2)
         return false;
-    const uint8_t *data = part->array.data + self->row * part->array.dim * 4;
-    if (kith_rows_put_raw (rows, part->column, data, (size_t) count, NULL) != 0) {
+    if (kith_rows_put_raw (rows, part->column, s_stored (part, self->row), (size_t) count,
+                           NULL)
+        != 0) {
         self->one_by_one = self->row + count;    //  one of them is bad: find it
         return false;
     }
@@ -483,11 +523,11 @@ kith_input_open (const char *path, const char *format, kith_opened_t *opened,
     bool jsonl = strcasecmp (format, "jsonl") == 0 || strcasecmp (format, "ndjson") == 0
                  || strcasecmp (format, "json") == 0;
     bool csv = strcasecmp (format, "csv") == 0;
-    bool vectors = strcasecmp (format, "npy") == 0 || strcasecmp (format, "fbin") == 0;
+    bool vectors = strcasecmp (format, "npy") == 0 || kith_fbin_format (format);
     if (!jsonl && !csv && !vectors) {
         kith_error_set (error, KITH_ERR_INVALID, "%s: its extension tells no format",
                         path);
-        kith_error_hint (error, "--format jsonl, csv, npy or fbin");
+        kith_error_hint (error, "--format jsonl, csv, npy, fbin, u8bin or i8bin");
         return NULL;
     }
     kith_input_t *self = s_new (csv     ? FORMAT_CSV
@@ -582,10 +622,10 @@ kith_input_vectors (const char *path, kith_bytes_t *out, uint32_t *dim, size_t *
                     kith_error_t *error)
 {
     const char *format = s_extension (path);
-    bool npy = strcasecmp (format, "npy") == 0, fbin = strcasecmp (format, "fbin") == 0;
+    bool npy = strcasecmp (format, "npy") == 0;
     *count = 0;
     *dim = 0;
-    if (!npy && !fbin)
+    if (!npy && !kith_fbin_format (format))
         return s_vector_lines (path, out, dim, count, error);
     uint64_t size = 0;
     kith_npy_t array;
@@ -593,7 +633,7 @@ kith_input_vectors (const char *path, kith_bytes_t *out, uint32_t *dim, size_t *
     if (!map)
         return -1;
     int result = npy ? kith_npy_open (&array, map, size, path, error)
-                     : kith_fbin_open (&array, map, size, path, error);
+                     : kith_fbin_open (&array, format, map, size, path, error);
     if (result == 0 && !array.rows)
         result = kith_error_set (error, KITH_ERR_INVALID, "%s has no vector", path);
     if (result == 0) {

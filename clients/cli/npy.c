@@ -1,10 +1,11 @@
-//  npy.c - arrays of numbers in files: NumPy's .npy (1, 2 or 3) and .fbin, read in place
+//  npy.c - arrays of numbers in files: NumPy's .npy (1, 2 or 3) and .fbin .u8bin .i8bin, read in place
 //  SPDX-License-Identifier: Apache-2.0
 #include "clients/cli/npy.h"
 
 #include "base/bytes.h"
 #include "base/limits.h"
-#include <math.h>
+#include "base/vector.h"
+#include <strings.h>
 
 #define HEADER_MAX 65536u    //  of the description in a .npy
 
@@ -89,11 +90,20 @@ s_type (const char *descr, kith_npy_t *self)
         const char *name;
         kith_npy_kind_t kind;
         uint32_t width;
-    } types [] = {
-        {"f2", KITH_NPY_FLOAT, 2}, {"f4", KITH_NPY_FLOAT, 4}, {"f8", KITH_NPY_FLOAT, 8},
-        {"i1", KITH_NPY_INT, 1},   {"i2", KITH_NPY_INT, 2},   {"i4", KITH_NPY_INT, 4},
-        {"i8", KITH_NPY_INT, 8},   {"u1", KITH_NPY_UINT, 1},  {"u2", KITH_NPY_UINT, 2},
-        {"u4", KITH_NPY_UINT, 4},  {"u8", KITH_NPY_UINT, 8},  {"b1", KITH_NPY_BOOL, 1}};
+    } types [] = {{"f2", KITH_NPY_FLOAT, 2},
+                  {"f4", KITH_NPY_FLOAT, 4},
+                  {"f8", KITH_NPY_FLOAT, 8},
+                  {"i1", KITH_NPY_INT, 1},
+                  {"i2", KITH_NPY_INT, 2},
+                  {"i4", KITH_NPY_INT, 4},
+                  {"i8", KITH_NPY_INT, 8},
+                  {"u1", KITH_NPY_UINT, 1},
+                  {"u2", KITH_NPY_UINT, 2},
+                  {"u4", KITH_NPY_UINT, 4},
+                  {"u8", KITH_NPY_UINT, 8},
+                  {"b1", KITH_NPY_BOOL, 1},
+                  //  What NumPy calls an extension type that it does not know
+                  {"V2", KITH_NPY_BFLOAT, 2}};
     char order = descr [0];
     if (order != '<' && order != '|' && order != '=')
         return false;
@@ -143,7 +153,7 @@ s_describe (kith_npy_t *self, text_t text, const char *name, kith_error_t *error
         return kith_error_set (
             error, KITH_ERR_INVALID,
             "%s: numbers of type '%s'; allowed: little-endian f2 f4 f8, i1 "
-            "to i8, u1 to u8, b1",
+            "to i8, u1 to u8, b1, V2 (bfloat16)",
             name, descr);
     return 0;
 }
@@ -209,18 +219,40 @@ kith_npy_open (kith_npy_t *self, const void *bytes, uint64_t size, const char *n
     return s_check_size (self, offset + header, size, name, error);
 }
 
+static const struct {
+    const char *name;
+    kith_npy_kind_t kind;
+    uint32_t width;
+} s_bins [] = {
+    {"fbin", KITH_NPY_FLOAT, 4}, {"u8bin", KITH_NPY_UINT, 1}, {"i8bin", KITH_NPY_INT, 1}};
+
+bool
+kith_fbin_format (const char *format)
+{
+    for (size_t index = 0; index < sizeof s_bins / sizeof s_bins [0]; index++)
+        if (strcasecmp (s_bins [index].name, format) == 0)
+            return true;
+    return false;
+}
+
 int
-kith_fbin_open (kith_npy_t *self, const void *bytes, uint64_t size, const char *name,
-                kith_error_t *error)
+kith_fbin_open (kith_npy_t *self, const char *format, const void *bytes, uint64_t size,
+                const char *name, kith_error_t *error)
 {
     const uint8_t *at = bytes;
-    *self = (kith_npy_t){.kind = KITH_NPY_FLOAT, .width = 4, .matrix = true};
+    *self = (kith_npy_t){.matrix = true};
+    for (size_t index = 0; index < sizeof s_bins / sizeof s_bins [0]; index++) {
+        if (strcasecmp (s_bins [index].name, format) != 0)
+            continue;
+        self->kind = s_bins [index].kind;
+        self->width = s_bins [index].width;
+    }
+    assert (self->width);
     if (size < 8)
-        return kith_error_set (
-            error, KITH_ERR_INVALID,
-            "%s: cut off at byte %" PRIu64
-            ": a .fbin file begins with two u32, rows and numbers a row",
-            name, size);
+        return kith_error_set (error, KITH_ERR_INVALID,
+                               "%s: cut off at byte %" PRIu64
+                               ": a .%s file begins with two u32, rows and numbers a row",
+                               name, size, format);
     self->rows = kith_get_u32 (at);
     self->dim = kith_get_u32 (at + 4);
     self->data = at + 8;
@@ -229,29 +261,14 @@ kith_fbin_open (kith_npy_t *self, const void *bytes, uint64_t size, const char *
 
 //  --- Numbers
 
-//  IEEE 754 half precision
-static float
-s_half (uint16_t half)
-{
-    uint32_t exponent = half >> 10 & 31, fraction = half & 1023;
-    float value;
-    if (exponent == 31) {
-        uint32_t bits = 0x7f800000u | fraction << 13;
-        memcpy (&value, &bits, sizeof value);
-    }
-    else if (exponent == 0)
-        value = ldexpf ((float) fraction, -24);
-    else
-        value = ldexpf ((float) (fraction | 1024), (int) exponent - 25);
-    return half >> 15 ? -value : value;
-}
-
 double
 kith_npy_real (const kith_npy_t *self, uint64_t index)
 {
     const uint8_t *at = self->data + index * self->width;
     if (self->kind == KITH_NPY_FLOAT && self->width == 2)
-        return (double) s_half (kith_get_u16 (at));
+        return (double) kith_float_of_half (kith_get_u16 (at));
+    if (self->kind == KITH_NPY_BFLOAT)
+        return (double) kith_float_of_bfloat (kith_get_u16 (at));
     if (self->kind == KITH_NPY_FLOAT && self->width == 4) {
         float value;
         memcpy (&value, at, sizeof value);
@@ -272,7 +289,7 @@ kith_npy_real (const kith_npy_t *self, uint64_t index)
 bool
 kith_npy_int (const kith_npy_t *self, uint64_t index, int64_t *value)
 {
-    if (self->kind == KITH_NPY_FLOAT)
+    if (self->kind == KITH_NPY_FLOAT || self->kind == KITH_NPY_BFLOAT)
         return false;
     uint64_t bits = 0;
     memcpy (&bits, self->data + index * self->width, self->width);

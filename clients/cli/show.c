@@ -2,9 +2,40 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include "clients/cli/show.h"
 
+#include "base/vector.h"
 #include "clients/json.h"
 
 #define VECTOR_SHOWN 4    //  numbers of a vector in a table
+
+//  Number `index` as one shows it: bits by the byte, so that they are short
+static float
+s_number (const kith_column_t *column, uint32_t row, uint32_t index)
+{
+    const uint8_t *values = kith_column_fixed (column, row);
+    float value;
+    if (column->type == KITH_TYPE_BINARY_VECTOR)
+        return values [index];
+    kith_vector_decode (column->type, 1,
+                        values + (size_t) index * kith_type_width (column->type, 1),
+                        &value);
+    return value;
+}
+
+static uint32_t
+s_numbers (const kith_column_t *column)
+{
+    return column->type == KITH_TYPE_BINARY_VECTOR ? column->dim / 8 : column->dim;
+}
+
+static void
+s_vector (const kith_column_t *column, uint32_t row, kith_bytes_t *out)
+{
+    for (uint32_t index = 0; index < s_numbers (column); index++) {
+        kith_bytes_printf (out, index ? ", " : "[");
+        kith_json_put_float (out, s_number (column, row, index));
+    }
+    kith_bytes_printf (out, "]");
+}
 
 void
 kith_show_value (const kith_column_t *column, uint32_t row, kith_bytes_t *out)
@@ -40,17 +71,13 @@ kith_show_value (const kith_column_t *column, uint32_t row, kith_bytes_t *out)
             text = kith_column_string (column, row, &size);
             kith_bytes_put (out, text, size);
             break;
-        case KITH_TYPE_FLOAT_VECTOR: {
-            const uint8_t *values = kith_column_fixed (column, row);
-            for (uint32_t index = 0; index < column->dim; index++) {
-                float value;
-                memcpy (&value, values + (size_t) index * 4, sizeof value);
-                kith_bytes_printf (out, index ? ", " : "[");
-                kith_json_put_float (out, value);
-            }
-            kith_bytes_printf (out, "]");
+        case KITH_TYPE_FLOAT_VECTOR:
+        case KITH_TYPE_FLOAT16_VECTOR:
+        case KITH_TYPE_BFLOAT16_VECTOR:
+        case KITH_TYPE_INT8_VECTOR:
+        case KITH_TYPE_BINARY_VECTOR:
+            s_vector (column, row, out);
             break;
-        }
     }
 }
 
@@ -96,14 +123,12 @@ s_cell (kith_table_t *table, const kith_column_t *column, uint32_t row)
         kith_table_cell (table, value, size);
         return;
     }
-    if (column->type == KITH_TYPE_FLOAT_VECTOR && kith_column_valid (column, row)) {
-        const uint8_t *values = kith_column_fixed (column, row);
-        for (uint32_t index = 0; index < column->dim && index < VECTOR_SHOWN; index++) {
-            float value;
-            memcpy (&value, values + (size_t) index * 4, sizeof value);
-            kith_bytes_printf (&text, "%s%.4g", index ? ", " : "[", (double) value);
-        }
-        kith_bytes_printf (&text, column->dim > VECTOR_SHOWN ? ", ...]" : "]");
+    if (kith_type_is_vector (column->type) && kith_column_valid (column, row)) {
+        uint32_t count = s_numbers (column);
+        for (uint32_t index = 0; index < count && index < VECTOR_SHOWN; index++)
+            kith_bytes_printf (&text, "%s%.4g", index ? ", " : "[",
+                               (double) s_number (column, row, index));
+        kith_bytes_printf (&text, count > VECTOR_SHOWN ? ", ...]" : "]");
     }
     else
         kith_show_value (column, row, &text);
@@ -204,13 +229,15 @@ s_show_stage (const kith_proto_stage_t *stage, const char *shard, char *line, si
                          kith_show_count (stage->rows, rows));
     if (used < 0 || (size_t) used >= size)
         return;
-    char effort [24] = "";
+    char effort [24] = "", index [48];
+    snprintf (index, sizeof index, "%.20s%s%.20s", stage->index, *stage->code ? " " : "",
+              stage->code);
     if (stage->effort)
         snprintf (effort, sizeof effort, "effort %" PRIu32, stage->effort);
     double share =
         stage->rows ? (double) stage->compared / (double) stage->rows * 100 : 0;
     snprintf (line + used, size - (size_t) used,
-              "   %-5s   %-10s   %9s compared (%.1f %%)   %.2f ms", stage->index, effort,
+              "   %-9s   %-10s   %9s compared (%.1f %%)   %.2f ms", index, effort,
               kith_show_count (stage->compared, compared), share,
               (double) stage->us / 1000);
 }
@@ -258,6 +285,8 @@ kith_show_stages_json (const kith_proto_found_t *found, kith_bytes_t *out)
                            ", \"rows\": %" PRIu64 ", \"index\": ",
                            stage->shard, stage->segment, stage->rows);
         kith_json_put_string (out, stage->index, strlen (stage->index));
+        kith_bytes_printf (out, ", \"code\": ");
+        kith_json_put_string (out, stage->code, strlen (stage->code));
         kith_bytes_printf (
             out, ", \"effort\": %" PRIu32 ", \"compared\": %" PRIu64 ", \"ms\": %.3f}",
             stage->effort, stage->compared, (double) stage->us / 1000);

@@ -364,7 +364,7 @@ kith_oracle_score (const kith_oracle_t *self, uint64_t payload, const float *que
             return dot / sqrt (norm * query_norm);
         case KITH_METRIC_HAMMING:
         case KITH_METRIC_JACCARD:
-            return 0;    //  the simulator's vectors are floats
+            break;    //  the workloads have vectors of numbers
     }
     return 0;
 }

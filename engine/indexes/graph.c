@@ -36,6 +36,7 @@ kith_graph_destroy (kith_graph_t **self_p)
         return;
     for (uint32_t index = 0; index < self->owned_count; index++)
         free (self->owned [index]);
+    kith_graph_live_destroy (&self->live);
     free (self);
     *self_p = NULL;
 }
@@ -128,7 +129,10 @@ kith_graph_describe (const kith_graph_t *self, kith_graph_info_t *info)
 uint32_t
 kith_graph_depth (const kith_graph_t *self, uint32_t k)
 {
-    return self->codes ? 2 * k + 40 : k + 8;
+    if (!self->codes)
+        return k + 8;
+    //  A bit a dimension only says who is worth a look
+    return self->header.code == KITH_GRAPH_BITS ? 8 * k + 200 : 2 * k + 40;
 }
 
 static void
@@ -136,11 +140,11 @@ s_offer (const kith_graph_t *self, uint32_t row, float distance,
          const kith_graph_ask_t *ask, kith_topk_t *top)
 {
     const kith_graph_query_t *options = ask->options;
-    const uint32_t *twins = ask->apart ? NULL : self->twins;
+    const bool twins = self->twins && !ask->apart;
     //  Twins follow in ascending order, so the first k that may be answered are enough
     uint32_t offered = 0;
-    for (; row != KITH_GRAPH_EMPTY && offered < options->k;
-         row = twins ? twins [row] : KITH_GRAPH_EMPTY) {
+    for (; row < ask->rows && offered < options->k;
+         row = twins ? kith_graph_twin (self, row) : KITH_GRAPH_EMPTY) {
         if (options->live && !kith_bits_get (options->live, row))
             continue;
         kith_topk_push (top, (kith_hit_t){.distance = distance,
@@ -208,28 +212,36 @@ kith_graph_search (const kith_graph_t *self, const float *query, float query_nor
                    const kith_graph_query_t *options, kith_graph_scratch_t *scratch,
                    kith_topk_t *top)
 {
-    if (self->rows.rows == 0 || options->k == 0)
+    const uint32_t rows = kith_graph_count (self);
+    kith_graph_query_t mine = *options;
+    if (rows == 0 || options->k == 0)
         return 0;
+    if (self->live)
+        mine.live = kith_graph_live_rows (self, scratch, rows, options->live);
+    options = &mine;
     float recall = options->recall > 0 ? options->recall : 0.95f;
     uint32_t effort =
         options->effort ? options->effort : kith_graph_effort (self, recall, options->k);
     effort = effort < KITH_GRAPH_EFFORT_MAX ? effort : KITH_GRAPH_EFFORT_MAX;
     effort = effort > options->k ? effort : options->k;
-    kith_graph_ask_t ask = {.query = query, .norm = query_norm, .options = options};
-    kith_graph_plan_t plan = kith_graph_plan (self, effort, options);
+    kith_graph_ask_t ask = {
+        .query = query, .norm = query_norm, .rows = rows, .options = options};
+    kith_graph_plan_t plan = kith_graph_plan (self, rows, effort, options);
     scratch->compared = 0;
     bool answered = false;
     if (plan.way == KITH_GRAPH_WALK)
-        answered = plan.live < self->rows.rows
+        answered = plan.live < rows
                        ? kith_graph_search_live (self, scratch, &ask, &plan, top)
                        : s_search_all (self, scratch, &ask, effort, top);
     //  A filtered walk that went astray ends as a scan
     if (!answered && plan.way != KITH_GRAPH_SCAN)
         answered = kith_graph_scan_codes (self, scratch, &ask, &plan, top);
-    if (!answered)
-        scratch->compared +=
-            kith_flat_search (&self->rows, query, &query_norm, 1, options->live,
-                              options->part, options->first_row, top);
+    if (!answered) {
+        kith_rows_t all = self->rows;
+        all.rows = rows;
+        scratch->compared += kith_flat_search (&all, query, &query_norm, 1, options->live,
+                                               options->part, options->first_row, top);
+    }
     return scratch->compared;
 }
 

@@ -15,6 +15,8 @@
 #include "engine/indexes/flat.h"
 #include "storage/snapshot.h"
 
+typedef struct kith_graph kith_graph_t;
+
 typedef struct {
     uint32_t degree;          //  R of level 0; 0: by dimension (32, 48, 64)
     uint32_t build_effort;    //  beam width of the build; 0: 200
@@ -24,9 +26,14 @@ typedef struct {
     //  Called now and then with rows done; returning false cancels the build.
     bool (*progress) (void *arg, uint64_t done, uint64_t of);
     void *progress_arg;
+    //  A graph over some of the rows, whose links are taken over instead of searched for, and for each of its rows the row here, or
+    //  UINT32_MAX: it is gone. Null: none. It should be the largest that there is.
+    const kith_graph_t *base;
+    const uint32_t *base_rows;
+    //  0: the shortest that keeps neighbours apart, else 1 + kith_graph_code_t: 1 the vectors, 2 half a byte a dimension, 3 a byte,
+    //  4 a bit
+    uint32_t code;
 } kith_graph_params_t;
-
-typedef struct kith_graph kith_graph_t;
 
 //  Bytes that a build needs beside the vectors, before it starts.
 uint64_t

@@ -10,48 +10,36 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
-#include "engine/indexes/graph_layout.h"
+#include "engine/indexes/graph_link.h"
 
 #define CODE_RECALL 0.985f    //  codes that lose more are not used
 
 enum {
-    CHUNK = 16,          //  nodes that a thread takes at once
-    PRUNE_MAX = 1024,    //  candidates that one prune looks at
+    CHUNK = 16,    //  nodes that a thread takes at once
     EFFORT = 200,
     BATCH_SHARE = 50    //  a batch is at most 1 / 50 of the level
 };
 
-//  A link back: to `node` from `from`
-typedef struct {
-    uint32_t node;
-    uint32_t from;
-} s_back_t;
-
-typedef struct {
-    kith_graph_near_t near [PRUNE_MAX];
-    uint32_t rows [PRUNE_MAX];
-    float distances [PRUNE_MAX];
-    uint32_t count;
-} s_candidates_t;
-
 typedef struct {
     kith_graph_t *self;
     const kith_graph_params_t *params;
-    kith_graph_scratch_t **scratches;    //  one per part
-    s_candidates_t *candidates;          //  one per part
+    kith_graph_hand_t **hands;    //  one per part
     uint32_t parts;
-    uint32_t *order;    //  rows of level 0 as they enter, twins left out
+    uint32_t
+        *order;    //  rows as they enter: those of upper levels first, twins left out
     uint32_t ordered;
-    uint32_t effort;
-    //  The level being built
-    uint32_t level;
-    uint32_t *links;        //  of the level
+    uint32_t *entered;    //  the same for level 0: what a base brings comes first
+    uint32_t based;       //  of them with links from the base
+    uint32_t *olds;       //  what those were in the base
+    kith_bits_t nodes;    //  rows that are to enter level 0
+    kith_graph_linker_t linker;
     uint32_t *all_links;    //  of level 0
     uint32_t *upper_links;
     uint32_t first, last;    //  batch, in the order of the level
-    s_back_t *backs;         //  sorted by node
-    s_back_t *spare;         //  for sorting
-    uint32_t *groups;        //  where each target's links begin; one more at the end
+    uint32_t above;    //  nodes of the level that are in before the one above can be used
+    kith_graph_back_t *backs;    //  sorted by node
+    kith_graph_back_t *spare;    //  for sorting
+    uint32_t *groups;            //  where each target's links begin; one more at the end
     uint32_t group_count;
     atomic_uint next;    //  next chunk
     atomic_bool failed;
@@ -61,159 +49,58 @@ typedef struct {
 static uint32_t
 s_node (const s_build_t *build, uint32_t place)
 {
-    return build->level == 0 ? build->order [place] : place;
+    return build->linker.level == 0 ? build->entered [place] : place;
 }
 
 static uint32_t
-s_row (const s_build_t *build, uint32_t node)
+s_degree_of (const s_build_t *build)
 {
-    return build->level == 0 ? node : build->self->upper_rows [node];
-}
-
-static uint32_t *
-s_links (const s_build_t *build, uint32_t node)
-{
-    return build->links + (size_t) node * build->self->layers [build->level].degree;
-}
-
-//  ---------------------------------------------------------------------
-//  Pruning
-
-static int
-s_compare_near (const void *a, const void *b)
-{
-    const kith_graph_near_t *left = a, *right = b;
-    if (left->distance != right->distance)
-        return left->distance < right->distance ? -1 : 1;
-    return left->id < right->id ? -1 : left->id > right->id;
-}
-
-//  Whether a kept node is nearer to the candidate than the node itself is
-static bool
-s_occluded (const s_build_t *build, const kith_graph_near_t *candidate,
-            const uint32_t *kept, uint32_t count)
-{
-    const kith_graph_t *self = build->self;
-    const kith_kernels_t *kernels = kith_kernels ();
-    bool l2 = self->rows.metric == KITH_METRIC_L2;
-    kith_gather4_fn *four = l2 ? kernels->l2_4 : kernels->dot4;
-    const float *norms = self->rows.norms;
-    uint32_t row = s_row (build, candidate->id);
-    for (uint32_t first = 0; first < count; first += 4) {
-        const void *vectors [4];
-        uint32_t rows [4];
-        float products [4];
-        for (uint32_t each = 0; each < 4; each++) {
-            rows [each] =
-                s_row (build, kept [first + each < count ? first + each : first]);
-            vectors [each] = kith_graph_vector (self, rows [each]);
-        }
-        four (kith_graph_vector (self, row), vectors, self->rows.dim, products);
-        for (uint32_t each = 0; each < 4; each++) {
-            float score = kith_score_of_product (self->rows.metric, products [each],
-                                                 norms ? norms [row] : 0,
-                                                 norms ? norms [rows [each]] : 0);
-            if (kith_score_distance (self->rows.metric, score) < candidate->distance)
-                return true;
-        }
-    }
-    return false;
-}
-
-//  Keeps what no nearer kept node hides, at most `most`; then fills up to `fill` with the nearest of the hidden. Candidates are sorted;
-//  writes links, the rest empty.
-static void
-s_prune (const s_build_t *build, const s_candidates_t *candidates, uint32_t most,
-         uint32_t fill, uint32_t *links)
-{
-    uint32_t degree = build->self->layers [build->level].degree;
-    uint32_t kept [KITH_GRAPH_DEGREE_MAX], hidden [KITH_GRAPH_DEGREE_MAX];
-    uint32_t kept_count = 0, hidden_count = 0;
-    for (uint32_t index = 0; index < candidates->count && kept_count < most; index++) {
-        const kith_graph_near_t *candidate = &candidates->near [index];
-        if (!s_occluded (build, candidate, kept, kept_count))
-            kept [kept_count++] = candidate->id;
-        else if (hidden_count < fill)
-            hidden [hidden_count++] = candidate->id;
-    }
-    for (uint32_t index = 0; index < hidden_count && kept_count < fill; index++)
-        kept [kept_count++] = hidden [index];
-    memcpy (links, kept, kept_count * sizeof *kept);
-    for (uint32_t index = kept_count; index < degree; index++)
-        links [index] = KITH_GRAPH_EMPTY;
-}
-
-//  Fills in the candidates' exact distances to the prepared row, and sorts them
-static void
-s_measure (const s_build_t *build, uint32_t part)
-{
-    s_candidates_t *candidates = &build->candidates [part];
-    for (uint32_t index = 0; index < candidates->count; index++)
-        candidates->rows [index] = s_row (build, candidates->near [index].id);
-    kith_graph_exact_distances (build->self, build->scratches [part], candidates->rows,
-                                candidates->count, candidates->distances);
-    for (uint32_t index = 0; index < candidates->count; index++)
-        candidates->near [index].distance = candidates->distances [index];
-    qsort (candidates->near, candidates->count, sizeof *candidates->near, s_compare_near);
-}
-
-static bool
-s_ask (s_build_t *build, uint32_t part, uint32_t row)
-{
-    kith_graph_t *self = build->self;
-    float norm = self->rows.norms ? self->rows.norms [row] : 0;
-    bool ready = kith_graph_prepare (self, build->scratches [part],
-                                     kith_graph_vector (self, row), norm)
-                 && kith_graph_beam_reset (&build->scratches [part]->beam, build->effort);
-    if (!ready)
-        atomic_store (&build->failed, true);
-    return ready;
+    return build->self->layers [build->linker.level].degree;
 }
 
 //  ---------------------------------------------------------------------
 //  First half of a batch: every node finds its own links
 
-static void
-s_search_node (s_build_t *build, uint32_t part, uint32_t place)
+static bool
+s_search_node (s_build_t *build, kith_graph_hand_t *hand, uint32_t place)
 {
     kith_graph_t *self = build->self;
-    kith_graph_scratch_t *scratch = build->scratches [part];
-    s_candidates_t *candidates = &build->candidates [part];
-    uint32_t node = s_node (build, place);
-    if (!s_ask (build, part, s_row (build, node)))
-        return;
+    const kith_graph_linker_t *linker = &build->linker;
+    uint32_t node = s_node (build, place), degree = s_degree_of (build);
+    if (!kith_graph_link_ask (linker, hand, node))
+        return false;
     //  The level above leads to nodes that are in only when all of its nodes are in
-    bool above = build->level < self->header.levels
-                 && build->first >= self->header.counts [build->level];
-    uint32_t entry =
-        above ? kith_graph_descend (self, scratch, build->level) : s_node (build, 0);
-    kith_graph_forget (scratch);
-    kith_graph_walk (self, scratch, build->level, entry);
-    const kith_graph_beam_t *beam = &scratch->beam;
-    candidates->count = 0;
-    for (uint32_t index = 0; index < beam->size && candidates->count < PRUNE_MAX; index++)
-        candidates->near [candidates->count++].id =
-            beam->near [index].id & ~KITH_GRAPH_EXPANDED;
-    s_measure (build, part);
-    uint32_t degree = self->layers [build->level].degree;
-    s_prune (build, candidates, degree / 2, degree / 2, s_links (build, node));
+    bool above = linker->level < self->header.levels && build->first >= build->above;
+    uint32_t entry = above ? kith_graph_descend (self, hand->scratch, linker->level)
+                           : s_node (build, 0);
+    kith_graph_link_search (linker, hand, node, entry);
+    kith_graph_link_prune (linker, hand, degree / 2, degree / 2,
+                           kith_graph_links_of (linker, node));
+    return true;
+}
+
+//  Calls fn for chunk after chunk of count places until there are none
+static void
+s_each (s_build_t *build, uint32_t part, uint64_t first, uint64_t last,
+        bool (*fn) (s_build_t *build, kith_graph_hand_t *hand, uint32_t place))
+{
+    while (!atomic_load_explicit (&build->failed, memory_order_relaxed)) {
+        uint64_t chunk =
+            atomic_fetch_add_explicit (&build->next, 1, memory_order_relaxed);
+        uint64_t place = first + chunk * CHUNK, end = place + CHUNK;
+        if (place >= last)
+            return;
+        for (; place < end && place < last; place++)
+            if (!fn (build, build->hands [part], (uint32_t) place))
+                atomic_store (&build->failed, true);
+    }
 }
 
 static void
 s_search_part (void *arg, uint32_t part)
 {
     s_build_t *build = arg;
-    for (;;) {
-        uint32_t chunk =
-            atomic_fetch_add_explicit (&build->next, 1, memory_order_relaxed);
-        uint64_t first = build->first + (uint64_t) chunk * CHUNK;
-        if (first >= build->last
-            || atomic_load_explicit (&build->failed, memory_order_relaxed))
-            return;
-        for (uint64_t place = first; place < first + CHUNK && place < build->last;
-             place++)
-            s_search_node (build, part, (uint32_t) place);
-    }
+    s_each (build, part, build->first, build->last, s_search_node);
 }
 
 //  ---------------------------------------------------------------------
@@ -234,7 +121,7 @@ s_sort_backs (s_build_t *build, uint32_t count)
         for (uint32_t index = 0; index < count; index++)
             build->spare [starts [build->backs [index].node >> shift & 255]++] =
                 build->backs [index];
-        s_back_t *sorted = build->spare;
+        kith_graph_back_t *sorted = build->spare;
         build->spare = build->backs;
         build->backs = sorted;
     }
@@ -243,14 +130,14 @@ s_sort_backs (s_build_t *build, uint32_t count)
 static void
 s_group_backs (s_build_t *build)
 {
-    uint32_t degree = build->self->layers [build->level].degree;
-    uint32_t count = 0;
+    uint32_t degree = s_degree_of (build), count = 0;
     for (uint32_t place = build->first; place < build->last; place++) {
         uint32_t node = s_node (build, place);
-        const uint32_t *links = s_links (build, node);
+        const uint32_t *links = kith_graph_links_of (&build->linker, node);
         for (uint32_t index = 0; index < degree && links [index] != KITH_GRAPH_EMPTY;
              index++)
-            build->backs [count++] = (s_back_t){.node = links [index], .from = node};
+            build->backs [count++] =
+                (kith_graph_back_t){.node = links [index], .from = node};
     }
     build->group_count = 0;
     if (count == 0)
@@ -262,48 +149,19 @@ s_group_backs (s_build_t *build)
     build->groups [build->group_count] = count;
 }
 
-static void
-s_take_back (s_build_t *build, uint32_t part, uint32_t group)
+static bool
+s_take_back (s_build_t *build, kith_graph_hand_t *hand, uint32_t group)
 {
-    kith_graph_t *self = build->self;
-    const s_back_t *backs = build->backs + build->groups [group];
-    uint32_t count = build->groups [group + 1] - build->groups [group];
-    uint32_t degree = self->layers [build->level].degree;
-    uint32_t *links = s_links (build, backs [0].node);
-    uint32_t used = 0;
-    while (used < degree && links [used] != KITH_GRAPH_EMPTY)
-        used++;
-    if (used + count <= degree) {
-        for (uint32_t index = 0; index < count; index++)
-            links [used + index] = backs [index].from;
-        return;
-    }
-    s_candidates_t *candidates = &build->candidates [part];
-    if (!s_ask (build, part, s_row (build, backs [0].node)))
-        return;
-    candidates->count = 0;
-    for (uint32_t index = 0; index < used + count && candidates->count < PRUNE_MAX;
-         index++)
-        candidates->near [candidates->count++].id =
-            index < used ? links [index] : backs [index - used].from;
-    s_measure (build, part);
-    s_prune (build, candidates, degree, degree / 2, links);
+    uint32_t first = build->groups [group];
+    return kith_graph_link_back (&build->linker, hand, build->backs + first,
+                                 build->groups [group + 1] - first);
 }
 
 static void
 s_back_part (void *arg, uint32_t part)
 {
     s_build_t *build = arg;
-    for (;;) {
-        uint32_t chunk =
-            atomic_fetch_add_explicit (&build->next, 1, memory_order_relaxed);
-        uint64_t first = (uint64_t) chunk * CHUNK;
-        if (first >= build->group_count)
-            return;
-        for (uint64_t group = first; group < first + CHUNK && group < build->group_count;
-             group++)
-            s_take_back (build, part, (uint32_t) group);
-    }
+    s_each (build, part, 0, build->group_count, s_take_back);
 }
 
 static void
@@ -321,21 +179,25 @@ s_go_on (const s_build_t *build, uint64_t done)
            || params->progress (params->progress_arg, done, build->ordered);
 }
 
+//  Links the nodes of a level from place `done` on
 static int
-s_build_level (s_build_t *build, uint32_t level, uint32_t count, kith_error_t *error)
+s_build_level (s_build_t *build, uint32_t level, uint32_t done, uint32_t count,
+               kith_error_t *error)
 {
-    build->level = level;
+    build->linker.level = level;
     uint32_t largest = count / BATCH_SHARE > CHUNK ? count / BATCH_SHARE : CHUNK;
-    for (uint32_t done = 1; done < count;) {
+    while (done < count) {
         build->first = done;
         uint32_t size = done < largest ? done : largest;
         build->last = count - done < size ? count : done + size;
         s_run (build, s_search_part);
+        if (!atomic_load (&build->failed)) {
+            s_group_backs (build);
+            s_run (build, s_back_part);
+        }
         if (atomic_load (&build->failed))
             return kith_error_set (error, KITH_ERR_NO_MEMORY,
                                    "no memory to build the index");
-        s_group_backs (build);
-        s_run (build, s_back_part);
         done = build->last;
         if (level == 0 && !s_go_on (build, done))
             return kith_error_set (error, KITH_ERR_CANCELLED,
@@ -454,11 +316,13 @@ s_degree (uint32_t dim, const kith_graph_params_t *params)
 static void
 s_build_free (s_build_t *build)
 {
-    for (uint32_t part = 0; build->scratches && part < build->parts; part++)
-        kith_graph_scratch_destroy (&build->scratches [part]);
-    free (build->scratches);
-    free (build->candidates);
+    for (uint32_t part = 0; build->hands && part < build->parts; part++)
+        kith_graph_hand_destroy (&build->hands [part]);
+    free (build->hands);
     free (build->order);
+    free (build->entered);
+    free (build->olds);
+    kith_bits_free (&build->nodes);
     free (build->backs);
     free (build->spare);
     free (build->groups);
@@ -471,15 +335,18 @@ s_build_alloc (s_build_t *build)
     size_t batch = rows / BATCH_SHARE + CHUNK + 1;
     build->parts = build->params->parallel ? build->params->parallel->threads : 1;
     build->order = kith_huge_new ((size_t) rows * sizeof *build->order);
+    build->entered = kith_huge_new ((size_t) rows * sizeof *build->entered);
     build->backs = kith_huge_new (batch * degree * sizeof *build->backs);
     build->spare = kith_huge_new (batch * degree * sizeof *build->spare);
     build->groups = kith_huge_new ((batch * degree + 1) * sizeof *build->groups);
-    build->candidates = kith_alloc64 (build->parts * sizeof *build->candidates);
-    build->scratches = kith_new (build->parts * sizeof (kith_graph_scratch_t *));
-    for (uint32_t part = 0; part < build->parts; part++)
-        build->scratches [part] = kith_graph_scratch_new ();
-    return build->order && build->backs && build->spare && build->groups
-           && build->candidates;
+    build->hands = kith_new (build->parts * sizeof (kith_graph_hand_t *));
+    bool hands = true;
+    for (uint32_t part = 0; part < build->parts; part++) {
+        build->hands [part] = kith_graph_hand_new ();
+        hands = hands && build->hands [part];
+    }
+    return build->order && build->entered && build->backs && build->spare && build->groups
+           && hands;
 }
 
 //  Twins, order, levels, and room for the links; -1: no memory
@@ -529,46 +396,145 @@ s_prepare (s_build_t *build)
 //  ---------------------------------------------------------------------
 //  Last: the nearest links first, and nobody left alone
 
-static void
-s_sort_links (s_build_t *build, uint32_t part, uint32_t row)
+static bool
+s_sort_links (s_build_t *build, kith_graph_hand_t *hand, uint32_t row)
 {
-    kith_graph_t *self = build->self;
-    uint32_t degree = self->header.degree;
-    uint32_t *links = build->all_links + (size_t) row * degree;
-    if (links [0] == KITH_GRAPH_EMPTY || !s_ask (build, part, row))
-        return;
-    s_candidates_t *candidates = &build->candidates [part];
-    candidates->count = 0;
-    while (candidates->count < degree && links [candidates->count] != KITH_GRAPH_EMPTY) {
-        candidates->near [candidates->count].id = links [candidates->count];
-        candidates->count++;
-    }
-    s_measure (build, part);
-    for (uint32_t index = 0; index < candidates->count; index++)
-        links [index] = candidates->near [index].id;
+    uint32_t degree = build->self->header.degree;
+    uint32_t *links = kith_graph_links_of (&build->linker, row);
+    if (links [0] == KITH_GRAPH_EMPTY)
+        return true;
+    if (!kith_graph_link_ask (&build->linker, hand, row))
+        return false;
+    for (uint32_t index = 0; index < degree && links [index] != KITH_GRAPH_EMPTY; index++)
+        kith_graph_link_add (hand, links [index]);
+    kith_graph_link_measure (&build->linker, hand);
+    for (uint32_t index = 0; index < degree; index++)
+        links [index] = index < hand->count ? hand->near [index].id : KITH_GRAPH_EMPTY;
+    return true;
 }
 
 static void
 s_sort_part (void *arg, uint32_t part)
 {
     s_build_t *build = arg;
-    uint32_t rows = build->self->rows.rows;
-    for (;;) {
-        uint32_t chunk =
-            atomic_fetch_add_explicit (&build->next, 1, memory_order_relaxed);
-        uint64_t first = (uint64_t) chunk * CHUNK;
-        if (first >= rows)
-            return;
-        for (uint64_t row = first; row < first + CHUNK && row < rows; row++)
-            s_sort_links (build, part, (uint32_t) row);
+    s_each (build, part, 0, build->self->rows.rows, s_sort_links);
+}
+
+//  ---------------------------------------------------------------------
+//  What a base brings (FreshDiskANN, Singh et al. 2021: neighbours of what is gone take its place)
+
+//  The row that a row of the base became; EMPTY: left out, or no node of the new graph
+static uint32_t
+s_became (const s_build_t *build, uint32_t old)
+{
+    const kith_graph_t *base = build->params->base;
+    uint32_t row = build->params->base_rows [old];
+    bool linked = base->header.rows == 1
+                  || base->links [(size_t) old * base->header.degree] != KITH_GRAPH_EMPTY;
+    return linked && row != KITH_GRAPH_EMPTY && kith_bits_get (&build->nodes, row)
+               ? row
+               : KITH_GRAPH_EMPTY;
+}
+
+static void
+s_add_links (const s_build_t *build, kith_graph_hand_t *hand, uint32_t old, bool *gone)
+{
+    const kith_graph_t *base = build->params->base;
+    const uint32_t *links = base->links + (size_t) old * base->header.degree;
+    for (uint32_t index = 0;
+         index < base->header.degree && links [index] != KITH_GRAPH_EMPTY; index++) {
+        uint32_t row = s_became (build, links [index]);
+        if (row != KITH_GRAPH_EMPTY)
+            kith_graph_link_add (hand, row);
+        else
+            *gone = true;
     }
 }
 
-//  The shortest codes that keep the neighbours apart on these rows; the vectors themselves if none does
+//  The links of entered [place], which was olds [place] in the base: as they are, or pruned from those of the neighbours that
+//  are gone too
+static bool
+s_inherit (s_build_t *build, kith_graph_hand_t *hand, uint32_t place)
+{
+    const kith_graph_t *base = build->params->base;
+    uint32_t row = build->entered [place], old = build->olds [place];
+    uint32_t degree = build->self->header.degree;
+    uint32_t *links = kith_graph_links_of (&build->linker, row);
+    const uint32_t *had = base->links + (size_t) old * base->header.degree;
+    bool gone = false, more = false;
+    if (!kith_graph_link_ask (&build->linker, hand, row))
+        return false;
+    s_add_links (build, hand, old, &gone);
+    if (!gone && hand->count <= degree) {
+        for (uint32_t index = 0; index < hand->count; index++)
+            links [index] = hand->near [index].id;
+        return true;
+    }
+    for (uint32_t index = 0;
+         index < base->header.degree && had [index] != KITH_GRAPH_EMPTY; index++)
+        if (s_became (build, had [index]) == KITH_GRAPH_EMPTY)
+            s_add_links (build, hand, had [index], &more);
+    //  A neighbour's neighbour may be the row itself
+    uint32_t kept = 0;
+    for (uint32_t index = 0; index < hand->count; index++)
+        if (hand->near [index].id != row)
+            hand->near [kept++] = hand->near [index];
+    hand->count = kept;
+    kith_graph_link_measure (&build->linker, hand);
+    kith_graph_link_prune (&build->linker, hand, degree, degree / 2, links);
+    return true;
+}
+
+static void
+s_inherit_part (void *arg, uint32_t part)
+{
+    s_build_t *build = arg;
+    s_each (build, part, 0, build->based, s_inherit);
+}
+
+//  The order of level 0: what the base brings, then the others, those of upper levels first
+static bool
+s_enter (s_build_t *build)
+{
+    const kith_graph_t *base = build->params->base;
+    uint32_t upper = build->self->header.levels ? build->self->header.counts [0] : 0;
+    uint32_t count = 0;
+    kith_bits_init (&build->nodes, build->self->rows.rows, false);
+    for (uint32_t place = 0; place < build->ordered; place++)
+        kith_bits_set (&build->nodes, build->order [place]);
+    if (base) {
+        build->olds = kith_huge_new ((size_t) build->ordered * sizeof *build->olds + 4);
+        if (!build->olds)
+            return false;
+        for (uint32_t old = 0; old < base->header.rows; old++) {
+            uint32_t row = s_became (build, old);
+            if (row == KITH_GRAPH_EMPTY)
+                continue;
+            build->olds [count] = old;
+            build->entered [count++] = row;
+        }
+        build->based = count;
+        s_run (build, s_inherit_part);
+    }
+    for (uint32_t place = 0; place < count; place++)
+        kith_bits_drop (&build->nodes, build->entered [place]);
+    for (uint32_t place = 0; place < build->ordered; place++) {
+        if (kith_bits_get (&build->nodes, build->order [place]))
+            build->entered [count++] = build->order [place];
+        if (place + 1 == upper)
+            build->above = count;
+    }
+    return !atomic_load (&build->failed);
+}
+
+//  The codes that were asked for, or the shortest that keep the neighbours apart on these rows; the vectors themselves if none does
 static bool
 s_choose_code (s_build_t *build)
 {
     kith_graph_t *self = build->self;
+    if (build->params->code)
+        return kith_graph_encode (self, (kith_graph_code_t) (build->params->code - 1),
+                                  build->params->parallel);
     kith_graph_code_t code = KITH_GRAPH_NIBBLES;
     if (kith_graph_code_bytes (KITH_GRAPH_BYTES, self->rows.dim) == 64)
         code = KITH_GRAPH_BYTES;
@@ -605,15 +571,21 @@ s_build (s_build_t *build, kith_error_t *error)
     for (uint32_t level = self->header.levels; level > 0; level--) {
         uint32_t count = self->header.counts [level - 1];
         offset -= (size_t) count * self->header.upper_degree;
-        build->links = build->upper_links + offset;
-        if (s_build_level (build, level, count, error) != 0)
+        build->linker.links = build->upper_links + offset;
+        build->above = level < self->header.levels ? self->header.counts [level] : 0;
+        if (s_build_level (build, level, 1, count, error) != 0)
             return -1;
     }
-    build->links = build->all_links;
-    if (s_build_level (build, 0, build->ordered, error) != 0)
+    build->linker.level = 0;
+    build->linker.links = build->all_links;
+    if (!s_enter (build))
+        return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
+    if (s_build_level (build, 0, build->based > 1 ? build->based : 1, build->ordered,
+                       error)
+        != 0)
         return -1;
-    build->level = 0;
-    bool mended = kith_graph_mend (self, build->all_links, build->order, build->ordered);
+    bool mended =
+        kith_graph_mend (self, build->all_links, build->entered, build->ordered);
     s_run (build, s_sort_part);
     if (!mended || atomic_load (&build->failed)
         || !kith_graph_calibrate (self, &build->truth, build->params->parallel))
@@ -633,6 +605,7 @@ kith_graph_build (const kith_rows_t *rows, const kith_graph_params_t *params,
     }
     kith_graph_t *self = kith_new (sizeof *self);
     self->rows = *rows;
+    self->capacity = rows->rows;
     self->header.magic = KITH_GRAPH_MAGIC;
     self->header.rows = rows->rows;
     self->header.dim = rows->dim;
@@ -641,15 +614,21 @@ kith_graph_build (const kith_rows_t *rows, const kith_graph_params_t *params,
     self->header.upper_degree = self->header.degree / 2;
     self->header.recall =
         params->recall > 0 && params->recall < 1 ? params->recall : 0.95f;
-    s_build_t build = {.self = self, .params = params, .effort = params->build_effort};
-    if (build.effort == 0)
-        build.effort = EFFORT;
-    if (build.effort > KITH_GRAPH_EFFORT_MAX)
-        build.effort = KITH_GRAPH_EFFORT_MAX;
+    uint32_t effort = params->build_effort ? params->build_effort : EFFORT;
+    s_build_t build = {.self = self, .params = params, .linker = {.self = self}};
+    build.linker.effort = effort < KITH_GRAPH_PRUNE_MAX ? effort : KITH_GRAPH_PRUNE_MAX;
     if (s_build (&build, error) != 0)
         kith_graph_destroy (&self);
     s_build_free (&build);
     return self;
+}
+
+//  Of a row, before it is known what a build will choose
+static uint32_t
+s_code_bytes (uint32_t dim, const kith_graph_params_t *params)
+{
+    return kith_graph_code_bytes (
+        params->code ? (kith_graph_code_t) (params->code - 1) : KITH_GRAPH_NIBBLES, dim);
 }
 
 uint64_t
@@ -659,10 +638,11 @@ kith_graph_build_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *
     uint64_t threads = params->parallel ? params->parallel->threads : 1;
     uint64_t row = degree * sizeof (uint32_t)       //  links
                    + 4 * sizeof (uint32_t)          //  upper levels
-                   + 4 + sizeof (s_hashed_t) + 4    //  twins, order
-                   + kith_graph_code_bytes (KITH_GRAPH_NIBBLES, dim) + 64;
-    uint64_t batch = (rows / BATCH_SHARE + CHUNK) * degree * (2 * sizeof (s_back_t) + 4);
-    return rows * row + batch + threads * (rows + sizeof (s_candidates_t) + 65536);
+                   + 4 + sizeof (s_hashed_t) + 8    //  twins, orders
+                   + s_code_bytes (dim, params) + 64;
+    uint64_t batch =
+        (rows / BATCH_SHARE + CHUNK) * degree * (2 * sizeof (kith_graph_back_t) + 4);
+    return rows * row + batch + threads * (rows + sizeof (kith_graph_hand_t) + 65536);
 }
 
 uint64_t
@@ -672,6 +652,6 @@ kith_graph_load_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *p
     //  Upper levels hold one row in degree / 2, each with its row, and half the links; the last 4 are twins
     return rows
                * (degree * sizeof (uint32_t) + sizeof (uint32_t) + 4
-                  + kith_graph_code_bytes (KITH_GRAPH_NIBBLES, dim))
+                  + s_code_bytes (dim, params))
            + sizeof (kith_graph_header_t) + 8ull * dim;
 }

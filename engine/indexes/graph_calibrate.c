@@ -68,7 +68,7 @@ s_draw_part (void *arg, uint32_t part)
         norms [index] = rows->norms ? rows->norms [row] : 0;
         kith_topk_init (&tops [index], FAR + 1);
     }
-    kith_flat_search (rows, queries, norms, count, NULL, 0, 0, tops);
+    kith_flat_search (rows, queries, norms, count, truth->live, 0, 0, tops);
     for (uint32_t index = 0; index < count; index++) {
         kith_topk_sort (&tops [index]);
         s_keep_truth (truth, first + index, &tops [index]);
@@ -82,12 +82,16 @@ kith_graph_draw (const kith_graph_t *self, const kith_graph_params_t *params,
                  kith_graph_truth_t *truth)
 {
     truth->count = 0;
-    if (self->rows.rows < ROWS_MIN)
+    const uint32_t live =
+        truth->live ? kith_bits_popcount (truth->live) : self->rows.rows;
+    if (live < ROWS_MIN)
         return true;
     kith_random_t random;
     kith_random_seed (&random, params->seed ^ 0x63616c69u);
     for (uint32_t index = 0; index < KITH_GRAPH_SAMPLE; index++)
-        truth->rows [index] = (uint32_t) kith_random_below (&random, self->rows.rows);
+        do
+            truth->rows [index] = (uint32_t) kith_random_below (&random, self->rows.rows);
+        while (truth->live && !kith_bits_get (truth->live, truth->rows [index]));
     truth->count = KITH_GRAPH_SAMPLE;
     s_measure_t measure = {.self = self, .drawn = truth};
     kith_graph_run (params->parallel, (truth->count + BATCH - 1) / BATCH, s_draw_part,
@@ -109,9 +113,10 @@ s_share (const s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t ind
                             : measure->truth->distance100 [index];
     kith_topk_t top;
     kith_topk_init (&top, k + 1);
-    kith_graph_query_t options = {.k = k};
+    kith_graph_query_t options = {.k = k, .live = measure->truth->live};
     kith_graph_ask_t ask = {.query = kith_graph_vector (self, row),
                             .norm = self->rows.norms ? self->rows.norms [row] : 0,
+                            .rows = self->rows.rows,
                             .options = &options};
     kith_graph_refine (self, scratch, &scratch->beam, &ask, kith_graph_depth (self, k),
                        &top);

@@ -2,14 +2,19 @@
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  Each dimension has a middle m and a half width h of its own (real data are far from isotropic); a value is coded as round ((x - m
-//  + h) / step) in 16 (or 128) levels of step = 2 h / 15 (or 127). The query stays finer: q [i] * step [i] in 8 bits. With the centre of the
-//  levels moved to zero the product is step_q * (sum of q8 * code - centre * sum of q8). A row's trailer {shift, scale} turns it into a
-//  distance: shift - scale * product, where scale has the factor <r, r> / <r, coded r> that takes out the part of the coding error along
-//  the row itself (r = x - m; as in RaBitQ, Gao and Long 2024). The product of q and m is the same for all rows and left out.
+//  + h) / step) in 2 (or 16, or 128) levels of step = 2 h / 1 (or 15, or 127). The query stays finer: q [i] * step [i] in 8 bits. With the
+//  centre of the levels moved to zero the product is step_q * (sum of q8 * code - centre * sum of q8). A row's trailer {shift, scale} turns it
+//  into a distance: shift - scale * product, where scale has the factor <r, r> / <r, coded r> that takes out the part of the coding error
+//  along the row itself (r = x - m; as in RaBitQ, Gao and Long 2024). The product of q and m is the same for all rows and left out.
+//  One bit a dimension tells the more the less dimensions differ: rows and query are rotated at random before they are coded so.
 #include <math.h>
+#include <stdatomic.h>
 
 #include "base/bytes.h"
 #include "engine/indexes/graph_layout.h"
+#include "engine/indexes/rotate.h"
+
+#define ROTATION 0x6b697468u    //  seed: the same for all graphs, so that none is stored
 
 enum {
     TRAILER = 8,    //  {float shift, float scale}
@@ -27,14 +32,88 @@ kith_graph_code_bytes (kith_graph_code_t code, uint32_t dim)
             return (uint32_t) kith_round64 ((dim + 1) / 2 + TRAILER);
         case KITH_GRAPH_BYTES:
             return (uint32_t) kith_round64 (dim + TRAILER);
+        case KITH_GRAPH_BITS:
+            return (uint32_t) kith_round64 ((dim + 7) / 8 + TRAILER);
     }
     return 0;
+}
+
+//  Dimensions in a byte of a code
+static inline uint32_t
+s_packed (const kith_graph_t *self)
+{
+    switch ((kith_graph_code_t) self->header.code) {
+        case KITH_GRAPH_FLOATS:
+        case KITH_GRAPH_BYTES:
+            return 1;
+        case KITH_GRAPH_NIBBLES:
+            return 2;
+        case KITH_GRAPH_BITS:
+            return 8;
+    }
+    return 1;
+}
+
+size_t
+kith_graph_query_bytes (const kith_graph_t *self)
+{
+    return (size_t) s_packed (self) * self->header.code_bytes;
 }
 
 static inline float
 s_levels (const kith_graph_t *self)
 {
-    return self->header.code == KITH_GRAPH_NIBBLES ? 15 : 127;
+    switch (s_packed (self)) {
+        case 8:
+            return 1;
+        case 2:
+            return 15;
+        default:
+            return 127;
+    }
+}
+
+static bool
+s_make_signs (kith_graph_t *self)
+{
+    if (self->header.code != KITH_GRAPH_BITS)
+        return true;
+    self->signs = kith_graph_own (self, kith_rotate_new (self->rows.dim, ROTATION));
+    return self->signs != NULL;
+}
+
+bool
+kith_graph_derive (kith_graph_t *self)
+{
+    const uint32_t dim = self->rows.dim;
+    float *halves = kith_alloc64 (dim * sizeof *halves);
+    kith_graph_own (self, halves);
+    for (uint32_t index = 0; halves && index < dim; index++)
+        halves [index] = self->scale [2 * index + 1];
+    self->halves = halves;
+    return halves && (self->signs || s_make_signs (self));
+}
+
+static float
+s_factor (const kith_graph_t *self, uint32_t row)
+{
+    if (self->rows.metric != KITH_METRIC_COSINE)
+        return 1;
+    return self->rows.norms [row] > 0 ? 1 / self->rows.norms [row] : 0;
+}
+
+//  What is coded of a row: for cosine of length 1, rotated if that is wanted. room: 2 x dim; returns a half of it
+static const float *
+s_input (const kith_graph_t *self, uint32_t row, float *room)
+{
+    const float *vector = kith_graph_vector (self, row);
+    const float factor = s_factor (self, row);
+    for (uint32_t index = 0; index < self->rows.dim; index++)
+        room [index] = vector [index] * factor;
+    if (self->header.code != KITH_GRAPH_BITS)
+        return room;
+    kith_rotate (self->signs, self->rows.dim, room, room + self->rows.dim);
+    return room + self->rows.dim;
 }
 
 //  ---------------------------------------------------------------------
@@ -88,14 +167,6 @@ s_fit_dimension (void *arg, uint32_t dimension)
     fit->scale [2 * dimension + 1] = best;
 }
 
-static float
-s_factor (const kith_graph_t *self, uint32_t row)
-{
-    if (self->rows.metric != KITH_METRIC_COSINE)
-        return 1;
-    return self->rows.norms [row] > 0 ? 1 / self->rows.norms [row] : 0;
-}
-
 static bool
 s_fit (kith_graph_t *self, float *scale, kith_parallel_t *parallel)
 {
@@ -103,18 +174,19 @@ s_fit (kith_graph_t *self, float *scale, kith_parallel_t *parallel)
     s_fit_t fit = {
         .self = self, .scale = scale, .sampled = rows < SAMPLE ? rows : SAMPLE};
     fit.values = kith_huge_new ((size_t) fit.sampled * dim * sizeof (float));
-    if (!fit.values)
-        return false;
-    for (uint32_t index = 0; index < fit.sampled; index++) {
+    float *room = kith_alloc64 (2 * (size_t) dim * sizeof *room);
+    for (uint32_t index = 0; fit.values && room && index < fit.sampled; index++) {
         uint32_t row = (uint32_t) ((uint64_t) index * rows / fit.sampled);
-        const float *vector = kith_graph_vector (self, row);
+        const float *input = s_input (self, row, room);
         for (uint32_t each = 0; each < dim; each++)
-            fit.values [(size_t) each * fit.sampled + index] =
-                vector [each] * s_factor (self, row);
+            fit.values [(size_t) each * fit.sampled + index] = input [each];
     }
-    kith_graph_run (parallel, dim, s_fit_dimension, &fit);
+    bool done = fit.values && room;
+    if (done)
+        kith_graph_run (parallel, dim, s_fit_dimension, &fit);
+    free (room);
     free (fit.values);
-    return true;
+    return done;
 }
 
 //  ---------------------------------------------------------------------
@@ -123,34 +195,43 @@ s_fit (kith_graph_t *self, float *scale, kith_parallel_t *parallel)
 typedef struct {
     const kith_graph_t *self;
     uint8_t *codes;
+    atomic_bool failed;    //  no memory
 } s_encoder_t;
 
 static void
-s_store (uint8_t *code, bool nibbles, uint32_t half, uint32_t index, uint32_t level)
+s_store (const kith_graph_t *self, uint8_t *code, uint32_t index, uint32_t level)
 {
-    if (!nibbles)
-        code [index] = (uint8_t) level;
-    else if (index < half)
-        code [index] = (uint8_t) (code [index] | level);
-    else
-        code [index - half] = (uint8_t) (code [index - half] | level << 4);
+    const uint32_t half = self->header.code_bytes - TRAILER;
+    switch (s_packed (self)) {
+        case 8:
+            code [index / 8] = (uint8_t) (code [index / 8] | level << index % 8);
+            break;
+        case 2:
+            if (index < half)
+                code [index] = (uint8_t) (code [index] | level);
+            else
+                code [index - half] = (uint8_t) (code [index - half] | level << 4);
+            break;
+        default:
+            code [index] = (uint8_t) level;
+    }
 }
 
+//  room: 2 x dim
 static void
-s_encode_row (const kith_graph_t *self, uint32_t row, uint8_t *code)
+s_encode_row (const kith_graph_t *self, uint32_t row, float *room, uint8_t *code)
 {
-    const float *vector = kith_graph_vector (self, row);
-    float levels = s_levels (self), factor = s_factor (self, row);
+    const float *input = s_input (self, row, room);
+    float levels = s_levels (self);
     uint32_t bytes = self->header.code_bytes;
     double length = 0, product = 0, square = 0;
     for (uint32_t index = 0; index < self->rows.dim; index++) {
         float middle = self->scale [2 * index], half = self->scale [2 * index + 1];
-        float value = vector [index] * factor;
+        float value = input [index];
         float step = 2 * half / levels;
         float level = step > 0 ? (value - middle + half) / step : 0;
         level = !(level > 0) ? 0 : level > levels ? levels : (float) (int) (level + 0.5f);
-        s_store (code, self->header.code == KITH_GRAPH_NIBBLES, bytes - TRAILER, index,
-                 (uint32_t) level);
+        s_store (self, code, index, (uint32_t) level);
         double rest = (double) (value - middle);
         length += rest * rest;
         product += rest * (double) (level * step - half);
@@ -163,15 +244,26 @@ s_encode_row (const kith_graph_t *self, uint32_t row, uint8_t *code)
     memcpy (code + bytes - sizeof trailer, trailer, sizeof trailer);
 }
 
+void
+kith_graph_encode_row (const kith_graph_t *self, uint32_t row, float *room,
+                       uint8_t *codes)
+{
+    s_encode_row (self, row, room, codes + (size_t) row * self->header.code_bytes);
+}
+
 static void
 s_encode_part (void *arg, uint32_t part)
 {
     const s_encoder_t *encoder = arg;
     uint32_t rows = encoder->self->rows.rows;
     uint32_t last = rows - part * BATCH < BATCH ? rows : part * BATCH + BATCH;
-    for (uint32_t row = part * BATCH; row < last; row++)
-        s_encode_row (encoder->self, row,
+    float *room = kith_alloc64 (2 * (size_t) encoder->self->rows.dim * sizeof *room);
+    if (!room)
+        atomic_store (&encoder->failed, true);
+    for (uint32_t row = part * BATCH; room && row < last; row++)
+        s_encode_row (encoder->self, row, room,
                       encoder->codes + (size_t) row * encoder->self->header.code_bytes);
+    free (room);
 }
 
 bool
@@ -188,33 +280,70 @@ kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *
     kith_graph_own (self, codes);
     self->scale = scale;
     self->codes = codes;
-    if (!scale || !codes || !s_fit (self, scale, parallel))
+    if (!scale || !codes || !s_make_signs (self) || !s_fit (self, scale, parallel)
+        || !kith_graph_derive (self))
         return false;
     s_encoder_t encoder = {.self = self, .codes = codes};
     kith_graph_run (parallel, (self->rows.rows + BATCH - 1) / BATCH, s_encode_part,
                     &encoder);
-    return true;
+    return !atomic_load (&encoder.failed);
+}
+
+//  ---------------------------------------------------------------------
+//  Query
+
+//  Scales the query by the half widths; returns the largest magnitude. Those of floats are in the order of their bits, and
+//  integers have a maximum that compilers make wide.
+static float
+s_scale (const float *vector, const float *halves, uint32_t dim, float *scaled)
+{
+    int32_t most = 0;
+    for (uint32_t index = 0; index < dim; index++) {
+        int32_t bits;
+        scaled [index] = vector [index] * halves [index];
+        memcpy (&bits, &scaled [index], sizeof bits);
+        bits &= INT32_MAX;
+        most = bits > most ? bits : most;
+    }
+    float widest;
+    memcpy (&widest, &most, sizeof widest);
+    return widest;
+}
+
+//  Rounds count numbers times up to levels; returns their sum
+static int32_t
+s_round (const float *scaled, uint32_t count, float up, int8_t *levels)
+{
+    int32_t sum = 0;
+    for (uint32_t index = 0; index < count; index++) {
+        float value = scaled [index] * up;
+        int32_t level = (int32_t) (value + copysignf (0.5f, value));
+        levels [index] = (int8_t) level;
+        sum += level;
+    }
+    return sum;
 }
 
 void
 kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch)
 {
-    uint32_t dim = self->rows.dim, bytes = self->header.code_bytes;
-    bool nibbles = self->header.code == KITH_GRAPH_NIBBLES;
-    float per_level = 2 / s_levels (self), widest = 0;
-    for (uint32_t index = 0; index < dim; index++)
-        widest =
-            fmaxf (widest, fabsf (scratch->vector [index] * self->scale [2 * index + 1]));
+    const uint32_t dim = self->rows.dim, bytes = self->header.code_bytes;
+    const float *vector = scratch->vector;
+    if (self->header.code == KITH_GRAPH_BITS) {
+        kith_rotate (self->signs, dim, vector, scratch->rotated);
+        vector = scratch->rotated;
+    }
+    float widest = s_scale (vector, self->halves, dim, scratch->scaled);
     float up = widest > 0 && isfinite (widest) ? 127 / widest : 0;
     int32_t sum = 0;
-    memset (scratch->code, 0, 2 * (size_t) bytes);
-    for (uint32_t index = 0; index < dim && up > 0; index++) {
-        float value = scratch->vector [index] * self->scale [2 * index + 1] * up;
-        int8_t level = (int8_t) (value < 0 ? value - 0.5f : value + 0.5f);
-        uint32_t half = bytes - TRAILER;
-        scratch->code [nibbles && index >= half ? bytes + index - half : index] = level;
-        sum += level;
+    memset (scratch->code, 0, kith_graph_query_bytes (self));
+    if (up > 0) {
+        //  Nibbles: the second half of the dimensions meets the high ones
+        const uint32_t half =
+            s_packed (self) == 2 && dim > bytes - TRAILER ? bytes - TRAILER : dim;
+        sum = s_round (scratch->scaled, half, up, scratch->code);
+        sum += s_round (scratch->scaled + half, dim - half, up, scratch->code + bytes);
     }
-    scratch->code_step = up > 0 ? per_level / up : 0;
+    scratch->code_step = up > 0 ? 2 / s_levels (self) / up : 0;
     scratch->code_base = -scratch->code_step * s_levels (self) / 2 * (float) sum;
 }

@@ -1,34 +1,44 @@
 //  graph_filter.c - walk, scan the codes, or scan the vectors: what a filter leaves decides
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  Rows that may not be answered still lead the way; those that may are gathered apart, as many as the effort says. That costs about
-//  effort / share nodes, so that below some share a scan of the live rows is cheaper: of their codes first if there are many. Costs are in
-//  units of about 10 ns, as measured at 100 and at 768 dimensions on data that no cache holds.
+//  Three ways, chosen by estimated cost (ENGINE 3.7). When nearly all rows may be answered, the others lead the way like they, and those
+//  that may are gathered apart. When fewer may, the walk goes over them alone, in two hops where one does not give enough
+//  (ACORN-1, Patel et al. 2024): the neighbours of a neighbour that is filtered out stand in for it. Such a walk begins at answerable
+//  rows, the best of a sample, so that a filter which leaves nothing near the query does not strand it. When few may be answered, or the
+//  walk found too little or cost too much, their codes are scanned, or their vectors. Costs are in units of about 10 ns.
 #include <math.h>
 
 #include "base/bytes.h"
 #include "engine/indexes/graph_layout.h"
 
 enum {
-    BATCH = 64,        //  codes asked for before the first is used
+    BATCH = 64,    //  codes asked for before the first is used
+    LINE = 64,
+    AHEAD = 2,         //  bridges whose links are asked for before they are used
+    SAMPLE = 512,      //  answerable rows that a walk begins with
     DEPTH_TIMES = 3    //  a scan of codes looks deeper than a walk: its recall is to be 1
 };
 
+#define THROUGH_SHARE 0.8    //  from here on rows that are filtered out lead the way
+#define BRIDGE                                                                           \
+    0.3    //  cost of a link looked at in a second hop, for each row that it gives
+
 static uint32_t
-s_live (const kith_graph_t *self, const kith_bits_t *live)
+s_live (uint32_t rows, const kith_bits_t *live)
 {
     if (!live)
-        return self->rows.rows;
-    assert (live->count == self->rows.rows);
+        return rows;
+    assert (live->count == rows);
     return kith_bits_popcount (live);
 }
 
 kith_graph_plan_t
-kith_graph_plan (const kith_graph_t *self, uint32_t effort,
+kith_graph_plan (const kith_graph_t *self, uint32_t rows, uint32_t effort,
                  const kith_graph_query_t *options)
 {
-    kith_graph_plan_t plan = {.effort = effort, .live = s_live (self, options->live)};
-    double share = (double) plan.live / self->rows.rows;
+    kith_graph_plan_t plan = {
+        .effort = effort, .rows = rows, .live = s_live (rows, options->live)};
+    double share = (double) plan.live / rows;
     double row = options->live && share < 0.9 ? 1 + self->rows.dim / 32.0
                                               : 1 + self->rows.dim / 64.0;
     double code = 1 + self->header.code_bytes / 192.0;
@@ -40,7 +50,10 @@ kith_graph_plan (const kith_graph_t *self, uint32_t effort,
     if (self->codes)
         scan_codes = plan.live * code
                      + DEPTH_TIMES * kith_graph_depth (self, options->k) * (40 + row);
-    double walk = effort / share * self->header.degree / 2 * step;
+    //  Below THROUGH_SHARE about as many rows as without a filter, and the more bridges the smaller the share
+    double walk = effort * (self->header.degree / 2.0) * step;
+    walk *= share > THROUGH_SHARE ? 1 / share : 1 + BRIDGE / share / step;
+    walk += share > THROUGH_SHARE ? 0 : SAMPLE * step;
     double cheapest = fmin (scan, fmin (scan_codes, walk));
     plan.way = cheapest == scan         ? KITH_GRAPH_SCAN
                : cheapest == scan_codes ? KITH_GRAPH_SCAN_CODES
@@ -56,8 +69,8 @@ static bool
 s_answerable (const kith_graph_t *self, const kith_bits_t *live, uint32_t row)
 {
     if (!self->twins)
-        return kith_bits_get (live, row);
-    for (; row != KITH_GRAPH_EMPTY; row = self->twins [row])
+        return row < live->count && kith_bits_get (live, row);
+    for (; row < live->count; row = kith_graph_twin (self, row))
         if (kith_bits_get (live, row))
             return true;
     return false;
@@ -94,16 +107,14 @@ s_walk_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     return true;
 }
 
-bool
-kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                        const kith_graph_ask_t *ask, const kith_graph_plan_t *plan,
-                        kith_topk_t *top)
+//  Begins at the node that the levels lead to
+static bool
+s_begin_through (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                 const kith_bits_t *live, const kith_graph_plan_t *plan)
 {
-    const kith_bits_t *live = ask->options->live;
-    double wide = plan->effort * 2.0 * self->rows.rows / plan->live + 64;
-    uint32_t capacity = wide < self->rows.rows ? (uint32_t) wide : self->rows.rows;
-    if (!kith_graph_prepare (self, scratch, ask->query, ask->norm)
-        || !kith_graph_beam_reset (&scratch->beam, capacity)
+    double wide = plan->effort * 2.0 * plan->rows / plan->live + 64;
+    uint32_t capacity = wide < plan->rows ? (uint32_t) wide : plan->rows;
+    if (!kith_graph_beam_reset (&scratch->beam, capacity)
         || !kith_graph_beam_reset (&scratch->found, plan->effort))
         return false;
     uint32_t entry = kith_graph_descend (self, scratch, 0);
@@ -114,13 +125,191 @@ kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     kith_graph_beam_put (&scratch->beam, distance, entry);
     if (s_answerable (self, live, entry))
         kith_graph_beam_put (&scratch->found, distance, entry);
-    if (!s_walk_live (self, scratch, live, plan->budget))
+    return true;
+}
+
+//  ---------------------------------------------------------------------
+//  Walk over answerable rows alone
+
+//  What the walk takes of a node
+typedef struct {
+    const kith_graph_t *self;
+    kith_graph_scratch_t *scratch;
+    const kith_bits_t *live;
+    uint32_t count;                             //  answerable rows listed in scratch
+    uint32_t bridges [KITH_GRAPH_BATCH_MAX];    //  those filtered out
+    uint32_t bridge_count;
+} s_hops_t;
+
+static inline void
+s_list (s_hops_t *hops, uint32_t row)
+{
+    const kith_graph_t *self = hops->self;
+    const uint32_t bytes = self->header.code_bytes;
+    hops->scratch->ids [hops->count] = row;
+    hops->scratch->rows [hops->count++] = row;
+    for (uint32_t at = 0; self->codes && at < bytes && at < 4 * LINE; at += LINE)
+        __builtin_prefetch (self->codes + (size_t) row * bytes + at);
+}
+
+static void
+s_first_hop (s_hops_t *hops, uint32_t node)
+{
+    const kith_graph_layer_t *layer = &hops->self->layers [0];
+    const uint32_t *links = layer->links + (size_t) node * layer->degree;
+    kith_graph_scratch_t *scratch = hops->scratch;
+    for (uint32_t index = 0; index < layer->degree; index++) {
+        uint32_t row = __atomic_load_n (&links [index], __ATOMIC_ACQUIRE);
+        if (row == KITH_GRAPH_EMPTY)
+            break;
+        if (scratch->marks [row] == scratch->epoch)
+            continue;
+        scratch->marks [row] = scratch->epoch;
+        if (s_answerable (hops->self, hops->live, row))
+            s_list (hops, row);
+        else if (hops->bridge_count < KITH_GRAPH_BATCH_MAX)
+            hops->bridges [hops->bridge_count++] = row;
+    }
+}
+
+//  Over the bridges, nearest first, until `most` rows are listed
+static void
+s_second_hop (s_hops_t *hops, uint32_t most)
+{
+    const kith_graph_layer_t *layer = &hops->self->layers [0];
+    kith_graph_scratch_t *scratch = hops->scratch;
+    for (uint32_t each = 0; each < hops->bridge_count && hops->count < most; each++) {
+        const uint32_t *links =
+            layer->links + (size_t) hops->bridges [each] * layer->degree;
+        if (each + AHEAD < hops->bridge_count)
+            for (uint32_t at = 0; at < layer->degree; at += LINE / sizeof *links)
+                __builtin_prefetch (
+                    layer->links + (size_t) hops->bridges [each + AHEAD] * layer->degree
+                    + at);
+        for (uint32_t index = 0; index < layer->degree && hops->count < most; index++) {
+            uint32_t row = __atomic_load_n (&links [index], __ATOMIC_ACQUIRE);
+            if (row == KITH_GRAPH_EMPTY)
+                break;
+            if (scratch->marks [row] == scratch->epoch
+                || !s_answerable (hops->self, hops->live, row))
+                continue;
+            scratch->marks [row] = scratch->epoch;
+            s_list (hops, row);
+        }
+    }
+}
+
+static void
+s_offer_listed (s_hops_t *hops)
+{
+    kith_graph_scratch_t *scratch = hops->scratch;
+    kith_graph_distances (hops->self, scratch, scratch->rows, hops->count,
+                          scratch->distances);
+    for (uint32_t index = 0; index < hops->count; index++)
+        if (scratch->distances [index] < s_worst (&scratch->beam))
+            kith_graph_beam_put (&scratch->beam, scratch->distances [index],
+                                 scratch->ids [index]);
+    scratch->compared += hops->count;
+    hops->count = 0;
+    hops->bridge_count = 0;
+}
+
+//  The first live row from `row` on; rows at and above count: none
+static uint32_t
+s_next (const kith_bits_t *live, uint32_t row)
+{
+    if (row >= live->count)
+        return live->count;
+    uint64_t word = live->words [row / 64] >> row % 64;
+    if (word)
+        return row + (uint32_t) __builtin_ctzll (word);
+    for (size_t index = row / 64 + 1; index < kith_bits_words (live->count); index++)
+        if (live->words [index])
+            return (uint32_t) (index * 64)
+                   + (uint32_t) __builtin_ctzll (live->words [index]);
+    return live->count;
+}
+
+//  Fills the beam with answerable rows of a sample, and with those about the node that the levels lead to
+static void
+s_begin_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
+{
+    const kith_graph_t *self = hops->self;
+    kith_graph_scratch_t *scratch = hops->scratch;
+    uint32_t entry = kith_graph_descend (self, scratch, 0);
+    kith_graph_forget (scratch);
+    scratch->marks [entry] = scratch->epoch;
+    if (s_answerable (self, hops->live, entry))
+        s_list (hops, entry);
+    s_first_hop (hops, entry);
+    s_second_hop (hops, KITH_GRAPH_BATCH_MAX / 2);
+    s_offer_listed (hops);
+    //  Rows lie in no order of nearness, so that those behind equal steps are a fair sample
+    const uint32_t step = plan->rows / SAMPLE + 1;
+    for (uint32_t row = s_next (hops->live, 0); row < plan->rows;
+         row = s_next (hops->live, row + step)) {
+        //  Rows behind a twin are no nodes
+        const uint32_t *links = self->links + (size_t) row * self->header.degree;
+        if (scratch->marks [row] == scratch->epoch
+            || (self->twins && links [0] == KITH_GRAPH_EMPTY))
+            continue;
+        scratch->marks [row] = scratch->epoch;
+        s_list (hops, row);
+        if (hops->count == KITH_GRAPH_BATCH_MAX / 2)
+            s_offer_listed (hops);
+    }
+    s_offer_listed (hops);
+}
+
+//  False: more was compared than a scan would cost
+static bool
+s_walk_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
+{
+    kith_graph_scratch_t *scratch = hops->scratch;
+    kith_graph_beam_t *beam = &scratch->beam;
+    const uint32_t degree = hops->self->header.degree;
+    while (beam->next < beam->size) {
+        if (scratch->compared > plan->budget)
+            return false;
+        uint32_t node = kith_graph_beam_take (beam);
+        s_first_hop (hops, node);
+        s_second_hop (hops, degree / 2);
+        s_offer_listed (hops);
+    }
+    return true;
+}
+
+static bool
+s_search_hops (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+               const kith_bits_t *live, const kith_graph_plan_t *plan)
+{
+    s_hops_t hops = {.self = self, .scratch = scratch, .live = live};
+    if (!kith_graph_beam_reset (&scratch->beam, plan->effort))
+        return false;
+    s_begin_hops (&hops, plan);
+    return s_walk_hops (&hops, plan);
+}
+
+bool
+kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                        const kith_graph_ask_t *ask, const kith_graph_plan_t *plan,
+                        kith_topk_t *top)
+{
+    const kith_bits_t *live = ask->options->live;
+    const bool through = plan->live > THROUGH_SHARE * plan->rows;
+    if (!kith_graph_prepare (self, scratch, ask->query, ask->norm))
+        return false;
+    bool walked = through ? s_begin_through (self, scratch, live, plan)
+                                && s_walk_live (self, scratch, live, plan->budget)
+                          : s_search_hops (self, scratch, live, plan);
+    if (!walked)
         return false;
     //  Fewer than asked for although more are there: the walk did not reach them
+    const kith_graph_beam_t *found = through ? &scratch->found : &scratch->beam;
     uint32_t wanted = ask->options->k < plan->live ? ask->options->k : plan->live;
-    if (scratch->found.size < wanted && !self->twins)
+    if (found->size < wanted && !self->twins)
         return false;
-    kith_graph_refine (self, scratch, &scratch->found, ask,
+    kith_graph_refine (self, scratch, found, ask,
                        kith_graph_depth (self, ask->options->k), top);
     return true;
 }
@@ -152,8 +341,8 @@ kith_graph_scan_codes (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     const uint32_t bytes = self->header.code_bytes;
     const kith_bits_t *live = ask->options->live;
     uint32_t count = 0;
-    for (uint32_t first = 0; first < self->rows.rows; first += 64) {
-        uint32_t left = self->rows.rows - first;
+    for (uint32_t first = 0; first < plan->rows; first += 64) {
+        uint32_t left = plan->rows - first;
         uint64_t word = live ? live->words [first / 64] : ~(uint64_t) 0;
         if (left < 64)
             word &= ((uint64_t) 1 << left) - 1;

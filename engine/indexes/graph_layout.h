@@ -33,7 +33,8 @@ typedef enum {
 typedef enum {
     KITH_GRAPH_FLOATS = 0,     //  no codes: the vectors themselves
     KITH_GRAPH_NIBBLES = 1,    //  4 bits per dimension
-    KITH_GRAPH_BYTES = 2       //  7 bits per dimension
+    KITH_GRAPH_BYTES = 2,      //  7 bits per dimension
+    KITH_GRAPH_BITS = 3        //  1 bit per dimension, rotated
 } kith_graph_code_t;
 
 //  One calibrated effort; recall of the mean query and of a one-sided 95 % bound, at k = 10 and k = 100
@@ -64,15 +65,23 @@ typedef struct {
     uint32_t count;
 } kith_graph_layer_t;
 
+//  What a graph that changes has beside: see graph_live.c
+typedef struct kith_graph_live kith_graph_live_t;
+
 struct kith_graph {
-    kith_rows_t rows;
+    kith_rows_t
+        rows;    //  rows.rows grows in a live graph: readers take kith_graph_count
+    uint32_t capacity;          //  rows that there is room for
+    kith_graph_live_t *live;    //  null: the graph does not change
     kith_graph_header_t header;
     const kith_graph_header_t *stored;    //  the section, or &header
     kith_graph_layer_t layers [1 + KITH_GRAPH_LEVELS_MAX];
     const uint32_t *links, *upper_rows, *upper_links, *twins;
     const uint8_t *codes;
     const float *scale;
-    void *owned [8];    //  freed with the graph
+    //  Not stored: the half widths of scale one after another; signs of the rotation (bits)
+    const float *halves, *signs;
+    void *owned [16];    //  freed with the graph
     uint32_t owned_count;
 };
 
@@ -96,10 +105,12 @@ struct kith_graph_scratch {
     uint8_t *marks;    //  marks [node] == epoch: seen in this search
     uint32_t marks_count;
     uint8_t epoch;
+    kith_bits_t alive;    //  rows of a live graph that this search may answer
     kith_graph_beam_t beam;
     kith_graph_beam_t found;    //  live rows of a filtered search
     float *vector;              //  the query; of length 1 for cosine
-    int8_t *code;               //  2 x code_bytes
+    float *scaled, *rotated;    //  the same on its way to a code
+    int8_t *code;               //  kith_graph_query_bytes
     uint32_t vector_room, code_room;
     float code_base, code_step;             //  product = base + step * integer product
     uint32_t ids [KITH_GRAPH_BATCH_MAX];    //  nodes whose distances are wanted next
@@ -107,6 +118,18 @@ struct kith_graph_scratch {
     float distances [KITH_GRAPH_BATCH_MAX];
     uint64_t compared;
 };
+
+static inline uint32_t
+kith_graph_count (const kith_graph_t *self)
+{
+    return __atomic_load_n (&self->rows.rows, __ATOMIC_ACQUIRE);
+}
+
+//  Rows of a live graph (the first `rows`) that are not removed and in `wanted` (null: all), into scratch->alive. Null: no
+//  row is left out.
+const kith_bits_t *
+kith_graph_live_rows (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                      uint32_t rows, const kith_bits_t *wanted);
 
 //  Points layers at the arrays, after header and pointers are set.
 void kith_graph_lay (kith_graph_t *self);
@@ -126,6 +149,8 @@ void kith_graph_distances (const kith_graph_t *self, const kith_graph_scratch_t 
 void
 kith_graph_exact_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
                             const uint32_t *rows, uint32_t count, float *distances);
+
+void kith_graph_live_destroy (kith_graph_live_t **self_p);
 
 //  Makes self free data when it ends (null is fine); returns data.
 void *kith_graph_own (kith_graph_t *self, void *data);
@@ -165,6 +190,17 @@ void kith_graph_walk (const kith_graph_t *self, kith_graph_scratch_t *scratch,
 bool
 kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *parallel);
 
+//  The code of one row, into the place of it in codes.
+//  room: 2 x dim.
+void kith_graph_encode_row (const kith_graph_t *self, uint32_t row, float *room,
+                            uint8_t *codes);
+
+//  Makes what codes need and is not stored, from header and scale; owned by self. False: no memory.
+bool kith_graph_derive (kith_graph_t *self);
+
+//  Bytes of a query's code.
+size_t kith_graph_query_bytes (const kith_graph_t *self);
+
 //  The query as a code, into scratch.
 void kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch);
 
@@ -178,6 +214,7 @@ uint32_t kith_graph_depth (const kith_graph_t *self, uint32_t k);
 typedef struct {
     const float *query;
     float norm;
+    uint32_t rows;    //  of the graph when the search began: later ones are no answers
     const kith_graph_query_t *options;
     bool apart;    //  twins are in the beam on their own
 } kith_graph_ask_t;
@@ -198,13 +235,14 @@ typedef enum {
 typedef struct {
     kith_graph_way_t way;
     uint32_t effort;
-    uint32_t live;      //  rows that may be answered
+    uint32_t rows;      //  of the graph when the search began
+    uint32_t live;      //  of them that may be answered
     uint64_t budget;    //  rows that a filtered walk may compare
 } kith_graph_plan_t;
 
 //  Chooses by estimated cost (ENGINE 3.7): see graph_filter.c.
-kith_graph_plan_t kith_graph_plan (const kith_graph_t *self, uint32_t effort,
-                                   const kith_graph_query_t *options);
+kith_graph_plan_t kith_graph_plan (const kith_graph_t *self, uint32_t rows,
+                                   uint32_t effort, const kith_graph_query_t *options);
 
 //  Walks, gathering only rows that may be answered. False: nothing was offered, scan instead.
 bool kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
@@ -218,13 +256,14 @@ bool kith_graph_scan_codes (const kith_graph_t *self, kith_graph_scratch_t *scra
 
 //  Rows that were drawn to measure the graph with, and how far their 10th and 100th neighbours are
 typedef struct {
+    const kith_bits_t *live;    //  rows that count; null: all
     uint32_t count;
     uint32_t rows [KITH_GRAPH_SAMPLE];
     float distance10 [KITH_GRAPH_SAMPLE];
     float distance100 [KITH_GRAPH_SAMPLE];
 } kith_graph_truth_t;
 
-//  Draws rows and searches their neighbours exactly. Leaves count 0 when there are too few rows. False: no memory.
+//  Draws rows of truth->live and searches their neighbours among them exactly. Leaves count 0 when there are too few rows. False: no memory.
 bool kith_graph_draw (const kith_graph_t *self, const kith_graph_params_t *params,
                       kith_graph_truth_t *truth);
 
@@ -249,6 +288,13 @@ kith_graph_run (kith_parallel_t *parallel, uint32_t parts, kith_part_fn *fn, voi
     else
         for (uint32_t part = 0; part < parts; part++)
             fn (arg, part);
+}
+
+//  The next row that is equal to row; EMPTY: none. Later than row.
+static inline uint32_t
+kith_graph_twin (const kith_graph_t *self, uint32_t row)
+{
+    return __atomic_load_n (&self->twins [row], __ATOMIC_ACQUIRE);
 }
 
 static inline const float *

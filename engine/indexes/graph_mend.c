@@ -5,7 +5,7 @@
 //  can be reached is marked; what cannot is searched for, and gets a link from the nearest node found that has room (or loses a link to a node
 //  with others). Real data need none of this: the marking is what it costs.
 #include "base/bytes.h"
-#include "engine/indexes/graph_layout.h"
+#include "engine/indexes/graph_link.h"
 
 typedef struct {
     kith_graph_t *self;
@@ -49,12 +49,14 @@ s_link (s_mend_t *mend, const kith_graph_beam_t *beam, uint32_t row)
         uint32_t used = 0;
         while (links [used] != KITH_GRAPH_EMPTY)
             used++;
-        links [used] = row;
+        kith_graph_link_set (&links [used], row);
         return;
     }
     if (beam->size)
-        mend->links [(size_t) (beam->near [0].id & ~KITH_GRAPH_EXPANDED) * degree + degree
-                     - 1] = row;
+        kith_graph_link_set (
+            &mend->links [(size_t) (beam->near [0].id & ~KITH_GRAPH_EXPANDED) * degree
+                          + degree - 1],
+            row);
 }
 
 static bool

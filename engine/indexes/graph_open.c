@@ -75,7 +75,7 @@ s_check_header (const kith_graph_header_t *header, const kith_rows_t *rows,
         return s_corrupt (error, "its degree is out of range");
     if (!s_levels_are_sane (header))
         return s_corrupt (error, "its levels do not fit its rows");
-    if (header->code > KITH_GRAPH_BYTES
+    if (header->code > KITH_GRAPH_BITS
         || header->code_bytes
                != kith_graph_code_bytes ((kith_graph_code_t) header->code, header->dim))
         return s_corrupt (error, "its codes are of no known kind");
@@ -203,6 +203,7 @@ kith_graph_open (const kith_rows_t *rows, const kith_section_t *sections, size_t
     }
     kith_graph_t *self = kith_new (sizeof *self);
     self->rows = *rows;
+    self->capacity = rows->rows;
     memcpy (&self->header, section->data, sizeof self->header);
     int failed = s_check_header (&self->header, rows, error);
     if (failed == 0) {
@@ -210,7 +211,11 @@ kith_graph_open (const kith_rows_t *rows, const kith_section_t *sections, size_t
         if (failed)
             s_corrupt (error, "a section is missing or of the wrong size");
     }
-    if (failed || s_check_content (self, error) != 0)
+    failed = failed || s_check_content (self, error) != 0;
+    if (!failed && self->scale && !kith_graph_derive (self))
+        failed =
+            kith_error_set (error, KITH_ERR_NO_MEMORY, "no memory to open the index");
+    if (failed)
         kith_graph_destroy (&self);
     return self;
 }

@@ -28,6 +28,7 @@ kith_graph_scratch_destroy (kith_graph_scratch_t **self_p)
     if (!self)
         return;
     free (self->marks);
+    kith_bits_free (&self->alive);
     free (self->beam.near);
     free (self->found.near);
     free (self->vector);
@@ -121,30 +122,35 @@ kith_graph_forget (kith_graph_scratch_t *scratch)
 static bool
 s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
 {
-    if (scratch->marks_count < self->rows.rows) {
+    if (scratch->marks_count < self->capacity) {
         free (scratch->marks);
         scratch->marks_count = 0;
-        scratch->marks = kith_huge_new (self->rows.rows);
+        scratch->marks = kith_huge_new (self->capacity);
         if (!scratch->marks)
             return false;
-        scratch->marks_count = self->rows.rows;
+        scratch->marks_count = self->capacity;
         scratch->epoch = 0;
     }
     if (scratch->vector_room < self->rows.dim) {
         free (scratch->vector);
         scratch->vector_room = 0;
-        scratch->vector = kith_alloc64 (self->rows.dim * sizeof (float));
+        //  Each on a line of its own
+        size_t each = kith_round64 (self->rows.dim * sizeof (float));
+        scratch->vector = kith_alloc64 (3 * each);
         if (!scratch->vector)
             return false;
+        scratch->scaled = scratch->vector + each / sizeof (float);
+        scratch->rotated = scratch->scaled + each / sizeof (float);
         scratch->vector_room = self->rows.dim;
     }
-    if (scratch->code_room < self->header.code_bytes) {
+    const uint32_t code_bytes = (uint32_t) kith_graph_query_bytes (self);
+    if (scratch->code_room < code_bytes) {
         free (scratch->code);
         scratch->code_room = 0;
-        scratch->code = kith_alloc64 (2 * (size_t) self->header.code_bytes);
+        scratch->code = kith_alloc64 (code_bytes);
         if (!scratch->code)
             return false;
-        scratch->code_room = self->header.code_bytes;
+        scratch->code_room = code_bytes;
     }
     return true;
 }
@@ -216,8 +222,9 @@ s_code_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
 {
     const kith_kernels_t *kernels = kith_kernels ();
     const uint32_t bytes = self->header.code_bytes;
-    kith_codes4_fn *four =
-        self->header.code == KITH_GRAPH_NIBBLES ? kernels->nibbles4 : kernels->bytes4;
+    kith_codes4_fn *four = self->header.code == KITH_GRAPH_NIBBLES ? kernels->nibbles4
+                           : self->header.code == KITH_GRAPH_BITS  ? kernels->bits4
+                                                                   : kernels->bytes4;
     for (uint32_t first = 0; first < count; first += 4) {
         const uint8_t *codes [4];
         int32_t products [4];
@@ -259,7 +266,8 @@ kith_graph_collect (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     uint8_t *marks = scratch->marks;
     uint32_t first = count;
     for (uint32_t index = 0; index < layer->degree; index++) {
-        uint32_t other = links [index];
+        //  Who links may be at work: what a link leads to was there before it (graph_link.h)
+        uint32_t other = __atomic_load_n (&links [index], __ATOMIC_ACQUIRE);
         if (other == KITH_GRAPH_EMPTY)
             break;
         scratch->ids [count] = other;
@@ -314,12 +322,13 @@ uint32_t
 kith_graph_descend (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                     uint32_t level)
 {
-    if (self->header.levels == 0)
+    const uint32_t levels = __atomic_load_n (&self->header.levels, __ATOMIC_ACQUIRE);
+    if (levels == 0)
         return self->header.entry;
     uint32_t best = 0;
     float best_distance;
     kith_graph_distances (self, scratch, self->upper_rows, 1, &best_distance);
-    for (uint32_t above = self->header.levels; above > level; above--) {
+    for (uint32_t above = levels; above > level; above--) {
         uint32_t from = KITH_GRAPH_EMPTY;
         kith_graph_forget (scratch);
         while (from != best) {

@@ -17,8 +17,9 @@ enum {
     FLAT_ROWS_MAX = 1000    //  AUTO makes no structure for fewer
 };
 
-static const kith_index_class_t *const s_classes [] = {
-    &kith_index_flat, &kith_index_graph, &kith_index_bin};
+static const kith_index_class_t *const s_classes [] = {&kith_index_flat,
+                                                       &kith_index_graph, &kith_index_ivf,
+                                                       &kith_index_bin, &kith_index_disk};
 
 static const char *const s_codes [] = {"auto",   "float32", "sq8",   "sq4",
                                        "rabitq", "pq4",     "inline"};
@@ -188,6 +189,20 @@ kith_index_sections (const kith_index_t *self,
     return self->class->sections (self, sections);
 }
 
+int
+kith_index_use_blocks (kith_index_t *self, kith_blocks_t **blocks_p, kith_error_t *error)
+{
+    assert (blocks_p && *blocks_p);
+    int status = -1;
+    if (self->class->use_blocks)
+        status = self->class->use_blocks (self, blocks_p, error);
+    else
+        kith_error_set (error, KITH_ERR_INVALID, "an index of kind %s has no records",
+                        self->class->name);
+    kith_blocks_destroy (blocks_p);
+    return status;
+}
+
 kith_index_t *
 kith_index_open (const kith_rows_t *rows, const kith_section_t *sections, size_t count,
                  kith_error_t *error)
@@ -264,12 +279,25 @@ kith_index_search (const kith_index_t *self, const kith_index_query_t *query,
     bool stopped = false;
     if (self->rows.rows == 0 || query->k == 0 || query->nq == 0)
         return 0;
-    uint64_t count = self->class->search (
-        self, query, s_scratch_of (scratch, self->class), tops, &stopped);
+    void *mine = s_scratch_of (scratch, self->class);
+    uint64_t count = self->class->search (self, query, mine, tops, &stopped);
     if (compared)
         *compared += count;
+    if (self->class->failed && self->class->failed (mine, error))
+        return -1;
     return stopped ? kith_error_set (error, KITH_ERR_CANCELLED, "the search was stopped")
                    : 0;
+}
+
+void
+kith_index_explain (const kith_index_t *self, const kith_index_scratch_t *scratch,
+                    kith_index_cost_t *cost)
+{
+    *cost = (kith_index_cost_t){.reader = ""};
+    for (size_t index = 0; index < sizeof s_classes / sizeof s_classes [0]; index++)
+        if (s_classes [index] == self->class && self->class->explain
+            && scratch->of [index])
+            self->class->explain (scratch->of [index], cost);
 }
 
 static float

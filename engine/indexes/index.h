@@ -15,9 +15,12 @@
 #include "base/parallel.h"
 #include "base/topk.h"
 #include "engine/indexes/flat.h"
+#include "storage/block_reader.h"
 #include "storage/snapshot.h"
 
 #define KITH_INDEX_SECTIONS_MAX 32u    //  of one index file
+#define KITH_INDEX_RECORDS                                                               \
+    256u    //  section that is read in blocks, where it lies: never copied into memory
 
 typedef enum {
     KITH_INDEX_AUTO = 0,     //  chosen by rows, dimension and memory
@@ -87,7 +90,15 @@ typedef struct {
     uint64_t bytes;     //  in memory beside the vectors
     float recall;       //  calibrated at `effort`
     uint32_t effort;
+    float reads, hops;    //  disk: of a query at `effort`, as in kith_index_cost_t
 } kith_index_info_t;
+
+//  What a search cost of a file
+typedef struct {
+    uint64_t reads;        //  blocks
+    uint64_t hops;         //  reads of which each was found by the one before
+    const char *reader;    //  "io_uring", "pread", "memory"; "" if nothing was read
+} kith_index_cost_t;
 
 typedef struct kith_index kith_index_t;
 
@@ -126,11 +137,21 @@ size_t kith_index_sections (const kith_index_t *self,
 kith_index_t *kith_index_open (const kith_rows_t *rows, const kith_section_t *sections,
                                size_t count, kith_error_t *error);
 
+//  Reads the records (KITH_INDEX_RECORDS) from these blocks from now on, not from the section; before the first search. blocks are
+//  taken, also on failure: they are not as many bytes as the records (CORRUPT), or this kind has none (INVALID). With blocks of a
+//  file the section need not outlive this call, and is none of the sections that the index gives.
+int
+kith_index_use_blocks (kith_index_t *self, kith_blocks_t **blocks_p, kith_error_t *error);
+
 //  Pushes the k nearest that it finds into tops [0 .. nq); adds the rows compared to *compared (may be null). CANCELLED: query->stop
-//  said so, the tops hold what was found until then.
+//  said so, the tops hold what was found until then. IO, CORRUPT: a record could not be read or is damaged; NO_MEMORY.
 int kith_index_search (const kith_index_t *self, const kith_index_query_t *query,
                        kith_index_scratch_t *scratch, kith_topk_t *tops,
                        uint64_t *compared, kith_error_t *error);
+
+//  What the last search with this scratch of an index of self's kind cost, over all its queries.
+void kith_index_explain (const kith_index_t *self, const kith_index_scratch_t *scratch,
+                         kith_index_cost_t *cost);
 
 //  The rows of a range about one query (query->k is ignored), the nearest first, sorted; top is initialised here and freed by the caller.
 int kith_index_range (const kith_index_t *self, const kith_index_query_t *query,

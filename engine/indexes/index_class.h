@@ -21,9 +21,14 @@ typedef struct {
                            size_t count, kith_error_t *error);
     void (*destroy) (kith_index_t *self);
     size_t (*sections) (const kith_index_t *self, kith_section_t *sections);
+    //  Null: the kind has no records. Takes *blocks_p (and makes it null) unless it fails
+    int (*use_blocks) (kith_index_t *self, kith_blocks_t **blocks_p, kith_error_t *error);
     //  scratch: where the kind keeps what scratch_new made; returns rows compared. *stopped: query->stop ended it
     uint64_t (*search) (const kith_index_t *self, const kith_index_query_t *query,
                         void *scratch, kith_topk_t *tops, bool *stopped);
+    //  Whether the last search with this scratch failed, and why; null: none can
+    bool (*failed) (const void *scratch, kith_error_t *error);
+    void (*explain) (const void *scratch, kith_index_cost_t *cost);    //  null: no reads
     void *(*scratch_new) (void);    //  null: the kind needs none
     void (*scratch_free) (void *scratch);
     uint32_t (*effort) (const kith_index_t *self, float recall, uint32_t k);
@@ -41,6 +46,8 @@ struct kith_index {
 
 extern const kith_index_class_t kith_index_flat;
 extern const kith_index_class_t kith_index_graph;
+extern const kith_index_class_t kith_index_ivf;
 extern const kith_index_class_t kith_index_bin;
+extern const kith_index_class_t kith_index_disk;
 
 #endif

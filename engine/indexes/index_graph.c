@@ -18,7 +18,13 @@ s_graph (const kith_index_t *self)
 static kith_graph_params_t
 s_params (const kith_index_params_t *params)
 {
+    static const uint32_t codes [KITH_CODE_INLINE + 1] = {
+        [KITH_CODE_FLOAT32] = 1 + KITH_GRAPH_FLOATS,
+        [KITH_CODE_SQ4] = 1 + KITH_GRAPH_NIBBLES,
+        [KITH_CODE_SQ8] = 1 + KITH_GRAPH_BYTES,
+        [KITH_CODE_RABITQ] = 1 + KITH_GRAPH_BITS};
     return (kith_graph_params_t){.degree = params->degree,
+                                 .code = codes [params->code],
                                  .build_effort = params->build_effort,
                                  .seed = params->seed,
                                  .recall = params->recall,
@@ -30,11 +36,15 @@ s_params (const kith_index_params_t *params)
 static int
 s_fits (const kith_rows_t *rows, const kith_index_params_t *params, kith_error_t *error)
 {
-    (void) params;
-    if (rows->type == KITH_VECTOR_FLOAT32)
-        return 0;
-    return kith_error_set (error, KITH_ERR_INVALID,
-                           "a graph is made over float vectors, not over these");
+    if (rows->type != KITH_VECTOR_FLOAT32)
+        return kith_error_set (error, KITH_ERR_INVALID,
+                               "a graph is made over float vectors, not over these");
+    if (params->code > KITH_CODE_RABITQ)
+        return kith_error_set (error, KITH_ERR_INVALID,
+                               "a graph has no code %s: float32, sq8, sq4 and rabitq "
+                               "are allowed",
+                               kith_index_code_name (params->code));
+    return 0;
 }
 
 static uint64_t
@@ -143,6 +153,7 @@ s_describe (const kith_index_t *self, kith_index_info_t *info)
         [KITH_GRAPH_FLOATS] = KITH_CODE_FLOAT32,
         [KITH_GRAPH_NIBBLES] = KITH_CODE_SQ4,
         [KITH_GRAPH_BYTES] = KITH_CODE_SQ8,
+        [KITH_GRAPH_BITS] = KITH_CODE_RABITQ,
     };
     kith_graph_info_t graph;
     kith_graph_describe (s_graph (self), &graph);

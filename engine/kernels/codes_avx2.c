@@ -82,10 +82,42 @@ s_full4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
     _mm_storeu_si128 ((__m128i_u *) out, kith_avx2_sum4 (sums));
 }
 
+//  32 bits become 32 bytes of 0 or -1
+static inline __m256i
+s_spread (const uint8_t *bits)
+{
+    const __m256i which = _mm256_set1_epi64x ((long long) 0x8040201008040201u);
+    const __m256i bytes = _mm256_setr_epi64x (0, 0x0101010101010101, 0x0202020202020202,
+                                              0x0303030303030303);
+    int word;
+    memcpy (&word, bits, sizeof word);
+    __m256i spread = _mm256_shuffle_epi8 (_mm256_set1_epi32 (word), bytes);
+    return _mm256_cmpeq_epi8 (_mm256_and_si256 (spread, which), which);
+}
+
+static void
+s_bits4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
+         int32_t out [4])
+{
+    const __m256i ones = _mm256_set1_epi8 (1);
+    __m256i sums [4] = {_mm256_setzero_si256 (), _mm256_setzero_si256 (),
+                        _mm256_setzero_si256 (), _mm256_setzero_si256 ()};
+    for (uint32_t index = 0; index < bytes; index += 4) {
+        __m256i part = _mm256_loadu_si256 ((const __m256i_u *) (query + 8 * index));
+#pragma GCC unroll 4
+        for (uint32_t row = 0; row < 4; row++) {
+            __m256i taken = _mm256_and_si256 (s_spread (codes [row] + index), part);
+            sums [row] = s_widen (sums [row], _mm256_maddubs_epi16 (ones, taken));
+        }
+    }
+    _mm_storeu_si128 ((__m128i_u *) out, kith_avx2_sum4 (sums));
+}
+
 void
 kith_fill_codes_avx2 (kith_kernels_t *table)
 {
     table->nibbles4 = s_nibbles4;
     table->bytes4 = s_bytes4;
     table->full4 = s_full4;
+    table->bits4 = s_bits4;
 }

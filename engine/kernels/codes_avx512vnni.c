@@ -63,10 +63,32 @@ s_full4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
     _mm_storeu_si128 ((__m128i_u *) out, kith_avx512_sum4 (sums));
 }
 
+//  64 bits of a code are a mask over 64 bytes of the query
+static void
+s_bits4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
+         int32_t out [4])
+{
+    const __m512i ones = _mm512_set1_epi8 (1);
+    __m512i sums [4] = {_mm512_setzero_si512 (), _mm512_setzero_si512 (),
+                        _mm512_setzero_si512 (), _mm512_setzero_si512 ()};
+    for (uint32_t index = 0; index < bytes; index += 8) {
+        __m512i part = _mm512_loadu_si512 (query + 8 * index);
+#pragma GCC unroll 4
+        for (uint32_t row = 0; row < 4; row++) {
+            uint64_t bits;
+            memcpy (&bits, codes [row] + index, sizeof bits);
+            sums [row] = _mm512_dpbusd_epi32 (sums [row], ones,
+                                              _mm512_maskz_mov_epi8 (bits, part));
+        }
+    }
+    _mm_storeu_si128 ((__m128i_u *) out, kith_avx512_sum4 (sums));
+}
+
 void
 kith_fill_codes_avx512vnni (kith_kernels_t *table)
 {
     table->nibbles4 = s_nibbles4;
     table->bytes4 = s_bytes4;
     table->full4 = s_full4;
+    table->bits4 = s_bits4;
 }

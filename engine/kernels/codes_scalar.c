@@ -40,10 +40,23 @@ s_full4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
     }
 }
 
+static void
+s_bits4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
+         int32_t out [4])
+{
+    for (uint32_t row = 0; row < 4; row++) {
+        int32_t sum = 0;
+        for (uint32_t index = 0; index < 8 * bytes; index++)
+            sum += (codes [row][index / 8] >> index % 8 & 1) * query [index];
+        out [row] = sum;
+    }
+}
+
 void
 kith_fill_codes_scalar (kith_kernels_t *table)
 {
     table->nibbles4 = s_nibbles4;
     table->bytes4 = s_bytes4;
     table->full4 = s_full4;
+    table->bits4 = s_bits4;
 }

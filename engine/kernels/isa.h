@@ -35,34 +35,40 @@ kith_kernels_set_float32 (kith_kernels_t *table, const kith_measure_t *dot,
     table->l2_rows = l2->rows;
 }
 
-//  Families: float, half (float16, bfloat16), int8, bits (Hamming, Jaccard), codes (of quantisers)
+//  Families: float, half (float16, bfloat16), int8, bits (Hamming, Jaccard), codes (of quantisers), fastscan (blocks of
+//  32 codes)
 void kith_fill_float_scalar (kith_kernels_t *table);
 void kith_fill_half_scalar (kith_kernels_t *table);
 void kith_fill_int8_scalar (kith_kernels_t *table);
 void kith_fill_bits_scalar (kith_kernels_t *table);
 void kith_fill_codes_scalar (kith_kernels_t *table);
+void kith_fill_fastscan_scalar (kith_kernels_t *table);
 
 void kith_fill_float_avx2 (kith_kernels_t *table);
 void kith_fill_half_avx2 (kith_kernels_t *table);
 void kith_fill_int8_avx2 (kith_kernels_t *table);
 void kith_fill_bits_avx2 (kith_kernels_t *table);
 void kith_fill_codes_avx2 (kith_kernels_t *table);
+void kith_fill_fastscan_avx2 (kith_kernels_t *table);
 
 void kith_fill_float_avx512 (kith_kernels_t *table);
 void kith_fill_half_avx512 (kith_kernels_t *table);
 void kith_fill_int8_avx512 (kith_kernels_t *table);
 void kith_fill_bits_avx512 (kith_kernels_t *table);
 void kith_fill_codes_avx512 (kith_kernels_t *table);
+void kith_fill_fastscan_avx512 (kith_kernels_t *table);
 
 void kith_fill_int8_avx512vnni (kith_kernels_t *table);
 void kith_fill_codes_avx512vnni (kith_kernels_t *table);
 
 void kith_fill_bits_avx512icl (kith_kernels_t *table);
+void kith_fill_fastscan_avx512icl (kith_kernels_t *table);
 
 void kith_fill_float_neon (kith_kernels_t *table);
 void kith_fill_half_neon (kith_kernels_t *table);
 void kith_fill_int8_neon (kith_kernels_t *table);
 void kith_fill_bits_neon (kith_kernels_t *table);
+void kith_fill_fastscan_neon (kith_kernels_t *table);
 void kith_fill_codes_neon (kith_kernels_t *table);
 
 void kith_fill_int8_neondot (kith_kernels_t *table);

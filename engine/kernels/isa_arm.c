@@ -27,6 +27,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_int8_scalar (table);
     kith_fill_bits_scalar (table);
     kith_fill_codes_scalar (table);
+    kith_fill_fastscan_scalar (table);
 }
 
 static void
@@ -36,6 +37,7 @@ s_fill_neon (kith_kernels_t *table)
     kith_fill_half_neon (table);
     kith_fill_int8_neon (table);
     kith_fill_bits_neon (table);
+    kith_fill_fastscan_neon (table);
     kith_fill_codes_neon (table);
 }
 

@@ -16,6 +16,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_int8_scalar (table);
     kith_fill_bits_scalar (table);
     kith_fill_codes_scalar (table);
+    kith_fill_fastscan_scalar (table);
 }
 
 const kith_isa_level_t kith_isa_levels [] = {

@@ -61,6 +61,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_int8_scalar (table);
     kith_fill_bits_scalar (table);
     kith_fill_codes_scalar (table);
+    kith_fill_fastscan_scalar (table);
 }
 
 static void
@@ -71,6 +72,7 @@ s_fill_avx2 (kith_kernels_t *table)
     kith_fill_int8_avx2 (table);
     kith_fill_bits_avx2 (table);
     kith_fill_codes_avx2 (table);
+    kith_fill_fastscan_avx2 (table);
 }
 
 static void
@@ -81,6 +83,7 @@ s_fill_avx512 (kith_kernels_t *table)
     kith_fill_int8_avx512 (table);
     kith_fill_bits_avx512 (table);
     kith_fill_codes_avx512 (table);
+    kith_fill_fastscan_avx512 (table);
 }
 
 static void
@@ -94,6 +97,7 @@ static void
 s_fill_avx512icl (kith_kernels_t *table)
 {
     kith_fill_bits_avx512icl (table);
+    kith_fill_fastscan_avx512icl (table);
 }
 
 const kith_isa_level_t kith_isa_levels [] = {

@@ -10,6 +10,7 @@
 #define KITH_KERNELS_H
 
 #include "base/base.h"
+#include "engine/kernels/fastscan.h"
 
 typedef enum {
     KITH_METRIC_L2 = 1,         //  score: squared distance, ascending
@@ -64,6 +65,7 @@ typedef uint32_t (kith_keep_fn) (const kith_keep_t *keep, uint32_t *kept);
 
 //  Integer products of a query with four codes of `bytes` bytes (a multiple of 64), exact. nibbles: two dimensions per byte, low
 //  nibble times query [i], high nibble times query [bytes + i]. bytes: codes 0 .. 127 (the top bit is ignored). full: codes 0 .. 255.
+//  bits: a dimension per bit, the lowest of each byte first, times query [8 * bytes].
 typedef void (kith_codes4_fn) (const int8_t *query, const uint8_t *const codes [4],
                                uint32_t bytes, int32_t out [4]);
 
@@ -88,7 +90,10 @@ typedef struct {
     kith_measure_t int8_dot, int8_l2, hamming, jaccard;
     kith_widen_fn *float16_widen, *bfloat16_widen;
     kith_keep_fn *keep;
-    kith_codes4_fn *nibbles4, *bytes4, *full4;
+    kith_codes4_fn *nibbles4, *bytes4, *full4, *bits4;
+    kith_fastscan_fn *fastscan;
+    kith_judge_fn *judge;
+    kith_nearest_fn *nearest;
 } kith_kernels_t;
 
 //  The table in use: the best that the CPU has, or what kith_kernels_choose said. The one global of Kith.

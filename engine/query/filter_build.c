@@ -119,6 +119,10 @@ s_value_type (kith_type_t type, kith_value_type_t *value)
             return true;
         case KITH_TYPE_JSON:
         case KITH_TYPE_FLOAT_VECTOR:
+        case KITH_TYPE_FLOAT16_VECTOR:
+        case KITH_TYPE_BFLOAT16_VECTOR:
+        case KITH_TYPE_INT8_VECTOR:
+        case KITH_TYPE_BINARY_VECTOR:
             break;
     }
     return false;

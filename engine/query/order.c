@@ -11,7 +11,7 @@ enum {
 bool
 kith_order_type (kith_type_t type)
 {
-    return type != KITH_TYPE_JSON && type != KITH_TYPE_FLOAT_VECTOR;
+    return type != KITH_TYPE_JSON && !kith_type_is_vector (type);
 }
 
 static int
@@ -56,6 +56,10 @@ s_compare_values (const kith_column_t *a, uint32_t row_a, const kith_column_t *b
             return kith_key_compare (a, row_a, b, row_b);
         case KITH_TYPE_JSON:
         case KITH_TYPE_FLOAT_VECTOR:
+        case KITH_TYPE_FLOAT16_VECTOR:
+        case KITH_TYPE_BFLOAT16_VECTOR:
+        case KITH_TYPE_INT8_VECTOR:
+        case KITH_TYPE_BINARY_VECTOR:
             break;
     }
     assert (false && "values of this type have no order");

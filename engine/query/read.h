@@ -22,13 +22,15 @@ typedef struct {
 
 typedef struct {
     const kith_field_t *field;    //  vector field
-    const float *queries;         //  nq x dim, 8-byte aligned at least
+    const void *queries;          //  nq vectors of the field's type, at any address
     uint32_t nq;
     uint32_t k;
     uint32_t effort;              //  0: by recall
     float recall;                 //  0: 0.95
     const kith_column_t *skip;    //  a key a query that is left out; null: none
     bool explain;
+    bool (*stop) (void *arg);    //  true ends it with CANCELLED; null: never
+    void *stop_arg;
 } kith_search_t;
 
 //  A line of an explained search (times by the caller's clock are not here: engine/ has none)
@@ -37,7 +39,8 @@ typedef struct {
     uint32_t rows;
     uint32_t effort;
     uint64_t compared;
-    const char *index;    //  "graph", "flat", or "" for growing
+    const char *index;    //  kind, "flat" without one, or "" for growing
+    const char *code;     //  that the index walks or scans by; "": none
 } kith_stage_t;
 
 typedef struct {
@@ -52,8 +55,8 @@ typedef struct {
 
 void kith_found_free (kith_found_t *self);
 
-//  Runs on a worker. Growing segments and sealed ones without an index are scanned exactly, the others walk their graph. NaN in queries is
-//  refused (NOT_FINITE), wrong length too. Scratch memory of graph searches is kept per thread inside.
+//  Runs on a worker. Growing segments and sealed ones without an index are scanned exactly, the others are asked their index. NaN in queries is
+//  refused (NOT_FINITE), wrong length too. Scratch memory of index searches is kept per thread inside.
 int kith_view_search (const kith_view_t *view, const kith_search_t *search,
                       kith_found_t *found, kith_error_t *error);
 

@@ -291,7 +291,7 @@ kith_found_merge (const kith_part_t *parts, uint32_t part_count, uint32_t nq, ui
                          .bytes = parts,
                          .next = kith_new (part_count * sizeof merger.next [0]),
                          .k = k,
-                         .rising = metric == KITH_METRIC_L2};
+                         .rising = kith_metric_ascends (metric)};
     int status = s_open_parts (&opened, parts, part_count, error);
     if (status == 0)
         status = s_merge_found (&merger, nq, out, error);

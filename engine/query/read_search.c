@@ -1,18 +1,19 @@
 //  read_search.c - search over the segments of one view
 //  SPDX-License-Identifier: Apache-2.0
-#include <math.h>
 #include <pthread.h>
 
+#include "base/vector.h"
 #include "engine/query/answer.h"
 #include "engine/query/filter_eval.h"
 #include "engine/query/read.h"
+#include "engine/segments/vectors.h"
 
 //  A search under way
 typedef struct {
     const kith_view_t *view;
     const kith_search_t *search;
     kith_visible_t visible;
-    float *queries;       //  nq x dim, 64-byte aligned
+    void *queries;        //  nq vectors, 64-byte aligned
     float *norms;         //  nq; null unless cosine
     uint32_t k;           //  one more than asked when a key is left out
     kith_topk_t *tops;    //  nq; null until a row is compared
@@ -24,7 +25,7 @@ typedef struct {
 } s_searcher_t;
 
 //  ---------------------------------------------------------------------
-//  Graph scratch, one a thread: it is large, and workers live long
+//  Scratch of indexes, one a thread: it is large, and workers live long
 
 static pthread_once_t s_scratch_once = PTHREAD_ONCE_INIT;
 static pthread_key_t s_scratch_key;
@@ -32,8 +33,8 @@ static pthread_key_t s_scratch_key;
 static void
 s_scratch_free (void *value)
 {
-    kith_graph_scratch_t *scratch = value;
-    kith_graph_scratch_destroy (&scratch);
+    kith_index_scratch_t *scratch = value;
+    kith_index_scratch_destroy (&scratch);
 }
 
 static void
@@ -43,13 +44,13 @@ s_scratch_make_key (void)
     assert (status == 0);
 }
 
-static kith_graph_scratch_t *
+static kith_index_scratch_t *
 s_scratch (void)
 {
     pthread_once (&s_scratch_once, s_scratch_make_key);
-    kith_graph_scratch_t *scratch = pthread_getspecific (s_scratch_key);
+    kith_index_scratch_t *scratch = pthread_getspecific (s_scratch_key);
     if (!scratch) {
-        scratch = kith_graph_scratch_new ();
+        scratch = kith_index_scratch_new ();
         pthread_setspecific (s_scratch_key, scratch);
     }
     return scratch;
@@ -61,22 +62,17 @@ s_scratch (void)
 static int
 s_check_queries (const kith_search_t *search, kith_error_t *error)
 {
-    uint32_t dim = search->field->dim;
-    for (uint32_t query = 0; query < search->nq; query++) {
-        for (uint32_t index = 0; index < dim; index++) {
-            float value;
-            memcpy (&value,
-                    (const char *) search->queries
-                        + ((size_t) query * dim + index) * sizeof value,
-                    sizeof value);
-            if (!isfinite (value))
-                return kith_error_set (error, KITH_ERR_NOT_FINITE,
-                                       "query %" PRIu32 ": number %" PRIu32
-                                       " of the vector is not finite",
-                                       query, index);
-        }
-    }
-    return 0;
+    const kith_field_t *field = search->field;
+    size_t width = kith_type_width (field->type, field->dim);
+    uint32_t query = 0;
+    if (kith_vector_finite (field->type, field->dim, search->queries, search->nq))
+        return 0;
+    while (kith_vector_finite (field->type, field->dim,
+                               (const char *) search->queries + query * width, 1))
+        query++;
+    return kith_error_set (
+        error, KITH_ERR_NOT_FINITE,
+        "query %" PRIu32 ": the vector has a number that is not finite", query);
 }
 
 static int
@@ -107,7 +103,8 @@ s_check (const kith_view_t *view, const kith_search_t *search, kith_error_t *err
                                ": from 1 to %u queries and at most %u rows in all are "
                                "allowed",
                                search->nq, search->k, KITH_NQ_MAX, KITH_NQ_K_MAX);
-    if ((uint64_t) search->nq * search->field->dim * 4 > KITH_QUERY_BYTES_MAX)
+    if ((uint64_t) search->nq * kith_type_width (search->field->type, search->field->dim)
+        > KITH_QUERY_BYTES_MAX)
         return kith_error_set (error, KITH_ERR_LIMIT,
                                "%" PRIu32 " query vectors take more than %u bytes",
                                search->nq, KITH_QUERY_BYTES_MAX);
@@ -129,7 +126,7 @@ s_prepare (s_searcher_t *self, kith_error_t *error)
 {
     const kith_search_t *search = self->search;
     const kith_field_t *field = search->field;
-    size_t bytes = (size_t) search->nq * field->dim * sizeof (float);
+    size_t bytes = (size_t) search->nq * kith_type_width (field->type, field->dim);
     self->queries = kith_alloc64 (bytes);
     self->tops = kith_new (search->nq * sizeof self->tops [0]);
     if (!self->queries)
@@ -138,41 +135,45 @@ s_prepare (s_searcher_t *self, kith_error_t *error)
     memcpy (self->queries, search->queries, bytes);
     for (uint32_t query = 0; query < search->nq; query++)
         kith_topk_init (&self->tops [query], self->k);
-    if (field->metric != KITH_METRIC_COSINE)
+    if (!kith_field_has_norms (field))
         return 0;
     self->norms = kith_new (search->nq * sizeof (float));
-    for (uint32_t query = 0; query < search->nq; query++)
-        self->norms [query] =
-            kith_norm (self->queries + (size_t) query * field->dim, field->dim);
+    kith_field_norms (field, self->queries, search->nq, self->norms);
     return 0;
 }
 
-static uint64_t
-s_search_graph (s_searcher_t *self, const kith_graph_t *graph, uint32_t effort,
-                const kith_bits_t *live)
+//  All queries in one call: kinds that scan share what they read between them
+static int
+s_search_index (s_searcher_t *self, const kith_index_t *index, const kith_bits_t *live,
+                kith_stage_t *stage, kith_error_t *error)
 {
     const kith_search_t *search = self->search;
-    kith_graph_query_t options = {.k = self->k,
-                                  .effort = effort,
-                                  .recall = search->recall,
-                                  .live = live,
-                                  .part = self->run_count};
-    uint64_t compared = 0;
-    for (uint32_t query = 0; query < search->nq; query++)
-        compared +=
-            kith_graph_search (graph, self->queries + (size_t) query * search->field->dim,
-                               self->norms ? self->norms [query] : 0, &options,
-                               s_scratch (), &self->tops [query]);
-    return compared;
+    const kith_index_query_t query = {.queries = self->queries,
+                                      .norms = self->norms,
+                                      .nq = search->nq,
+                                      .k = self->k,
+                                      .effort = stage->effort,
+                                      .recall = search->recall,
+                                      .live = live,
+                                      .part = self->run_count,
+                                      .stop = search->stop,
+                                      .stop_arg = search->stop_arg};
+    return kith_index_search (index, &query, s_scratch (), self->tops, &stage->compared,
+                              error);
 }
 
-static uint64_t
-s_search_flat (s_searcher_t *self, const kith_run_t *run, const kith_bits_t *live)
+static int
+s_search_flat (s_searcher_t *self, const kith_run_t *run, const kith_bits_t *live,
+               kith_stage_t *stage, kith_error_t *error)
 {
+    const kith_search_t *search = self->search;
+    if (search->stop && search->stop (search->stop_arg))
+        return kith_error_set (error, KITH_ERR_CANCELLED, "the search was stopped");
     kith_rows_t rows;
-    kith_run_vectors (run, self->search->field, &rows);
-    return kith_flat_search (&rows, self->queries, self->norms, self->search->nq, live,
-                             self->run_count, 0, self->tops);
+    kith_run_vectors (run, search->field, &rows);
+    stage->compared += kith_flat_search (&rows, self->queries, self->norms, search->nq,
+                                         live, self->run_count, 0, self->tops);
+    return 0;
 }
 
 //  Searches one run; its visible rows count even when the filter leaves none
@@ -194,11 +195,11 @@ s_search_run (s_searcher_t *self, const kith_run_t *run, kith_stage_t *stage,
     if (visible && !self->tops)
         status = s_prepare (self, error);
     if (visible && status == 0) {
-        const kith_graph_t *graph =
-            kith_segment_graph (run->segment, self->search->field->id);
+        const kith_index_t *index =
+            kith_segment_index (run->segment, self->search->field->id);
         const kith_bits_t *allowed = live.words ? &live : NULL;
-        stage->compared += graph ? s_search_graph (self, graph, stage->effort, allowed)
-                                 : s_search_flat (self, run, allowed);
+        status = index ? s_search_index (self, index, allowed, stage, error)
+                       : s_search_flat (self, run, allowed, stage, error);
         kith_bytes_put (&self->runs, run, sizeof *run);
         self->run_count++;
     }
@@ -206,21 +207,34 @@ s_search_run (s_searcher_t *self, const kith_run_t *run, kith_stage_t *stage,
     return status;
 }
 
+//  How the rows of a sealed segment are searched
+static void
+s_describe (const s_searcher_t *self, const kith_index_t *index, kith_stage_t *stage)
+{
+    const kith_search_t *search = self->search;
+    stage->index = kith_index_kind_name (KITH_INDEX_FLAT);
+    if (!index)
+        return;
+    stage->effort = search->effort
+                        ? search->effort
+                        : kith_index_effort (
+                            index, search->recall > 0 ? search->recall : 0.95f, self->k);
+    if (!search->explain)
+        return;
+    kith_index_info_t info;
+    kith_index_describe (index, &info);
+    stage->index = kith_index_kind_name (info.kind);
+    stage->code = info.code ? kith_index_code_name (info.code) : "";
+}
+
 static int
 s_search_segment (s_searcher_t *self, const kith_segment_t *segment, kith_error_t *error)
 {
     const kith_search_t *search = self->search;
-    kith_stage_t stage = {.index = ""};
+    kith_stage_t stage = {.index = "", .code = ""};
     if (!kith_segment_is_growing (segment)) {
-        const kith_graph_t *graph = kith_segment_graph (segment, search->field->id);
         stage.segment = kith_segment_to (segment);
-        stage.index = graph ? "graph" : "flat";
-        if (graph)
-            stage.effort =
-                search->effort
-                    ? search->effort
-                    : kith_graph_effort (
-                        graph, search->recall > 0 ? search->recall : 0.95f, self->k);
+        s_describe (self, kith_segment_index (segment, search->field->id), &stage);
     }
     uint32_t runs = kith_segment_runs (segment);
     for (uint32_t index = 0; index < runs; index++) {
@@ -312,7 +326,7 @@ s_answer (s_searcher_t *self, kith_error_t *error)
         kith_bytes_put_u32 (&self->found->counts, count);
         for (uint32_t index = 0; index < count; index++) {
             const kith_hit_t *hit = &top->hits [index];
-            bool rising = search->field->metric == KITH_METRIC_L2;
+            bool rising = kith_metric_ascends (search->field->metric);
             float score = rising ? hit->distance : -hit->distance;
             kith_pick_t pick = {.run = hit->part, .row = (uint32_t) hit->row};
             kith_bytes_put (&self->found->scores, &score, sizeof score);
@@ -355,7 +369,7 @@ kith_view_search (const kith_view_t *view, const kith_search_t *search,
                   kith_found_t *found, kith_error_t *error)
 {
     assert (view && search && search->field && found);
-    assert (search->field->type == KITH_TYPE_FLOAT_VECTOR);
+    assert (kith_type_is_vector (search->field->type));
     *found = (kith_found_t){0};
     if (s_check (view, search, error) != 0)
         return -1;

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/column_layout.h"
+#include "engine/segments/vectors.h"
 
 enum {
     TEXT_BYTES = 256,              //  reserved a row for text, untouched until used
@@ -41,7 +42,7 @@ s_cut_columns (kith_chunk_t *self, s_cutter_t *cutter, const kith_schema_t *sche
         column->data =
             s_cut (cutter, varlen ? column->data_capacity
                                   : rows * kith_type_width (field->type, field->dim));
-        if (field->type == KITH_TYPE_FLOAT_VECTOR && field->metric == KITH_METRIC_COSINE)
+        if (kith_field_has_norms (field))
             column->norms = s_cut (cutter, rows * sizeof (float));
     }
 }
@@ -218,8 +219,8 @@ s_append_column (kith_chunk_t *self, uint32_t index, const kith_field_t *field,
     size_t width = kith_type_width (field->type, field->dim);
     uint8_t *to = column->data + self->used * width;
     memcpy (to, from->data + input->first * width, count * width);
-    for (uint32_t row = 0; column->norms && row < count; row++)
-        column->norms [self->used + row] = kith_norm (to + row * width, field->dim);
+    if (column->norms)
+        kith_field_norms (field, to, count, column->norms + self->used);
 }
 
 uint32_t

@@ -7,6 +7,7 @@
 #include "engine/segments/keyindex.h"
 #include "engine/segments/keymap.h"
 #include "engine/segments/sealed.h"
+#include "engine/segments/vectors.h"
 
 //  A record whose rows are wanted
 typedef struct {
@@ -279,8 +280,8 @@ s_put_norms (s_snapshot_t *snapshot, const kith_field_t *field)
     float *norms = kith_bytes_extend (out, snapshot->row_count * sizeof (float));
     for (uint32_t index = 0; index < snapshot->row_count; index++) {
         const kith_cell_t *cell = &snapshot->cells [index];
-        norms [index] =
-            kith_norm (kith_column_fixed (cell->column, cell->row), field->dim);
+        kith_field_norms (field, kith_column_fixed (cell->column, cell->row), 1,
+                          &norms [index]);
     }
 }
 
@@ -293,11 +294,11 @@ s_put_field (const kith_flush_t *self, s_snapshot_t *snapshot, uint32_t index)
         snapshot->cells [each] = (kith_cell_t){
             .column = &s_source (self, row->source)->columns [index], .row = row->row};
     }
-    bool vectors = field->type == KITH_TYPE_FLOAT_VECTOR;
+    bool vectors = kith_type_is_vector (field->type);
     kith_column_t shape = {.type = field->type, .field = field->id, .dim = field->dim};
     kith_bytes_t *out = s_next_section (snapshot, field->id, vectors ? 4096 : 64);
     kith_cells_gather (out, &shape, snapshot->cells, snapshot->row_count);
-    if (vectors && field->metric == KITH_METRIC_COSINE)
+    if (kith_field_has_norms (field))
         s_put_norms (snapshot, field);
     if (!field->key)
         return;

@@ -3,6 +3,7 @@
 #include "engine/segments/run.h"
 
 #include "engine/segments/segment_impl.h"
+#include "engine/segments/vectors.h"
 
 kith_schema_t *
 kith_segment_schema (const kith_segment_t *self)
@@ -209,7 +210,7 @@ kith_run_column (const kith_run_t *self, uint32_t field, kith_arena_t *arena,
 void
 kith_run_vectors (const kith_run_t *self, const kith_field_t *field, kith_rows_t *rows)
 {
-    *rows = (kith_rows_t){.rows = self->rows, .dim = field->dim, .metric = field->metric};
+    *rows = kith_field_rows (field, NULL, NULL, self->rows);
     if (!self->chunk) {
         const kith_sealed_t *sealed = self->segment->sealed;
         rows->vectors = kith_sealed_column (sealed, field->id)->data;

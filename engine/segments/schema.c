@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "engine/segments/schema_default.h"
 #include "engine/segments/text.h"
+#include "engine/segments/vectors.h"
 
 struct kith_schema {
     atomic_uint references;
@@ -47,16 +48,18 @@ s_check_name (const kith_field_t *field, kith_error_t *error)
 static int
 s_check_vector (const kith_field_t *field, kith_error_t *error)
 {
-    if (field->dim == 0 || field->dim > KITH_DIM_MAX)
+    if (!kith_type_dim_allowed (field->type, field->dim))
+        return kith_error_set (
+            error, KITH_ERR_INVALID,
+            "field %s: dimension %" PRIu32 ", %s to %u are allowed", field->name,
+            field->dim,
+            field->type == KITH_TYPE_BINARY_VECTOR ? "multiples of 8 from 8" : "from 1",
+            KITH_DIM_MAX);
+    if (!kith_metric_allowed (field->type, field->metric))
         return kith_error_set (error, KITH_ERR_INVALID,
-                               "field %s: dimension %" PRIu32
-                               ", from 1 to %u are allowed",
-                               field->name, field->dim, KITH_DIM_MAX);
-    if (field->metric != KITH_METRIC_L2 && field->metric != KITH_METRIC_IP
-        && field->metric != KITH_METRIC_COSINE)
-        return kith_error_set (error, KITH_ERR_INVALID,
-                               "field %s: a vector needs a metric: l2, ip or cosine",
-                               field->name);
+                               "field %s: %s needs a metric of its own: %s", field->name,
+                               kith_type_name (field->type),
+                               kith_metrics_of_type (field->type));
     if (field->nullable || field->default_value)
         return kith_error_set (error, KITH_ERR_UNSUPPORTED,
                                "field %s: a vector can be neither null nor have a "
@@ -70,14 +73,14 @@ s_check_field (const kith_field_t *field, kith_error_t *error)
 {
     if (s_check_name (field, error) != 0)
         return -1;
-    if (field->type < KITH_TYPE_BOOL || field->type > KITH_TYPE_FLOAT_VECTOR)
+    if (!kith_type_known (field->type))
         return kith_error_set (error, KITH_ERR_INVALID, "field %s: unknown type %d",
                                field->name, (int) field->type);
     if (field->id < KITH_FIELD_USER || field->id > UINT16_MAX)
         return kith_error_set (error, KITH_ERR_INVALID,
                                "field %s: id %" PRIu32 ", from %d to %d are allowed",
                                field->name, field->id, KITH_FIELD_USER, UINT16_MAX);
-    if (field->type == KITH_TYPE_FLOAT_VECTOR)
+    if (kith_type_is_vector (field->type))
         return s_check_vector (field, error);
     if (field->dim)
         return kith_error_set (error, KITH_ERR_INVALID,
@@ -285,7 +288,7 @@ s_list_fields (const kith_schema_t *self, bool vectors, char *out, size_t size)
     out [0] = 0;
     for (uint32_t index = 0; index < self->count && used < size; index++) {
         const kith_field_t *field = &self->fields [index];
-        if (vectors && field->type != KITH_TYPE_FLOAT_VECTOR)
+        if (vectors && !kith_type_is_vector (field->type))
             continue;
         int more =
             snprintf (out + used, size - used, "%s%s", used ? ", " : "", field->name);
@@ -335,7 +338,7 @@ kith_schema_vector (const kith_schema_t *self, const char *name, kith_error_t *e
     assert (self && name);
     if (name [0]) {
         const kith_field_t *field = kith_schema_find (self, name, error);
-        if (field && field->type != KITH_TYPE_FLOAT_VECTOR) {
+        if (field && !kith_type_is_vector (field->type)) {
             kith_error_set (error, KITH_ERR_TYPE_MISMATCH,
                             "field %s of %.80s is %s, not a vector", field->name,
                             self->name, kith_type_name (field->type));
@@ -345,7 +348,7 @@ kith_schema_vector (const kith_schema_t *self, const char *name, kith_error_t *e
     }
     const kith_field_t *found = NULL;
     for (uint32_t index = 0; index < self->count; index++) {
-        if (self->fields [index].type != KITH_TYPE_FLOAT_VECTOR)
+        if (!kith_type_is_vector (self->fields [index].type))
             continue;
         if (found) {
             char fields [200];

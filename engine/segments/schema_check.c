@@ -1,5 +1,6 @@
 //  schema_check.c - what an insert must look like, and the fields that it may leave out
 //  SPDX-License-Identifier: Apache-2.0
+#include "base/vector.h"
 #include "engine/segments/cells.h"
 #include "engine/segments/schema.h"
 #include "engine/segments/schema_default.h"
@@ -24,27 +25,15 @@ s_check_nulls (const kith_field_t *field, const kith_column_t *column,
     return 0;
 }
 
-//  True if an exponent is all ones: infinity or NaN. Branch-free, so that it runs at the speed of memory.
-static bool
-s_any_not_finite (const uint8_t *data, size_t count)
-{
-    uint32_t found = 0;
-    for (size_t index = 0; index < count; index++) {
-        uint32_t bits = kith_get_u32 (data + index * 4);
-        found |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return found;
-}
-
 static int
 s_check_vectors (const kith_field_t *field, const kith_column_t *column,
                  kith_error_t *error)
 {
-    size_t dim = column->dim;
-    if (!s_any_not_finite (column->data, dim * column->rows))
+    if (kith_vector_finite (column->type, column->dim, column->data, column->rows))
         return 0;
     uint32_t row = 0;
-    while (!s_any_not_finite (column->data + row * dim * 4, dim))
+    while (kith_vector_finite (column->type, column->dim, kith_column_fixed (column, row),
+                               1))
         row++;
     return kith_error_set (error, KITH_ERR_NOT_FINITE,
                            "field %s, row %" PRIu32
@@ -80,7 +69,7 @@ s_check_values (const kith_field_t *field, const kith_column_t *column,
 {
     if (s_check_nulls (field, column, error) != 0)
         return -1;
-    if (field->type == KITH_TYPE_FLOAT_VECTOR)
+    if (kith_type_is_vector (field->type))
         return s_check_vectors (field, column, error);
     if (!column->offsets)
         return 0;

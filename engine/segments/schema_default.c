@@ -92,6 +92,10 @@ s_put (const kith_field_t *field, kith_column_builder_t *builder)
         case KITH_TYPE_JSON:
             return s_put_text (field, builder);
         case KITH_TYPE_FLOAT_VECTOR:
+        case KITH_TYPE_FLOAT16_VECTOR:
+        case KITH_TYPE_BFLOAT16_VECTOR:
+        case KITH_TYPE_INT8_VECTOR:
+        case KITH_TYPE_BINARY_VECTOR:
             break;
     }
     return -1;

@@ -3,15 +3,17 @@
 #include "engine/segments/sealed.h"
 
 #include "engine/segments/keyindex.h"
+#include "engine/segments/vectors.h"
 #include "storage/huge.h"
 
 enum { SYSTEM_FIELDS = 4 };
 
-//  A graph, and the one that it replaced: searches may still be in that
+//  An index (null: it was dropped), and the one that it replaced: searches may still be in that
 typedef struct s_index {
     struct s_index *older;
-    void *sections;    //  what the graph is used in
-    kith_graph_t *graph;
+    void *sections;            //  what the index is used in
+    kith_container_t *file;    //  whose map records are read of; null: none are
+    kith_index_t *index;
 } s_index_t;
 
 typedef struct {
@@ -86,7 +88,7 @@ s_open_field (kith_sealed_t *self, uint32_t index, kith_error_t *error)
                                field->name);
     if (field->key)
         self->key = index;
-    if (field->type != KITH_TYPE_FLOAT_VECTOR || field->metric != KITH_METRIC_COSINE)
+    if (!kith_field_has_norms (field))
         return 0;
     uint64_t size = 0;
     const uint8_t *norms =
@@ -184,6 +186,17 @@ kith_sealed_open (kith_schema_t *schema, kith_container_t **snapshot_p,
     return self;
 }
 
+static void
+s_index_free (s_index_t **self_p)
+{
+    s_index_t *self = *self_p;
+    kith_index_destroy (&self->index);
+    kith_container_destroy (&self->file);
+    free (self->sections);
+    free (self);
+    *self_p = NULL;
+}
+
 void
 kith_sealed_destroy (kith_sealed_t **self_p)
 {
@@ -196,9 +209,7 @@ kith_sealed_destroy (kith_sealed_t **self_p)
         s_index_t *found = atomic_load (&self->extras [index].index);
         while (found) {
             s_index_t *older = found->older;
-            kith_graph_destroy (&found->graph);
-            free (found->sections);
-            free (found);
+            s_index_free (&found);
             found = older;
         }
     }
@@ -265,25 +276,28 @@ s_index_of (const kith_sealed_t *self, uint32_t field)
 }
 
 //  Copies the sections of an index file into one run of memory: a file cannot be mapped in pages of 2 MiB, and the
-//  walk of a graph is random reads (ENGINE 3.1). The file is not needed after it.
+//  walk of a graph is random reads (ENGINE 3.1). The file is not needed after it, unless it has records: those stay where they are.
 static int
-s_copy_sections (kith_container_t *container, kith_section_t *sections,
-                 size_t count, void **memory, kith_error_t *error)
+s_copy_sections (s_index_t *fresh, kith_section_t *sections, size_t count,
+                 kith_error_t *error)
 {
     uint64_t bytes = 0;
     for (size_t each = 0; each < count; each++) {
-        sections [each].id = kith_container_id (container, each);
-        sections [each].data =
-            kith_container_section (container, sections [each].id, &sections [each].size);
-        bytes += kith_round64 (sections [each].size);
+        sections [each].id = kith_container_id (fresh->file, each);
+        sections [each].data = kith_container_section (fresh->file, sections [each].id,
+                                                       &sections [each].size);
+        if (sections [each].id != KITH_INDEX_RECORDS)
+            bytes += kith_round64 (sections [each].size);
     }
     uint8_t *at = kith_huge_new (bytes + 64);
-    *memory = at;
+    fresh->sections = at;
     if (!at)
         return kith_error_set (error, KITH_ERR_NO_MEMORY,
                                "an index of %" PRIu64 " bytes does not fit in memory",
                                bytes);
     for (size_t each = 0; each < count; each++) {
+        if (sections [each].id == KITH_INDEX_RECORDS)
+            continue;
         if (sections [each].size)
             memcpy (at, sections [each].data, sections [each].size);
         sections [each].data = at;
@@ -292,69 +306,90 @@ s_copy_sections (kith_container_t *container, kith_section_t *sections,
     return 0;
 }
 
-//  Opens the graph of an index file over the rows of a field; *memory is what it is used in, freed after it
-static kith_graph_t *
-s_open_graph (const kith_sealed_t *self, uint32_t index, kith_container_t *container,
-              void **memory, kith_error_t *error)
+//  Has the records, if the file has any, read where they are; lets go of the file if nothing more of its map is used
+static int
+s_use_records (s_index_t *fresh, kith_error_t *error)
 {
-    const kith_field_t *field = kith_schema_field (self->schema, index);
-    const kith_file_info_t *info = kith_container_info (container);
-    if (info->kind != KITH_FILE_GRAPH || info->rows != self->rows
-        || info->segment != kith_container_info (self->snapshot)->segment) {
-        kith_error_set (error, KITH_ERR_CORRUPT,
-                        "index of field %s: it belongs to another segment (%" PRIu64
-                        ", %" PRIu64 " rows)",
-                        field->name, info->segment, info->rows);
-        return NULL;
+    bool mapped = false;
+    if (kith_container_section (fresh->file, KITH_INDEX_RECORDS, NULL)) {
+        kith_blocks_t *blocks =
+            kith_container_blocks (fresh->file, KITH_INDEX_RECORDS, error);
+        mapped = blocks && kith_blocks_in_memory (blocks);
+        if (!blocks || kith_index_use_blocks (fresh->index, &blocks, error) != 0)
+            return -1;
     }
-    kith_section_t sections [64];
-    size_t count = kith_container_count (container);
-    if (count > sizeof sections / sizeof sections [0]) {
-        kith_error_set (error, KITH_ERR_CORRUPT, "index of field %s: %zu sections",
-                        field->name, count);
-        return NULL;
-    }
-    if (s_copy_sections (container, sections, count, memory, error))
-        return NULL;
-    kith_rows_t rows = {.vectors = self->columns [index].data,
-                        .norms = self->extras [index].norms,
-                        .rows = self->rows,
-                        .dim = field->dim,
-                        .metric = field->metric};
-    return kith_graph_open (&rows, sections, count, error);
+    //  Mapped pages that were read to be verified would count as ours
+    if (!mapped)
+        kith_container_destroy (&fresh->file);
+    return 0;
+}
+
+//  Opens the index of fresh->file over the rows of a field
+static int
+s_open_index (const kith_sealed_t *self, uint32_t place, s_index_t *fresh,
+              kith_error_t *error)
+{
+    const kith_field_t *field = kith_schema_field (self->schema, place);
+    const kith_file_info_t *info = kith_container_info (fresh->file);
+    if (info->kind != KITH_FILE_INDEX || info->rows != self->rows
+        || info->segment != kith_container_info (self->snapshot)->segment)
+        return kith_error_set (error, KITH_ERR_CORRUPT,
+                               "index of field %s: it belongs to another segment "
+                               "(%" PRIu64 ", %" PRIu64 " rows)",
+                               field->name, info->segment, info->rows);
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
+    size_t count = kith_container_count (fresh->file);
+    if (count > sizeof sections / sizeof sections [0])
+        return kith_error_set (error, KITH_ERR_CORRUPT, "index of field %s: %zu sections",
+                               field->name, count);
+    if (s_copy_sections (fresh, sections, count, error) != 0)
+        return -1;
+    const kith_rows_t rows = kith_field_rows (field, self->columns [place].data,
+                                              self->extras [place].norms, self->rows);
+    fresh->index = kith_index_open (&rows, sections, count, error);
+    return fresh->index ? s_use_records (fresh, error) : -1;
 }
 
 int
-kith_sealed_set_graph (kith_sealed_t *self, uint32_t field, kith_container_t **graph_p,
+kith_sealed_set_index (kith_sealed_t *self, uint32_t field, kith_container_t **index_p,
                        kith_error_t *error)
 {
-    assert (graph_p && *graph_p);
-    kith_container_t *container = *graph_p;
-    *graph_p = NULL;
-    uint32_t index = s_index_of (self, field);
-    void *memory = NULL;
-    kith_graph_t *graph = NULL;
-    if (index == kith_schema_count (self->schema)
-        || self->columns [index].type != KITH_TYPE_FLOAT_VECTOR)
+    assert (index_p && *index_p);
+    s_index_t *fresh = kith_new (sizeof *fresh);
+    fresh->file = *index_p;
+    *index_p = NULL;
+    uint32_t place = s_index_of (self, field);
+    int status = -1;
+    if (place == kith_schema_count (self->schema)
+        || !kith_type_is_vector (self->columns [place].type))
         kith_error_set (error, KITH_ERR_FIELD_NOT_FOUND,
                         "index: field %" PRIu32 " is no vector of %.80s", field,
                         kith_schema_name (self->schema));
     else
-        graph = s_open_graph (self, index, container, &memory, error);
-    kith_container_destroy (&container);
-    if (!graph) {
-        free (memory);
+        status = s_open_index (self, place, fresh, error);
+    if (status) {
+        s_index_free (&fresh);
         return -1;
     }
-    kith_graph_info_t info;
-    kith_graph_describe (graph, &info);
+    kith_index_info_t info;
+    kith_index_describe (fresh->index, &info);
     atomic_fetch_add_explicit (&self->index_bytes, info.bytes, memory_order_relaxed);
-    s_index_t *fresh = kith_new (sizeof *fresh);
-    fresh->older = atomic_load (&self->extras [index].index);
-    fresh->sections = memory;
-    fresh->graph = graph;
-    atomic_store_explicit (&self->extras [index].index, fresh, memory_order_release);
+    fresh->older = atomic_load (&self->extras [place].index);
+    atomic_store_explicit (&self->extras [place].index, fresh, memory_order_release);
     return 0;
+}
+
+void
+kith_sealed_drop_index (kith_sealed_t *self, uint32_t field)
+{
+    uint32_t place = s_index_of (self, field);
+    assert (place < kith_schema_count (self->schema));
+    s_index_t *older = atomic_load (&self->extras [place].index);
+    if (!older || !older->index)
+        return;
+    s_index_t *none = kith_new (sizeof *none);
+    none->older = older;
+    atomic_store_explicit (&self->extras [place].index, none, memory_order_release);
 }
 
 //  ---------------------------------------------------------------------
@@ -409,15 +444,15 @@ kith_sealed_partitions (const kith_sealed_t *self, uint32_t *least, uint32_t *gr
     *greatest = self->partition_greatest;
 }
 
-const kith_graph_t *
-kith_sealed_graph (const kith_sealed_t *self, uint32_t field)
+const kith_index_t *
+kith_sealed_index (const kith_sealed_t *self, uint32_t field)
 {
     uint32_t index = s_index_of (self, field);
     if (index == kith_schema_count (self->schema))
         return NULL;
     const s_index_t *found =
         atomic_load_explicit (&self->extras [index].index, memory_order_acquire);
-    return found ? found->graph : NULL;
+    return found ? found->index : NULL;
 }
 
 int64_t

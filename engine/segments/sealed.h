@@ -3,7 +3,7 @@
 #ifndef KITH_SEALED_H
 #define KITH_SEALED_H
 
-#include "engine/indexes/graph.h"
+#include "engine/indexes/index.h"
 #include "engine/segments/ends.h"
 #include "engine/segments/schema.h"
 #include "storage/snapshot.h"
@@ -23,8 +23,9 @@ void kith_sealed_destroy (kith_sealed_t **self_p);
 //  Writer. end: ends the versions of the keys that are older than seq. end_row: false if it had ended before.
 void kith_sealed_end (kith_sealed_t *self, const kith_column_t *keys, uint64_t seq);
 bool kith_sealed_end_row (kith_sealed_t *self, uint32_t row, uint64_t seq);
-int kith_sealed_set_graph (kith_sealed_t *self, uint32_t field,
-                           kith_container_t **graph_p, kith_error_t *error);
+int kith_sealed_set_index (kith_sealed_t *self, uint32_t field,
+                           kith_container_t **index_p, kith_error_t *error);
+void kith_sealed_drop_index (kith_sealed_t *self, uint32_t field);
 
 //  Readers
 const kith_file_info_t *kith_sealed_info (const kith_sealed_t *self);
@@ -38,7 +39,7 @@ const float *
 kith_sealed_norms (const kith_sealed_t *self, uint32_t field);    //  null: none
 void
 kith_sealed_partitions (const kith_sealed_t *self, uint32_t *least, uint32_t *greatest);
-const kith_graph_t *kith_sealed_graph (const kith_sealed_t *self, uint32_t field);
+const kith_index_t *kith_sealed_index (const kith_sealed_t *self, uint32_t field);
 int64_t kith_sealed_find (const kith_sealed_t *self, const kith_column_t *keys,
                           uint32_t row, uint64_t s);
 uint64_t kith_sealed_memory (const kith_sealed_t *self);

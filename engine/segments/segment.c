@@ -3,6 +3,7 @@
 #include "engine/segments/segment.h"
 
 #include "engine/segments/segment_impl.h"
+#include "engine/segments/vectors.h"
 
 static kith_segment_t *
 s_segment_new (kith_schema_t *schema)
@@ -403,17 +404,24 @@ kith_deaths_put (kith_objects_t *objects, const char *name, const kith_file_info
 //  Indexes
 
 int
-kith_segment_set_graph (kith_segment_t *self, uint32_t field, kith_container_t **graph_p,
+kith_segment_set_index (kith_segment_t *self, uint32_t field, kith_container_t **index_p,
                         kith_error_t *error)
 {
     assert (self && self->sealed);
-    return kith_sealed_set_graph (self->sealed, field, graph_p, error);
+    return kith_sealed_set_index (self->sealed, field, index_p, error);
 }
 
-const kith_graph_t *
-kith_segment_graph (const kith_segment_t *self, uint32_t field)
+void
+kith_segment_drop_index (kith_segment_t *self, uint32_t field)
 {
-    return self->sealed ? kith_sealed_graph (self->sealed, field) : NULL;
+    assert (self && self->sealed);
+    kith_sealed_drop_index (self->sealed, field);
+}
+
+const kith_index_t *
+kith_segment_index (const kith_segment_t *self, uint32_t field)
+{
+    return self->sealed ? kith_sealed_index (self->sealed, field) : NULL;
 }
 
 int
@@ -422,15 +430,12 @@ kith_segment_vectors (kith_segment_t *self, uint32_t field, kith_rows_t *rows,
 {
     assert (self && self->sealed && rows);
     const kith_field_t *shape = kith_schema_by_id (self->schema, field);
-    if (!shape || shape->type != KITH_TYPE_FLOAT_VECTOR)
+    if (!shape || !kith_type_is_vector (shape->type))
         return kith_error_set (error, KITH_ERR_FIELD_NOT_FOUND,
                                "field %" PRIu32 " is no vector of %.80s", field,
                                kith_schema_name (self->schema));
     const kith_column_t *column = kith_sealed_column (self->sealed, field);
-    *rows = (kith_rows_t){.vectors = column->data,
-                          .norms = kith_sealed_norms (self->sealed, field),
-                          .rows = column->rows,
-                          .dim = shape->dim,
-                          .metric = shape->metric};
+    *rows = kith_field_rows (shape, column->data, kith_sealed_norms (self->sealed, field),
+                             column->rows);
     return 0;
 }

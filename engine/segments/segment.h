@@ -10,7 +10,7 @@
 #define KITH_SEGMENT_H
 
 #include "base/bits.h"
-#include "engine/indexes/graph.h"
+#include "engine/indexes/index.h"
 #include "engine/segments/schema.h"
 #include "storage/log.h"
 #include "storage/snapshot.h"
@@ -64,11 +64,12 @@ int kith_segment_merge_deaths (kith_segment_t *self, const kith_container_t *dea
 kith_death_t *
 kith_segment_deaths (const kith_segment_t *self, uint64_t to, uint32_t *count);
 
-//  Sealed: takes an index file (KITH_FILE_GRAPH) for a vector field; searches that begin later use it.
-int kith_segment_set_graph (kith_segment_t *self, uint32_t field,
-                            kith_container_t **graph_p, kith_error_t *error);
-const kith_graph_t *
-kith_segment_graph (const kith_segment_t *self, uint32_t field);    //  null: none
+//  Sealed: takes an index file (KITH_FILE_INDEX) for a vector field; searches that begin later use it.
+int kith_segment_set_index (kith_segment_t *self, uint32_t field,
+                            kith_container_t **index_p, kith_error_t *error);
+void kith_segment_drop_index (kith_segment_t *self, uint32_t field);
+const kith_index_t *
+kith_segment_index (const kith_segment_t *self, uint32_t field);    //  null: none
 
 //  Rows of a vector field for an index build (sealed only): contiguous, with norms for cosine.
 int kith_segment_vectors (kith_segment_t *self, uint32_t field, kith_rows_t *rows,

@@ -4,7 +4,8 @@ set -u
 cd "$(dirname "$0")/../.."
 BUILD=${BUILD:-build}
 export BUILD
-order="run recall search fresh import idle path blas placement kill restart sim hostile"
+engine="engine-glove engine-fashion engine-texts engine-build engine-batch engine-exact engine-filters engine-calibration engine-load"
+order="run recall search fresh import idle path blas placement kill restart sim hostile $engine"
 [ $# -gt 0 ] && order="$*"
 folder=$BUILD/claims
 mkdir -p "$folder"

@@ -11,7 +11,8 @@ import sys
 
 BEGIN, END = '<!-- claims: begin -->', '<!-- claims: end -->'
 ORDER = ['run', 'recall', 'search', 'fresh', 'import', 'idle', 'path', 'blas', 'placement', 'kill', 'restart', 'sim',
-         'hostile']
+         'hostile', 'engine-glove', 'engine-fashion', 'engine-texts', 'engine-build', 'engine-batch', 'engine-exact',
+         'engine-filters', 'engine-calibration', 'engine-load']
 
 
 def machine():

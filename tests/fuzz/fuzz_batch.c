@@ -17,8 +17,9 @@ s_touch (const kith_column_t *column)
             const char *at = kith_column_string (column, row, &length);
             sum += kith_hash64 (at, length);
         }
-        else if (column->type == KITH_TYPE_FLOAT_VECTOR)
-            sum += kith_hash64 (kith_column_fixed (column, row), column->dim * 4);
+        else if (kith_type_is_vector (column->type))
+            sum += kith_hash64 (kith_column_fixed (column, row),
+                                kith_type_width (column->type, column->dim));
         else
             sum += kith_column_real (column, row) > 0;
     }

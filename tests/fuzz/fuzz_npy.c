@@ -34,7 +34,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
         s_read (&array, size);
     else if (!error.message [0])
         abort ();
-    if (kith_fbin_open (&array, copy, size, "a.fbin", &error) == 0)
+    if (kith_fbin_open (&array, "fbin", copy, size, "a.fbin", &error) == 0)
         s_read (&array, size);
     free (copy);
     return 0;

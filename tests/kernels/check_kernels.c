@@ -299,17 +299,17 @@ s_check_keep (check_t *check, uint32_t count, kind_t kind)
 static void
 s_check_codes (check_t *check, uint32_t bytes, bool extreme)
 {
-    uint8_t *data = malloc (6 * bytes);
-    for (uint32_t index = 0; index < 6 * bytes; index++)
+    uint8_t *data = malloc (12 * bytes);
+    for (uint32_t index = 0; index < 12 * bytes; index++)
         data [index] = extreme ? 0xff : (uint8_t) kith_random_next (&check->random);
     if (extreme)
-        memset (data, 0x80, 2 * bytes);    //  query of -128
-    const uint8_t *const codes [4] = {data + 2 * bytes, data + 3 * bytes,
-                                      data + 4 * bytes, data + 5 * bytes};
+        memset (data, 0x80, 8 * bytes);    //  query of -128
+    const uint8_t *const codes [4] = {data + 8 * bytes, data + 9 * bytes,
+                                      data + 10 * bytes, data + 11 * bytes};
     int32_t fast [4], scalar [4];
     check->fast->nibbles4 ((const int8_t *) data, codes, bytes, fast);
     check->scalar->nibbles4 ((const int8_t *) data, codes, bytes, scalar);
-    check->checks += 3;
+    check->checks += 4;
     if (memcmp (fast, scalar, sizeof fast) != 0)
         s_report (check, "nibbles4", bytes, PLAIN);
     check->fast->bytes4 ((const int8_t *) data, codes, bytes, fast);
@@ -320,6 +320,10 @@ s_check_codes (check_t *check, uint32_t bytes, bool extreme)
     check->scalar->full4 ((const int8_t *) data, codes, bytes, scalar);
     if (memcmp (fast, scalar, sizeof fast) != 0)
         s_report (check, "full4", bytes, PLAIN);
+    check->fast->bits4 ((const int8_t *) data, codes, bytes, fast);
+    check->scalar->bits4 ((const int8_t *) data, codes, bytes, scalar);
+    if (memcmp (fast, scalar, sizeof fast) != 0)
+        s_report (check, "bits4", bytes, PLAIN);
     free (data);
 }
 
@@ -343,6 +347,73 @@ s_number (const char *vector, kith_vector_t type, uint32_t index)
             return (double) (vector [index / 8] >> index % 8 & 1);
     }
     return 0;
+}
+
+static void
+s_check_fastscan (check_t *check, uint32_t subs, bool extreme)
+{
+    enum { BLOCKS = 3 };
+    size_t stride = subs * 16 + 64, table = subs * 16;
+    uint8_t *data = malloc (1 + table + BLOCKS * stride);
+    for (size_t index = 0; index < 1 + table + BLOCKS * stride; index++)
+        data [index] = extreme ? 0xff : (uint8_t) kith_random_next (&check->random);
+    kith_fastscan_t scan = {.codes = data + 1 + table,
+                            .stride = stride,
+                            .table = data + 1,
+                            .subs = subs,
+                            .blocks = BLOCKS};
+    float fast [BLOCKS * KITH_FASTSCAN_ROWS], scalar [BLOCKS * KITH_FASTSCAN_ROWS];
+    check->fast->fastscan (&scan, fast);
+    check->scalar->fastscan (&scan, scalar);
+    s_same (check, fast, scalar, BLOCKS * KITH_FASTSCAN_ROWS, "fastscan", subs, PLAIN);
+    free (data);
+}
+
+static void
+s_check_judge (check_t *check, kind_t kind)
+{
+    enum { BLOCKS = 3, COUNTED = BLOCKS * KITH_FASTSCAN_ROWS };
+    kith_factors_t factors [BLOCKS];
+    float products [COUNTED], fast [COUNTED], scalar [COUNTED];
+    uint32_t fast_masks [BLOCKS], scalar_masks [BLOCKS];
+    for (uint32_t at = 0; at < COUNTED; at++) {
+        uint32_t row = at % KITH_FASTSCAN_ROWS, block = at / KITH_FASTSCAN_ROWS;
+        factors [block].shift [row] = s_value (&check->random, kind);
+        factors [block].scale [row] = s_value (&check->random, kind);
+        factors [block].error [row] = s_value (&check->random, kind);
+        products [at] = s_value (&check->random, kind);
+    }
+    kith_judge_t judge = {.products = products,
+                          .factors = factors,
+                          .stride = sizeof *factors,
+                          .step = s_value (&check->random, kind),
+                          .bias = s_value (&check->random, kind),
+                          .reach = s_value (&check->random, kind),
+                          .limit = s_value (&check->random, kind),
+                          .blocks = BLOCKS};
+    check->fast->judge (&judge, fast, fast_masks);
+    check->scalar->judge (&judge, scalar, scalar_masks);
+    s_same (check, fast, scalar, COUNTED, "judge", 0, kind);
+    if (memcmp (fast_masks, scalar_masks, sizeof fast_masks) != 0)
+        s_report (check, "judge", 0, kind);
+}
+
+static void
+s_check_nearest (check_t *check, uint32_t count, kind_t kind)
+{
+    float *values = malloc (2 * count * sizeof (float));
+    for (uint32_t index = 0; index < 2 * count; index++)
+        values [index] = s_value (&check->random, kind);
+    //  Equals too: the first must win
+    values [count - 1] = values [0];
+    values [2 * count - 1] = values [count];
+    float fast, scalar;
+    uint32_t one = check->fast->nearest (values, values + count, count, &fast);
+    uint32_t other = check->scalar->nearest (values, values + count, count, &scalar);
+    s_same (check, &fast, &scalar, 1, "nearest", count, kind);
+    if (one != other)
+        s_report (check, "nearest", count, kind);
+    free (values);
 }
 
 //  The scalar kernels themselves against double precision
@@ -436,6 +507,15 @@ s_check_isa (check_t *check)
         s_check_codes (check, bytes, false);
         s_check_codes (check, bytes, true);
     }
+    for (uint32_t subs = 4; subs <= 1100; subs += subs < 600 ? 4 : 252) {
+        s_check_fastscan (check, subs, false);
+        s_check_fastscan (check, subs, true);
+    }
+    for (uint32_t count = 1; count <= COUNT; count++)
+        for (kind_t kind = PLAIN; kind < KINDS; kind++) {
+            s_check_judge (check, kind);
+            s_check_nearest (check, count, kind);
+        }
     return check->failures;
 }
 

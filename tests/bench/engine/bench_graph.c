@@ -1,9 +1,9 @@
 //  bench_graph.c - recall and speed of the graph on an fbin file; one line of JSON per effort
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  bench_graph FILE.fbin [metric] [key=value ...]. keys: degree, build (effort of it), threads, queries, rounds; split=OUT only writes
-//  {rows, dim, queries, floats} for a peer; turns=1 runs one round for each line read, for peers.py. The queries are taken out of
-//  the rows by a seeded draw. One thread asks, one query per call; the best of the rounds counts.
+//  bench_graph FILE.fbin [metric] [key=value ...]. keys: degree, build (effort of it), code (1 + kith_graph_code_t), threads, queries,
+//  rounds; split=OUT only writes {rows, dim, queries, floats} for a peer; turns=1 runs one round for each line read, for peers.py. The
+//  queries are taken out of the rows by a seeded draw. One thread asks, one query per call; the best of the rounds counts.
 #include <errno.h>
 #include <math.h>
 #include <time.h>
@@ -21,7 +21,7 @@ static const uint32_t s_efforts [EFFORTS] = {10,  20,  30,  40,  60,  80,  100,
 typedef struct {
     const char *path;
     kith_metric_t metric;
-    uint32_t degree, build, threads, queries, rounds;
+    uint32_t degree, build, threads, queries, rounds, code;
     const char *split;
     bool turns;
 } s_options_t;
@@ -190,6 +190,7 @@ s_build (const s_data_t *data, const s_options_t *options)
 {
     kith_parallel_t *parallel = kith_parallel_threads_new (options->threads);
     kith_graph_params_t params = {.degree = options->degree,
+                                  .code = options->code,
                                   .build_effort = options->build,
                                   .seed = 1,
                                   .parallel = parallel};
@@ -233,6 +234,9 @@ s_parse (s_options_t *options, int argc, char **argv)
                 break;
             case 'b':
                 options->build = number;
+                break;
+            case 'c':
+                options->code = number;
                 break;
             case 'q':
                 options->queries = number;

@@ -13,9 +13,11 @@
 #define TEXT_MAX 40u
 
 static const kith_type_t s_types [] = {
-    KITH_TYPE_BOOL,  KITH_TYPE_INT8,        KITH_TYPE_INT16,  KITH_TYPE_INT32,
-    KITH_TYPE_INT64, KITH_TYPE_FLOAT,       KITH_TYPE_DOUBLE, KITH_TYPE_VARCHAR,
-    KITH_TYPE_JSON,  KITH_TYPE_FLOAT_VECTOR};
+    KITH_TYPE_BOOL,         KITH_TYPE_INT8,           KITH_TYPE_INT16,
+    KITH_TYPE_INT32,        KITH_TYPE_INT64,          KITH_TYPE_FLOAT,
+    KITH_TYPE_DOUBLE,       KITH_TYPE_VARCHAR,        KITH_TYPE_JSON,
+    KITH_TYPE_FLOAT_VECTOR, KITH_TYPE_FLOAT16_VECTOR, KITH_TYPE_BFLOAT16_VECTOR,
+    KITH_TYPE_INT8_VECTOR,  KITH_TYPE_BINARY_VECTOR};
 #define TYPES (sizeof s_types / sizeof s_types [0])
 
 typedef struct {
@@ -62,7 +64,7 @@ s_value (kith_random_t *random, kith_type_t type)
     }
     else if (s_is_real (type))
         value.real = (double) (float) kith_random_normal (random);
-    else if (type == KITH_TYPE_FLOAT_VECTOR) {
+    else if (kith_type_is_vector (type)) {
         for (int at = 0; at < 8; at++)
             value.vector [at] = (float) kith_random_normal (random);
     }
@@ -87,7 +89,9 @@ s_plain (plain_t *self, kith_random_t *random, kith_type_t type, uint32_t rows,
 {
     self->type = type;
     self->dim =
-        type == KITH_TYPE_FLOAT_VECTOR ? 1 + (uint32_t) kith_random_below (random, 8) : 0;
+        kith_type_is_vector (type) ? 1 + (uint32_t) kith_random_below (random, 8) : 0;
+    if (type == KITH_TYPE_BINARY_VECTOR)
+        self->dim *= 8;
     self->rows = rows;
     for (uint32_t row = 0; row < rows; row++) {
         self->values [row] = s_value (random, type);
@@ -108,7 +112,7 @@ s_build (const plain_t *self, uint32_t field, kith_bytes_t *out)
             kith_column_builder_string (&builder, value->text, value->length);
         else if (s_is_real (self->type))
             kith_column_builder_real (&builder, value->real);
-        else if (self->type == KITH_TYPE_FLOAT_VECTOR)
+        else if (kith_type_is_vector (self->type))
             kith_column_builder_fixed (&builder, value->vector);
         else
             kith_column_builder_int (&builder, value->integer);
@@ -135,10 +139,10 @@ s_same (const plain_t *self, const kith_column_t *column, const uint32_t *rows,
             cr_assert_eq (length, value->length);
             cr_assert_eq (memcmp (text, value->text, length), 0);
         }
-        else if (self->type == KITH_TYPE_FLOAT_VECTOR)
-            cr_assert_eq (
-                memcmp (kith_column_fixed (column, row), value->vector, self->dim * 4),
-                0);
+        else if (kith_type_is_vector (self->type))
+            cr_assert_eq (memcmp (kith_column_fixed (column, row), value->vector,
+                                  kith_type_width (self->type, self->dim)),
+                          0);
         else if (s_is_real (self->type))
             cr_assert_float_eq (kith_column_real (column, row), value->real, 0);
         else {
@@ -158,9 +162,17 @@ Test (column, types)
     cr_assert_eq (kith_type_of_name ("nonsense"), 0);
     cr_assert_str_eq (kith_type_name (KITH_TYPE_FLOAT_VECTOR), "float_vector");
     cr_assert_str_eq (kith_type_name ((kith_type_t) 99), "unknown");
-    static const uint32_t widths [TYPES] = {1, 1, 2, 4, 8, 4, 8, 0, 0, 400};
+    for (kith_type_t type = KITH_TYPE_FLOAT_VECTOR; type <= KITH_TYPE_BINARY_VECTOR;
+         type++) {
+        cr_assert (kith_type_dim_allowed (type, 8) && !kith_type_dim_allowed (type, 0));
+        cr_assert (kith_type_dim_allowed (type, KITH_DIM_MAX));
+        cr_assert_not (kith_type_dim_allowed (type, KITH_DIM_MAX + 8));
+        cr_assert_eq (kith_type_dim_allowed (type, 12), type != KITH_TYPE_BINARY_VECTOR);
+    }
+    static const uint32_t widths [TYPES] = {1, 1, 2,   4,   8,   4,   8,
+                                            0, 0, 416, 208, 208, 104, 13};
     for (size_t index = 0; index < TYPES; index++)
-        cr_assert_eq (kith_type_width (s_types [index], 100), widths [index]);
+        cr_assert_eq (kith_type_width (s_types [index], 104), widths [index]);
 }
 
 Test (column, round_trip_and_gather)
@@ -246,7 +258,7 @@ s_touch (const kith_column_t *column)
         else
             sum += kith_hash64 (kith_column_fixed (column, row),
                                 kith_type_width (column->type, column->dim));
-        if (!s_is_text (column->type) && column->type != KITH_TYPE_FLOAT_VECTOR)
+        if (!s_is_text (column->type) && !kith_type_is_vector (column->type))
             sum += kith_column_real (column, row) > 0;
     }
     return sum;

@@ -75,6 +75,7 @@ Test (describe, json_is_json_with_the_keys_of_the_contract)
                                       .default_value = ""}};
     kith_proto_index_state_t index = {.field = 101,
                                       .type = "graph",
+                                      .code = "sq4",
                                       .rows = 4,
                                       .built = 1,
                                       .recall = 0.95f,

@@ -66,7 +66,7 @@ s_npy (uint8_t *out, const char *descr, const char *shape, const void *data, siz
 }
 
 static kith_opened_t *
-s_opened (void)
+s_opened_of (kith_type_t type, uint32_t dim)
 {
     kith_opened_t *opened = kith_new (sizeof *opened);
     kith_proto_field_t *fields = kith_arena_alloc (&opened->arena, 3 * sizeof *fields);
@@ -83,11 +83,8 @@ s_opened (void)
                                       .max_length = 10,
                                       .nullable = true,
                                       .default_value = ""};
-    fields [2] = (kith_proto_field_t){.id = 102,
-                                      .name = "v",
-                                      .type = KITH_TYPE_FLOAT_VECTOR,
-                                      .dim = 2,
-                                      .default_value = ""};
+    fields [2] = (kith_proto_field_t){
+        .id = 102, .name = "v", .type = type, .dim = dim, .default_value = ""};
     definition->name = "things";
     definition->fields = fields;
     definition->fields_count = 3;
@@ -95,6 +92,12 @@ s_opened (void)
     opened->definition = definition;
     opened->key = &fields [0];
     return opened;
+}
+
+static kith_opened_t *
+s_opened (void)
+{
+    return s_opened_of (KITH_TYPE_FLOAT_VECTOR, 2);
 }
 
 //  Reads all; returns the number of rows refused, and the batch of the others
@@ -280,6 +283,97 @@ Test (input, numbers_of_every_kind)
     cr_assert_float_eq (out [0], 0.1f, 1e-9);
 }
 
+//  Two rows of an array, and what a field of a type stores of them; null: the array is refused
+typedef struct {
+    kith_type_t type;
+    uint32_t dim;
+    const char *descr;    //  of a .npy, or the extension of a file with two u32 in front
+    uint32_t numbers;     //  a row
+    size_t size;
+    const char *data;
+    const char *stored;
+    uint32_t refused;    //  rows
+} array_case_t;
+
+static const array_case_t s_arrays [] = {
+    {KITH_TYPE_FLOAT16_VECTOR, 2, "<f2", 2, 8, "\0\x3c\0\xc0\1\0\xff\x7b",
+     "\0\x3c\0\xc0\1\0\xff\x7b", 0},
+    {KITH_TYPE_FLOAT16_VECTOR, 2, "<f2", 2, 8, "\0\x3c\0\xc0\1\0\0\x7c", "\0\x3c\0\xc0",
+     1},
+    {KITH_TYPE_FLOAT16_VECTOR, 2, "<f4", 2, 16,
+     "\0\0\x80\x3f\0\0\0\xc0\0\0\x80\x33\0\xe0\x7f\x47", "\0\x3c\0\xc0\1\0\xff\x7b", 0},
+    {KITH_TYPE_FLOAT16_VECTOR, 2, "|i1", 2, 4, "\1\xfe\0\x80", "\0\x3c\0\xc0\0\0\0\xd8",
+     0},
+    {KITH_TYPE_BFLOAT16_VECTOR, 2, "|V2", 2, 8, "\x80\x3f\0\xc0\x7f\x7f\0\0",
+     "\x80\x3f\0\xc0\x7f\x7f\0\0", 0},
+    {KITH_TYPE_BFLOAT16_VECTOR, 2, "<V2", 2, 8, "\x80\x3f\0\xc0\x80\x7f\0\0",
+     "\x80\x3f\0\xc0", 1},
+    {KITH_TYPE_BFLOAT16_VECTOR, 2, "fbin", 2, 16,
+     "\0\0\x80\x3f\0\0\0\xc0\0\x80\x80\x3f\0\x80\x81\x3f",
+     "\x80\x3f\0\xc0\x80\x3f\x82\x3f", 0},
+    {KITH_TYPE_INT8_VECTOR, 2, "|i1", 2, 4, "\1\x80\x7f\xff", "\1\x80\x7f\xff", 0},
+    {KITH_TYPE_INT8_VECTOR, 2, "i8bin", 2, 4, "\1\x80\x7f\xff", "\1\x80\x7f\xff", 0},
+    {KITH_TYPE_INT8_VECTOR, 2, "|u1", 2, 4, "\1\x7f\x7f\x80", "\1\x7f", 1},
+    {KITH_TYPE_INT8_VECTOR, 2, "<f4", 2, 16, "\0\0\x80\x3f\0\0\0\xc0\0\0\0\x3f\0\0\0\0",
+     "\1\xfe", 1},
+    {KITH_TYPE_BINARY_VECTOR, 8, "|u1", 1, 2, "\x81\xff", "\x81\xff", 0},
+    {KITH_TYPE_BINARY_VECTOR, 8, "u8bin", 1, 2, "\x81\xff", "\x81\xff", 0},
+    {KITH_TYPE_BINARY_VECTOR, 8, "|b1", 8, 16, "\1\0\0\0\0\0\0\1\1\1\1\1\1\1\1\1",
+     "\x81\xff", 0},
+    {KITH_TYPE_BINARY_VECTOR, 8, "|u1", 8, 16, "\1\0\0\0\0\0\0\1\1\1\2\1\1\1\1\1", "\x81",
+     1},
+    {KITH_TYPE_BINARY_VECTOR, 8, "|u1", 2, 4, "\1\2\3\4", NULL, 0},
+    {KITH_TYPE_INT8_VECTOR, 4, "|i1", 2, 4, "\1\2\3\4", NULL, 0},
+    {KITH_TYPE_FLOAT_VECTOR, 2, "<c8", 2, 32, "                                ", NULL,
+     0},
+};
+
+static const char *
+s_write_array (const array_case_t *array)
+{
+    uint8_t file [400];
+    char shape [32];
+    size_t size;
+    if (strchr ("<|", array->descr [0])) {
+        snprintf (shape, sizeof shape, "(2, %" PRIu32 ")", array->numbers);
+        size = s_npy (file, array->descr, shape, array->data, array->size);
+        return s_write ("v.npy", file, size);
+    }
+    kith_put_u32 (file, 2);
+    kith_put_u32 (file + 4, array->numbers);
+    memcpy (file + 8, array->data, array->size);
+    snprintf (shape, sizeof shape, "v.%s", array->descr);
+    return s_write (shape, file, 8 + array->size);
+}
+
+Test (input, arrays_become_vectors_of_the_fields_type)
+{
+    for (size_t index = 0; index < sizeof s_arrays / sizeof s_arrays [0]; index++) {
+        const array_case_t *array = &s_arrays [index];
+        kith_opened_t *opened = s_opened_of (array->type, array->dim);
+        kith_rows_t *rows = kith_rows_new (opened);
+        kith_error_t error = {0};
+        kith_input_t *input =
+            kith_input_open (s_write_array (array), NULL, opened, &error);
+        cr_assert_eq (input != NULL, array->stored != NULL, "%zu: %s", index,
+                      error.message);
+        if (input) {
+            kith_bytes_t bytes = {0};
+            kith_batch_t batch;
+            cr_assert_eq (s_read (input, rows, &bytes, &batch, &error), array->refused,
+                          "%zu: %s", index, error.message);
+            cr_assert_eq (batch.rows, 2 - array->refused);
+            cr_assert_arr_eq (kith_batch_field (&batch, 102)->data, array->stored,
+                              batch.rows * kith_type_width (array->type, array->dim),
+                              "%zu", index);
+            kith_bytes_free (&bytes);
+        }
+        kith_input_close (&input);
+        kith_rows_destroy (&rows);
+        kith_opened_destroy (&opened);
+    }
+}
+
 Test (input, damaged_arrays_are_refused)
 {
     uint8_t good [400], bad [400];
@@ -307,10 +401,10 @@ Test (input, damaged_arrays_are_refused)
                       cases [index].descr, cases [index].shape);
     }
     uint8_t bin [24] = {0};
-    cr_assert_eq (kith_fbin_open (&array, bin, 7, "x.fbin", &error), -1);
+    cr_assert_eq (kith_fbin_open (&array, "fbin", bin, 7, "x.fbin", &error), -1);
     kith_put_u32 (bin, UINT32_MAX);
     kith_put_u32 (bin + 4, UINT32_MAX);
-    cr_assert_eq (kith_fbin_open (&array, bin, sizeof bin, "x.fbin", &error), -1);
+    cr_assert_eq (kith_fbin_open (&array, "fbin", bin, sizeof bin, "x.fbin", &error), -1);
 }
 
 Test (input, query_vectors)

@@ -131,6 +131,127 @@ Test (rows, a_refused_row_leaves_nothing)
     kith_opened_destroy (&opened);
 }
 
+//  Fields of every type of vector
+static kith_opened_t *
+s_opened_vectors (void)
+{
+    static const struct {
+        const char *name;
+        kith_type_t type;
+        uint32_t dim;
+    } fields [] = {{"id", KITH_TYPE_INT64, 0},
+                   {"half", KITH_TYPE_FLOAT16_VECTOR, 2},
+                   {"brain", KITH_TYPE_BFLOAT16_VECTOR, 2},
+                   {"byte", KITH_TYPE_INT8_VECTOR, 2},
+                   {"bit", KITH_TYPE_BINARY_VECTOR, 16}};
+    enum { COUNT = sizeof fields / sizeof fields [0] };
+    kith_opened_t *opened = kith_new (sizeof *opened);
+    opened->references = 1;
+    kith_proto_collection_t *definition =
+        kith_arena_alloc (&opened->arena, sizeof *definition);
+    definition->name = "vectors";
+    definition->fields_count = COUNT;
+    definition->fields =
+        kith_arena_alloc (&opened->arena, COUNT * sizeof *definition->fields);
+    for (uint32_t index = 0; index < COUNT; index++)
+        definition->fields [index] = (kith_proto_field_t){.id = 100 + index,
+                                                          .name = fields [index].name,
+                                                          .type = fields [index].type,
+                                                          .dim = fields [index].dim,
+                                                          .key = index == 0,
+                                                          .default_value = ""};
+    opened->definition = definition;
+    opened->key = &definition->fields [0];
+    return opened;
+}
+
+Test (rows, numbers_become_vectors_of_every_type)
+{
+    kith_opened_t *opened = s_opened_vectors ();
+    kith_rows_t *rows = kith_rows_new (opened);
+    kith_error_t error = {0};
+    cr_assert_eq (s_put (rows,
+                         "{\"id\": 1, \"half\": [0.1, -65504], \"brain\": [0.1, 1e38], "
+                         "\"byte\": [-128, 127], \"bit\": [13, 130]}",
+                         &error),
+                  0, "%s", error.message);
+    cr_assert_eq (s_put (rows,
+                         "{\"id\": 2, \"half\": [1, 65519], \"brain\": [1, 0], \"byte\": "
+                         "[1.0, -1e0], \"bit\": [1,0,1,1,0,0,0,0, 0,1,0,0,0,0,0,1]}",
+                         &error),
+                  0, "%s", error.message);
+    kith_bytes_t bytes = {0};
+    kith_batch_t batch;
+    kith_rows_batch (rows, 0, 2, &bytes);
+    cr_assert_eq (kith_batch_open (&batch, bytes.data, bytes.size, NULL), 0);
+    //  0.1 is 0x2e66 and 0x3dcd; 65519 is nearer to 65504 than to what comes after it
+    static const uint8_t halves [] = {0x66, 0x2e, 0xff, 0xfb, 0x00, 0x3c, 0xff, 0x7b};
+    static const uint8_t brains [] = {0xcd, 0x3d, 0x96, 0x7e, 0x80, 0x3f, 0, 0};
+    static const uint8_t small [] = {0x80, 0x7f, 0x01, 0xff};
+    static const uint8_t bits [] = {13, 130, 13, 130};
+    cr_assert_arr_eq (kith_batch_field (&batch, 101)->data, halves, sizeof halves);
+    cr_assert_arr_eq (kith_batch_field (&batch, 102)->data, brains, sizeof brains);
+    cr_assert_arr_eq (kith_batch_field (&batch, 103)->data, small, sizeof small);
+    cr_assert_arr_eq (kith_batch_field (&batch, 104)->data, bits, sizeof bits);
+    kith_bytes_free (&bytes);
+    kith_rows_destroy (&rows);
+    kith_opened_destroy (&opened);
+}
+
+Test (rows, numbers_that_a_vector_cannot_hold_are_refused)
+{
+    static const struct {
+        const char *text, *message;
+    } cases [] = {
+        {"{\"half\": [0, 65520]}",
+         "field 'half': number 2 is 65520; float16_vector holds -65504 to 65504"},
+        {"{\"half\": [0]}", "field 'half': a vector of 1 numbers, 2 expected"},
+        {"{\"brain\": [3.4e38, 0]}",
+         "field 'brain': number 1 is 3.4e+38; bfloat16_vector holds -3.38953e38 to "
+         "3.38953e38"},
+        {"{\"byte\": [0, 128]}", "field 'byte': number 2 is 128; int8_vector holds whole "
+                                 "numbers from -128 to 127"},
+        {"{\"byte\": [0, 0.5]}", "field 'byte': number 2 is 0.5; int8_vector holds whole "
+                                 "numbers from -128 to 127"},
+        {"{\"bit\": [0, 256]}",
+         "field 'bit': number 2 is 256; 2 numbers are bytes, from 0 to 255"},
+        {"{\"bit\": [0]}",
+         "field 'bit': a vector of 1 numbers, 16 bits or 2 bytes expected"},
+        {"{\"bit\": \"AAA=\"}", "field 'bit' is binary_vector(16), not a text"},
+        {"{\"half\": 5}", "field 'half' is float16_vector(2), not a number"}};
+    kith_opened_t *opened = s_opened_vectors ();
+    kith_rows_t *rows = kith_rows_new (opened);
+    for (size_t index = 0; index < sizeof cases / sizeof cases [0]; index++) {
+        kith_error_t error = {0};
+        cr_assert_eq (s_put (rows, cases [index].text, &error), -1);
+        cr_assert_str_eq (error.message, cases [index].message);
+        cr_assert_eq (kith_rows_count (rows), 0);
+    }
+    kith_rows_destroy (&rows);
+    kith_opened_destroy (&opened);
+}
+
+Test (rows, raw_vectors)
+{
+    static const uint8_t good [] = {0, 0x3c, 0, 0xc0}, bad [] = {0, 0x3c, 1, 0x7c};
+    kith_opened_t *opened = s_opened_vectors ();
+    kith_rows_t *rows = kith_rows_new (opened);
+    kith_failure_t failure = {0};
+    cr_assert_eq (kith_rows_raw_vectors (rows, "half", good, 4, &failure), 0);
+    cr_assert_eq (kith_rows_count (rows), 1);
+    cr_assert_eq (kith_rows_raw_vectors (rows, "half", bad, 4, &failure), -1);
+    cr_assert_str_eq (failure.message, "field 'half': NaN or infinity in vector 1");
+    cr_assert_eq (kith_rows_raw_vectors (rows, "half", good, 3, &failure), -1);
+    cr_assert_str_eq (
+        failure.message,
+        "field 'half' is float16_vector(2): 4 bytes a vector, 3 are no multiple");
+    cr_assert_eq (kith_rows_raw_vectors (rows, "id", good, 4, &failure), -1);
+    cr_assert_str_eq (failure.message, "field 'id' is int64, not a vector");
+    cr_assert_eq (kith_rows_count (rows), 1);
+    kith_rows_destroy (&rows);
+    kith_opened_destroy (&opened);
+}
+
 //  Model: plain arrays of what was put
 #define ROWS 40000
 

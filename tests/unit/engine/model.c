@@ -16,12 +16,13 @@ s_good (bool good, const kith_error_t *error)
     assert (good);
 }
 
-model_t *
-model_new (uint64_t seed, bool text_keys, kith_metric_t metric)
+static model_t *
+s_new (uint64_t seed, bool text_keys, kith_type_t type, kith_metric_t metric)
 {
     model_t *self = kith_new (sizeof *self);
     kith_random_seed (&self->random, seed);
     self->text_keys = text_keys;
+    self->type = type;
     kith_field_t fields [] = {
         {.id = MODEL_KEY, .name = "id", .type = KITH_TYPE_INT64, .key = true},
         {.id = MODEL_NUMBER, .name = "number", .type = KITH_TYPE_INT64, .nullable = true},
@@ -36,8 +37,8 @@ model_new (uint64_t seed, bool text_keys, kith_metric_t metric)
          .nullable = true},
         {.id = MODEL_VECTOR,
          .name = "vector",
-         .type = KITH_TYPE_FLOAT_VECTOR,
-         .dim = MODEL_DIM,
+         .type = type,
+         .dim = type == KITH_TYPE_FLOAT_VECTOR ? MODEL_DIM : MODEL_WIDE,
          .metric = metric},
     };
     if (text_keys) {
@@ -51,6 +52,32 @@ model_new (uint64_t seed, bool text_keys, kith_metric_t metric)
     self->image = kith_objects_image_new ();
     self->objects = kith_objects_mem_open (self->image);
     return self;
+}
+
+model_t *
+model_new (uint64_t seed, bool text_keys, kith_metric_t metric)
+{
+    return s_new (seed, text_keys, KITH_TYPE_FLOAT_VECTOR, metric);
+}
+
+model_t *
+model_new_of (uint64_t seed, kith_type_t type, kith_metric_t metric)
+{
+    return s_new (seed, seed % 2, type, metric);
+}
+
+void
+model_raw (kith_random_t *random, kith_type_t type, uint8_t raw [MODEL_WIDE * 2])
+{
+    for (uint32_t index = 0; index < MODEL_WIDE * 2; index++)
+        raw [index] = (uint8_t) kith_random_next (random);
+    //  Exponents of about 1: halves that are neither infinite nor NaN
+    for (uint32_t index = 1; index < MODEL_WIDE * 2; index += 2) {
+        if (type == KITH_TYPE_FLOAT16_VECTOR)
+            raw [index] = (uint8_t) ((raw [index] & 0x87u) | 0x38u);
+        if (type == KITH_TYPE_BFLOAT16_VECTOR)
+            raw [index] = (uint8_t) ((raw [index] & 0x80u) | 0x3fu);
+    }
 }
 
 void
@@ -164,6 +191,8 @@ s_random_row (model_t *self, int64_t key)
     snprintf (row.text, sizeof row.text, "%s", word);
     for (uint32_t index = 0; index < MODEL_DIM; index++)
         row.vector [index] = (float) kith_random_normal (random);
+    if (self->type != KITH_TYPE_FLOAT_VECTOR)
+        model_raw (random, self->type, row.raw);
     return row;
 }
 
@@ -200,7 +229,9 @@ s_build_rows (const model_t *self, const model_row_t *rows, uint32_t count,
                 kith_column_builder_string (&builder, row->text,
                                             (uint32_t) strlen (row->text));
             else
-                kith_column_builder_fixed (&builder, row->vector);
+                kith_column_builder_fixed (&builder, field->type == KITH_TYPE_FLOAT_VECTOR
+                                                         ? (const void *) row->vector
+                                                         : row->raw);
         }
         kith_column_builder_finish (&builder, out);
         kith_column_builder_free (&builder);

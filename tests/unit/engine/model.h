@@ -8,6 +8,7 @@
 
 enum {
     MODEL_DIM = 5,
+    MODEL_WIDE = 16,    //  dimension of a vector that is not of float32
     MODEL_KEY = 100,
     MODEL_NUMBER,    //  int64, nullable
     MODEL_REAL,      //  double
@@ -33,12 +34,15 @@ typedef struct {
     bool flag;
     char text [41];
     float vector [MODEL_DIM];
+    uint8_t
+        raw [MODEL_WIDE * 2];    //  the vector as it is stored, when it is not of float32
 } model_row_t;
 
 typedef struct {
     kith_random_t random;
     kith_schema_t *schema;
     bool text_keys;
+    kith_type_t type;        //  of the vector
     uint64_t seq;            //  of the newest record
     kith_bytes_t rows;       //  model_row_t
     kith_bytes_t records;    //  kith_record_t; bodies are the model's
@@ -47,6 +51,11 @@ typedef struct {
 } model_t;
 
 model_t *model_new (uint64_t seed, bool text_keys, kith_metric_t metric);
+//  The same with vectors of MODEL_WIDE dimensions of another type.
+model_t *model_new_of (uint64_t seed, kith_type_t type, kith_metric_t metric);
+
+//  A random vector of that type, finite, into raw.
+void model_raw (kith_random_t *random, kith_type_t type, uint8_t raw [MODEL_WIDE * 2]);
 void model_destroy (model_t **self_p);
 
 uint32_t model_count (const model_t *self);

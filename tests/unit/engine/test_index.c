@@ -79,7 +79,8 @@ s_build (const s_data_t *data, kith_index_kind_t kind)
 }
 
 //  Kinds for float vectors
-static const kith_index_kind_t s_kinds [] = {KITH_INDEX_FLAT, KITH_INDEX_GRAPH};
+static const kith_index_kind_t s_kinds [] = {KITH_INDEX_FLAT, KITH_INDEX_GRAPH,
+                                             KITH_INDEX_IVF, KITH_INDEX_DISK};
 enum { KINDS = sizeof s_kinds / sizeof s_kinds [0] };
 
 static double
@@ -143,6 +144,39 @@ Test (index, finds_what_exact_search_finds)
         kith_index_scratch_destroy (&scratch);
         s_free (&data);
     }
+}
+
+//  Whatever the code, a graph finds what was asked for: shorter ones make it look at more rows
+Test (index, a_graph_finds_by_every_code)
+{
+    static const kith_index_code_t codes [] = {KITH_CODE_FLOAT32, KITH_CODE_SQ8,
+                                               KITH_CODE_SQ4, KITH_CODE_RABITQ};
+    kith_index_scratch_t *scratch = kith_index_scratch_new ();
+    for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_COSINE; metric++) {
+        s_data_t data;
+        s_make (&data, metric);
+        for (size_t each = 0; each < sizeof codes / sizeof codes [0]; each++) {
+            kith_index_params_t params = {
+                .kind = KITH_INDEX_GRAPH, .code = codes [each], .seed = 3};
+            kith_error_t error;
+            kith_index_t *built = kith_index_build (&data.rows, &params, &error);
+            cr_assert (built, "%s", error.message);
+            kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
+            size_t count = kith_index_sections (built, sections);
+            kith_index_t *opened = kith_index_open (&data.rows, sections, count, &error);
+            cr_assert (opened, "%s", error.message);
+            kith_index_info_t info;
+            kith_index_describe (opened, &info);
+            cr_assert_eq (info.code, codes [each]);
+            double found = s_found (&data, opened, scratch, NULL);
+            cr_expect_geq (found, 0.93, "%s, %s: %.3f", kith_metric_name (metric),
+                           kith_index_code_name (codes [each]), found);
+            kith_index_destroy (&opened);
+            kith_index_destroy (&built);
+        }
+        s_free (&data);
+    }
+    kith_index_scratch_destroy (&scratch);
 }
 
 Test (index, answers_the_same_after_store_and_open)

@@ -3,8 +3,10 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
+#include "engine/indexes/disk_layout.h"
 #include "engine/query/read.h"
 #include "tests/unit/engine/model.h"
+#include "tests/unit/storage/scratch.h"
 
 //  ---------------------------------------------------------------------
 //  A channel as a query node holds it: sealed segments, then a growing one
@@ -366,49 +368,43 @@ Test (read, refused_searches)
 }
 
 //  ---------------------------------------------------------------------
-//  With a graph
+//  With an index
 
 static void
-s_put_graph (const channel_t *self, kith_segment_t *segment, uint64_t of,
-             const char *name)
+s_put_index (kith_objects_t *objects, kith_segment_t *segment, uint64_t of,
+             const char *name, kith_index_kind_t kind)
 {
     kith_error_t error = {0};
     kith_rows_t rows;
     cr_assert_eq (kith_segment_vectors (segment, MODEL_VECTOR, &rows, &error), 0);
-    kith_graph_params_t params = {.seed = 1};
-    kith_graph_t *graph = kith_graph_build (&rows, &params, &error);
-    cr_assert (graph, "%s", error.message);
-    kith_section_t parts [16];
-    kith_section_t sections [16] = {0};
-    size_t count = kith_graph_sections (graph, parts);
-    for (size_t index = 0; index < count; index++) {
-        sections [index].id = parts [index].id;
-        sections [index].data = parts [index].data;
-        sections [index].size = parts [index].size;
-    }
+    kith_index_params_t params = {.kind = kind, .seed = 1};
+    kith_index_t *index = kith_index_build (&rows, &params, &error);
+    cr_assert (index, "%s", error.message);
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
+    size_t count = kith_index_sections (index, sections);
     kith_file_info_t info = {
-        .kind = KITH_FILE_GRAPH, .cluster = 9, .segment = of, .rows = rows.rows};
-    cr_assert_eq (kith_container_put (self->model->objects, name, &info, sections, count,
-                                      NULL, NULL, &error),
-                  0, "%s", error.message);
-    kith_graph_destroy (&graph);
+        .kind = KITH_FILE_INDEX, .cluster = 9, .segment = of, .rows = rows.rows};
+    cr_assert_eq (
+        kith_container_put (objects, name, &info, sections, count, NULL, NULL, &error), 0,
+        "%s", error.message);
+    kith_index_destroy (&index);
 }
 
 static int
-s_set_graph (const channel_t *self, kith_segment_t *segment, const char *name,
+s_set_index (kith_objects_t *objects, kith_segment_t *segment, const char *name,
              uint32_t field, kith_error_t *error)
 {
     kith_container_t *container =
-        kith_container_open (self->model->objects, name, KITH_FILE_GRAPH, 9, 0, 0, error);
+        kith_container_open (objects, name, KITH_FILE_INDEX, 9, 0, 0, error);
     cr_assert (container, "%s", error->message);
-    int status = kith_segment_set_graph (segment, field, &container, error);
+    int status = kith_segment_set_index (segment, field, &container, error);
     cr_assert (!container);
     return status;
 }
 
-//  Each answer is right in itself; how many of the nearest are among them is the graph's own test
+//  Each answer is right in itself; how many of the nearest are among them is the test of the index itself
 static void
-s_check_graph_search (channel_t *self, const kith_filter_t *filter)
+s_check_index_search (channel_t *self, const kith_filter_t *filter, const char *kind)
 {
     kith_view_t view = s_view (self, self->model->seq);
     view.filter = filter;
@@ -424,7 +420,7 @@ s_check_graph_search (channel_t *self, const kith_filter_t *filter)
     cr_assert_eq (kith_view_search (&view, &search, &answer.found, NULL), 0);
     s_open_answer (&answer);
     cr_assert_eq (answer.batch.rows, NQ * K);
-    cr_assert_str_eq (answer.found.stages [0].index, "graph");
+    cr_assert_str_eq (answer.found.stages [0].index, kind);
     cr_assert_gt (answer.found.stages [0].effort, 0);
     cr_assert_str_eq (answer.found.stages [1].index, "");
     hit_t *hits = kith_new (model_count (self->model) * sizeof *hits);
@@ -450,32 +446,97 @@ s_check_graph_search (channel_t *self, const kith_filter_t *filter)
     free (hits);
 }
 
+static bool
+s_at_once (void *arg)
+{
+    ++*(uint32_t *) arg;
+    return true;
+}
+
+//  A search whose deadline has passed answers nothing, with an index and without
+static void
+s_check_stop (channel_t *self, uint32_t segment)
+{
+    kith_view_t view = s_view (self, self->model->seq);
+    view.segments += segment;
+    view.count = 1;
+    float query [MODEL_DIM] = {1};
+    uint32_t asked = 0;
+    kith_error_t error = {0};
+    kith_found_t found;
+    kith_search_t search = {.field = kith_schema_by_id (view.schema, MODEL_VECTOR),
+                            .queries = query,
+                            .nq = 1,
+                            .k = 3,
+                            .stop = s_at_once,
+                            .stop_arg = &asked};
+    cr_assert_eq (kith_view_search (&view, &search, &found, &error), -1);
+    cr_assert_eq (error.code, KITH_ERR_CANCELLED);
+    cr_assert_gt (asked, 0);
+    cr_assert_eq (found.rows.size, 0);
+}
+
 Test (read, search_with_a_graph)
 {
     channel_t channel = s_channel (12, KITH_METRIC_COSINE, 1, 300, 4000);
     kith_segment_t *sealed = channel.segments [0];
+    kith_objects_t *objects = channel.model->objects;
     kith_error_t error = {0};
-    s_put_graph (&channel, sealed, kith_segment_to (sealed), "g/1");
-    s_put_graph (&channel, sealed, kith_segment_to (sealed) + 1, "g/2");
-    cr_assert_null (kith_segment_graph (sealed, MODEL_VECTOR));
-    cr_assert_eq (s_set_graph (&channel, sealed, "g/2", MODEL_VECTOR, &error), -1);
+    s_put_index (objects, sealed, kith_segment_to (sealed), "g/1", KITH_INDEX_GRAPH);
+    s_put_index (objects, sealed, kith_segment_to (sealed) + 1, "g/2", KITH_INDEX_GRAPH);
+    cr_assert_null (kith_segment_index (sealed, MODEL_VECTOR));
+    cr_assert_eq (s_set_index (objects, sealed, "g/2", MODEL_VECTOR, &error), -1);
     cr_assert_eq (error.code, KITH_ERR_CORRUPT);
-    cr_assert_eq (s_set_graph (&channel, sealed, "g/1", MODEL_NUMBER, &error), -1);
+    cr_assert_eq (s_set_index (objects, sealed, "g/1", MODEL_NUMBER, &error), -1);
     uint64_t memory = kith_segment_memory (sealed);
-    cr_assert_eq (s_set_graph (&channel, sealed, "g/1", MODEL_VECTOR, &error), 0, "%s",
+    cr_assert_eq (s_set_index (objects, sealed, "g/1", MODEL_VECTOR, &error), 0, "%s",
                   error.message);
     cr_assert_gt (kith_segment_memory (sealed), memory);
-    const kith_graph_t *graph = kith_segment_graph (sealed, MODEL_VECTOR);
+    const kith_index_t *graph = kith_segment_index (sealed, MODEL_VECTOR);
     cr_assert (graph);
-    s_check_graph_search (&channel, NULL);
+    s_check_index_search (&channel, NULL, "graph");
     kith_filter_t *filter = kith_filter_new ("number < 3", channel.model->schema, NULL);
-    s_check_graph_search (&channel, filter);
+    s_check_index_search (&channel, filter, "graph");
     kith_filter_destroy (&filter);
     //  A second one takes the place of the first
-    cr_assert_eq (s_set_graph (&channel, sealed, "g/1", MODEL_VECTOR, &error), 0);
-    cr_assert_neq (kith_segment_graph (sealed, MODEL_VECTOR), graph);
-    s_check_graph_search (&channel, NULL);
+    cr_assert_eq (s_set_index (objects, sealed, "g/1", MODEL_VECTOR, &error), 0);
+    cr_assert_neq (kith_segment_index (sealed, MODEL_VECTOR), graph);
+    s_check_index_search (&channel, NULL, "graph");
+    s_check_stop (&channel, 0);
+    s_check_stop (&channel, 1);
     s_channel_free (&channel);
+}
+
+//  Its records are not copied: from a store without files they are read where they are mapped, from a directory by reads of the file
+Test (read, search_with_a_disk_index)
+{
+    char *directory = scratch_new ();
+    kith_error_t error = {0};
+    kith_objects_t *files = kith_objects_dir_open (kith_fs_os (), directory, &error);
+    cr_assert (files, "%s", error.message);
+    for (uint32_t way = 0; way < 2; way++) {
+        channel_t channel = s_channel (12, KITH_METRIC_COSINE, 1, 300, 4000);
+        kith_segment_t *sealed = channel.segments [0];
+        kith_objects_t *objects = way ? files : channel.model->objects;
+        uint64_t before = kith_segment_memory (sealed);
+        s_put_index (objects, sealed, kith_segment_to (sealed), "d/1", KITH_INDEX_DISK);
+        cr_assert_eq (s_set_index (objects, sealed, "d/1", MODEL_VECTOR, &error), 0, "%s",
+                      error.message);
+        kith_index_info_t info;
+        kith_index_describe (kith_segment_index (sealed, MODEL_VECTOR), &info);
+        cr_assert_eq (kith_segment_memory (sealed) - before, info.bytes);
+        const kith_disk_t *disk =
+            (const kith_disk_t *) kith_segment_index (sealed, MODEL_VECTOR);
+        cr_assert_eq (kith_blocks_in_memory (disk->blocks), way == 0);
+        s_check_index_search (&channel, NULL, "disk");
+        kith_filter_t *filter =
+            kith_filter_new ("number < 3", channel.model->schema, NULL);
+        s_check_index_search (&channel, filter, "disk");
+        kith_filter_destroy (&filter);
+        s_channel_free (&channel);
+    }
+    files->close (&files);
+    scratch_remove (&directory);
 }
 
 //  ---------------------------------------------------------------------

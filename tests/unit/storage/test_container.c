@@ -4,6 +4,7 @@
 #include "base/random.h"
 #include "storage/container_format.h"
 #include "storage/snapshot.h"
+#include "tests/unit/storage/scratch.h"
 
 #include <criterion/criterion.h>
 #include <math.h>
@@ -349,6 +350,66 @@ Test (container, blocks)
     kith_bytes_free (&bytes);
     free (data);
     s_world_free (&world);
+}
+
+//  From a store of files blocks are read of the file, from memory where they lie
+static void
+s_check_blocks (kith_objects_t *objects, bool memory)
+{
+    enum { BLOCKS = 40 };
+    kith_error_t error = {0};
+    uint8_t *data = kith_alloc64 ((size_t) BLOCKS * KITH_BLOCK_BYTES);
+    void *room = NULL;
+    cr_assert_eq (posix_memalign (&room, KITH_BLOCK_BYTES, KITH_BLOCK_BYTES), 0);
+    for (size_t at = 0; at < (size_t) BLOCKS * KITH_BLOCK_BYTES; at++)
+        data [at] = (uint8_t) (at * 7 + at / KITH_BLOCK_BYTES);
+    const kith_section_t sections [] = {
+        {.id = 1, .data = data, .size = 100},
+        {.id = 2, .data = data, .size = BLOCKS * KITH_BLOCK_BYTES, .align = 4096}};
+    cr_assert_eq (
+        kith_container_put (objects, "b/1", &s_info, sections, 2, NULL, NULL, &error), 0);
+    kith_container_t *container =
+        kith_container_open (objects, "b/1", KITH_FILE_SNAPSHOT, CLUSTER, 0, 0, &error);
+    cr_assert (!kith_container_blocks (container, 3, &error));
+    cr_assert_eq (error.code, KITH_ERR_CORRUPT);
+    kith_blocks_t *blocks = kith_container_blocks (container, 2, &error);
+    cr_assert (blocks, "%s", error.message);
+    cr_assert_eq (kith_blocks_in_memory (blocks), memory);
+    cr_assert_eq (kith_blocks_size (blocks), BLOCKS * KITH_BLOCK_BYTES);
+    //  A file's blocks do not need the container
+    if (!memory)
+        kith_container_destroy (&container);
+    kith_block_reader_t *reader = kith_block_reader_new (blocks, 4);
+    for (uint64_t block = 0; block < BLOCKS; block++) {
+        kith_block_read_t read = {.blocks = blocks,
+                                  .at = block * KITH_BLOCK_BYTES,
+                                  .size = KITH_BLOCK_BYTES,
+                                  .room = room};
+        kith_block_done_t done;
+        reader->submit (reader, &read, 1);
+        cr_assert_eq (reader->reap (reader, &done, 1), 1u);
+        cr_assert_eq (done.failed, 0);
+        cr_assert_eq (memcmp (done.data, data + read.at, KITH_BLOCK_BYTES), 0);
+    }
+    reader->close (&reader);
+    kith_blocks_destroy (&blocks);
+    kith_container_destroy (&container);
+    free (room);
+    free (data);
+}
+
+Test (container, a_section_in_blocks)
+{
+    s_world_t world;
+    s_world_init (&world);
+    s_check_blocks (world.objects, true);
+    s_world_free (&world);
+    char *directory = scratch_new ();
+    kith_objects_t *files = kith_objects_dir_open (kith_fs_os (), directory, NULL);
+    cr_assert (files);
+    s_check_blocks (files, false);
+    files->close (&files);
+    scratch_remove (&directory);
 }
 
 //  The hash sees every difference of the data, also where checksums of the data stand in the file (a CRC
