@@ -20,6 +20,7 @@ import filters
 import report
 import rounds
 import subjects
+import updates
 from subjects import Asking, Data, Faiss, Hnswlib, Kith, Usearch, kith
 
 FOLDER = os.path.join(os.environ.get('BENCH_BUILD', 'build-bench'), 'bench')
@@ -369,10 +370,11 @@ def section_filters(sheet, names=('glove',), with_peer=True):
     return cases
 
 
-def section_updates(sheet):
-    #   kith_index_insert and kith_index_remove are yet to come to engine/indexes/index.h
-    say('updates: not measured, the interface of indexes has no insertion yet')
-    sheet.add(record='updates', measured=False)
+def section_updates(sheet, names=('texts',)):
+    for name in names:
+        data = load(name)
+        quiet_machine()
+        updates.run(data, sheet, say, QUERIES)
 
 
 SECTIONS = {

@@ -29,7 +29,7 @@ bench_index_store (const bench_index_t *self, const char *folder, char *why)
         uint32_t rows = self->rows->rows.rows;
         sections [count++] = (kith_section_t){
             .id = NORMS, .data = self->rows->norms, .size = rows * sizeof (float)};
-        kith_file_info_t info = {.kind = KITH_FILE_GRAPH, .cluster = 1, .rows = rows};
+        kith_file_info_t info = {.kind = KITH_FILE_INDEX, .cluster = 1, .rows = rows};
         (void) objects->remove (objects, s_name, &error);
         rc = kith_container_put (objects, s_name, &info, sections, count, NULL, NULL,
                                  &error);
@@ -112,7 +112,7 @@ bench_load (const char *folder, const char *fbin, const char *metric, double sec
     double began = bench_now ();
     kith_objects_t *objects = s_objects (folder, &error);
     kith_container_t *container =
-        objects ? kith_container_open (objects, s_name, KITH_FILE_GRAPH, 1, 0, 0, &error)
+        objects ? kith_container_open (objects, s_name, KITH_FILE_INDEX, 1, 0, 0, &error)
                 : NULL;
     seconds [0] = bench_now () - began;
     if (container && s_map_rows (&rows, fbin, metric, &error) == 0) {

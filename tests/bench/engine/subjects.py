@@ -61,6 +61,12 @@ kith = library(os.path.abspath(os.environ['KITH_SUBJECT']), [
     ('bench_index_ask', f64, [pointer, pointer]),
     ('bench_index_store', ctypes.c_int, [pointer, text, text]),
     ('bench_load', ctypes.c_int, [text, text, text, pointer, pointer, text]),
+    ('bench_live_new', pointer, [pointer, u32, u32, text]),
+    ('bench_live_destroy', None, [pointer]),
+    ('bench_live_insert', f64, [pointer, u32]),
+    ('bench_live_remove', f64, [pointer, pointer, u32]),
+    ('bench_live_repair', f64, [pointer, u32]),
+    ('bench_live_ask', f64, [pointer, pointer]),
     ('bench_machine', None, [pointer]),
 ])
 
