@@ -162,7 +162,7 @@ def updates_part(rows):
 def write(folder):
     parts = ['# Benchmarks\n\n'
              'Written by `make bench`. One process holds all indexes of a set and asks them in turns, round by round, from native loops; one thread '
-             'and one query per call unless a row says otherwise; recall@10 against exact search. Ratios are those of medians, with the least and '
+             'and one query per call unless a row says otherwise, timed by what the thread computed; recall@10 against exact search. Ratios are those of medians, with the least and '
              'the greatest of a round; compare figures of one table only. hnswlib is built with M 16 and ef_construction 200 by '
              '`-O3 -march=native`. "Of the limit": the time that reads and arithmetic of the walk need at least, by the constants of the '
              'machine, over the time taken. How it is done: `tests/bench/engine/README.md`.\n']

@@ -64,7 +64,7 @@ BENCH_EXPORT void bench_index_describe (const bench_index_t *self, bench_info_t 
 BENCH_EXPORT uint32_t bench_index_effort (const bench_index_t *self, float recall,
                                           uint32_t k);
 
-//  Asks all; returns seconds, or -1 if a search failed.
+//  Asks all; returns seconds, or -1 if a search failed. One thread: seconds that it computed; more: from start to end.
 BENCH_EXPORT double bench_index_ask (const bench_index_t *self, bench_ask_t *ask);
 
 //  Exact search of the rows by kith_flat_search; whole: all in one call.
@@ -99,7 +99,7 @@ bench_live_remove (bench_live_t *self, const uint32_t *rows, uint32_t count);
 //  Leads around removed rows; seconds, or -1.
 BENCH_EXPORT double bench_live_repair (bench_live_t *self, uint32_t threads);
 
-//  One query per call, one thread; seconds.
+//  One query per call, one thread; seconds that it computed.
 BENCH_EXPORT double bench_live_ask (const bench_live_t *self, bench_ask_t *ask);
 
 //  The machine: GB/s of a sequential read, ns of a dependent read, ns of an independent 64-byte record and of a 256-byte one, GFLOP/s of
