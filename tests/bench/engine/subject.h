@@ -64,7 +64,7 @@ BENCH_EXPORT void bench_index_describe (const bench_index_t *self, bench_info_t 
 BENCH_EXPORT uint32_t bench_index_effort (const bench_index_t *self, float recall,
                                           uint32_t k);
 
-//  Asks all; returns seconds, or -1 if a search failed. One thread: seconds that it computed; more: from start to end.
+//  Asks all; returns seconds, or -1 if a search failed. Seconds are those that the slowest thread computed.
 BENCH_EXPORT double bench_index_ask (const bench_index_t *self, bench_ask_t *ask);
 
 //  Exact search of the rows by kith_flat_search; whole: all in one call.
