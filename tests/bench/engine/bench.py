@@ -20,6 +20,7 @@ import filters
 import report
 import rounds
 import subjects
+import updates
 from subjects import Asking, Data, Faiss, Hnswlib, Kith, Usearch, kith
 
 FOLDER = os.path.join(os.environ.get('BENCH_BUILD', 'build-bench'), 'bench')
@@ -248,7 +249,7 @@ def section_build(sheet, names=('glove', 'fashion', 'texts'), threads=2):
     return worst
 
 
-def section_batch(sheet, name='glove'):
+def section_batch(sheet, name='glove', with_peer=True):
     """1,000 queries in one call for each thread's half, beside one query a call, at the effort of recall .95."""
     data = load(name)
     subject = our(data)
@@ -263,6 +264,18 @@ def section_batch(sheet, name='glove'):
             seconds = subject.ask(effort, asking)
             if turn > 0:
                 times[key].append(seconds / asking.count)
+    peer = next(iter(peers_of(data, ['hnswlib'])), None) if with_peer else None
+    if peer:
+        #   By itself: how the peer gains from a second thread
+        effort_of_peer = 220
+        for key, asking in (('hnswlib, 1 thread', single), ('hnswlib, 2 threads', pair)):
+            seconds = [peer.ask(effort_of_peer, asking) / asking.count for _ in range(4)][1:]
+            recall = data.recall(asking.rows)
+            say('%-20s %7.0f queries/s, recall@10 %.4f' % (key, 1 / np.median(seconds), recall))
+            sheet.add(record='batch', set=name, way=key, qps=round(1 / float(np.median(seconds))), ratio=None, recall=recall,
+                      effort=effort_of_peer)
+        subject.ask(effort, single)
+        subject.ask(effort, pair)
     out = {}
     for key, asking in askings.items():
         threads = asking.threads
@@ -369,10 +382,11 @@ def section_filters(sheet, names=('glove',), with_peer=True):
     return cases
 
 
-def section_updates(sheet):
-    #   kith_index_insert and kith_index_remove are yet to come to engine/indexes/index.h
-    say('updates: not measured, the interface of indexes has no insertion yet')
-    sheet.add(record='updates', measured=False)
+def section_updates(sheet, names=('texts',)):
+    for name in names:
+        data = load(name)
+        quiet_machine()
+        updates.run(data, sheet, say, QUERIES)
 
 
 SECTIONS = {

@@ -61,7 +61,7 @@ def build():
 
 
 def batch():
-    out = bench.section_batch(NoSheet())
+    out = bench.section_batch(NoSheet(), with_peer=False)
     (ratio, least, most), recall = out['batch, 2 threads']
     single = out['one query, 1 thread'][1]
     return ratio >= 1.2 and recall >= single - 0.001, '%.2fx per thread (%.2f .. %.2f), recall@10 %.4f against %.4f' % (

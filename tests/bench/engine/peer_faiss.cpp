@@ -2,8 +2,10 @@
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  The wheel brings libfaiss.so without headers; search is a method of a known signature, so its address is all that is needed.
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <thread>
 #include <vector>
 
@@ -43,6 +45,15 @@ answer (search_fn *search, const void *index, const asked *ask, uint32_t first,
     }
 }
 
+//  Seconds that this thread has computed, whoever else wanted the processor meanwhile
+double
+cpu ()
+{
+    timespec now;
+    clock_gettime (CLOCK_THREAD_CPUTIME_ID, &now);
+    return double (now.tv_sec) + double (now.tv_nsec) * 1e-9;
+}
+
 }    // namespace
 
 extern "C" __attribute__ ((visibility ("default"))) double
@@ -50,18 +61,18 @@ faiss_ask (void *search, const void *index, const asked *ask, uint32_t threads,
            uint32_t whole)
 {
     auto *method = reinterpret_cast<search_fn *> (search);
-    auto began = clock_type::now ();
-    if (threads <= 1) {
-        answer (method, index, ask, 0, ask->nq, whole != 0);
-        return seconds_since (began);
-    }
+    std::vector<double> seconds (threads);
+    auto work = [&] (uint32_t thread) {
+        double began = cpu ();
+        answer (method, index, ask, uint32_t (uint64_t (ask->nq) * thread / threads),
+                uint32_t (uint64_t (ask->nq) * (thread + 1) / threads), whole != 0);
+        seconds [thread] = cpu () - began;
+    };
     std::vector<std::thread> crew;
-    for (uint32_t thread = 0; thread < threads; thread++)
-        crew.emplace_back ([=] {
-            answer (method, index, ask, uint32_t (uint64_t (ask->nq) * thread / threads),
-                    uint32_t (uint64_t (ask->nq) * (thread + 1) / threads), whole != 0);
-        });
+    for (uint32_t thread = 1; thread < threads; thread++)
+        crew.emplace_back (work, thread);
+    work (0);
     for (auto &thread : crew)
         thread.join ();
-    return seconds_since (began);
+    return *std::max_element (seconds.begin (), seconds.end ());
 }

@@ -150,19 +150,27 @@ def load_part(rows):
         [[row['set'], row['way'], row['mib'], row['seconds'], row['most']] for row in of(rows, 'load')]) + '\n'
 
 
+def updates_part(rows):
+    lines = [['%.0f %%' % (100 * row['replaced']), format(row['inserts'], ','), format(row['removals'], ','), row['repair_s'],
+              format(row['qps'], ','), '%.4f' % row['recall']] for row in of(rows, 'update')]
+    lines += [['fresh build', '-', '-', '-', format(row['qps'], ','), '%.4f' % row['recall']] for row in of(rows, 'update_fresh')]
+    return ('## Updates\n\nA graph over half of the texts whose rows are replaced in random order; one thread inserts and asks, two repair; '
+            'the same effort throughout.\n\n') + table(
+        ['replaced', 'insertions/s', 'removals/s', 'repair s', 'queries/s', 'recall@10'], lines) + '\n'
+
+
 def write(folder):
     parts = ['# Benchmarks\n\n'
              'Written by `make bench`. One process holds all indexes of a set and asks them in turns, round by round, from native loops; one thread '
-             'and one query per call unless a row says otherwise; recall@10 against exact search. Ratios are those of medians, with the least and '
+             'and one query per call unless a row says otherwise, timed by what the thread computed; recall@10 against exact search. Ratios are those of medians, with the least and '
              'the greatest of a round; compare figures of one table only. hnswlib is built with M 16 and ef_construction 200 by '
              '`-O3 -march=native`. "Of the limit": the time that reads and arithmetic of the walk need at least, by the constants of the '
              'machine, over the time taken. How it is done: `tests/bench/engine/README.md`.\n']
     parts += [search_part(name, records(folder, name)) for name in SETS]
     for name, part in (('build', build_part), ('batch', batch_part), ('exact', exact_part), ('filters', filters_part),
-                       ('calibration', calibration_part), ('load', load_part)):
+                       ('calibration', calibration_part), ('load', load_part), ('updates', updates_part)):
         rows = records(folder, name)
         if rows:
             parts.append(part(rows))
-    parts.append('## Updates\n\nNot measured yet: the interface of indexes has no insertion.\n')
     with open(PAGE, 'w', encoding='utf-8') as file:
         file.write('\n'.join(part.rstrip('\n') + '\n' for part in parts if part))

@@ -64,7 +64,7 @@ BENCH_EXPORT void bench_index_describe (const bench_index_t *self, bench_info_t 
 BENCH_EXPORT uint32_t bench_index_effort (const bench_index_t *self, float recall,
                                           uint32_t k);
 
-//  Asks all; returns seconds, or -1 if a search failed.
+//  Asks all; returns seconds, or -1 if a search failed. Seconds are those that the slowest thread computed.
 BENCH_EXPORT double bench_index_ask (const bench_index_t *self, bench_ask_t *ask);
 
 //  Exact search of the rows by kith_flat_search; whole: all in one call.
@@ -82,6 +82,25 @@ bench_index_store (const bench_index_t *self, const char *folder, char *why);
 //  index, first answer}, and the answer's rows; 0, or -1 with the reason.
 BENCH_EXPORT int bench_load (const char *folder, const char *fbin, const char *metric,
                              double seconds [3], int64_t rows [10], char *why);
+
+//  A graph over the first `count` rows that grows into the others and loses some, while it is asked
+typedef struct bench_live bench_live_t;
+BENCH_EXPORT bench_live_t *
+bench_live_new (const bench_rows_t *rows, uint32_t count, uint32_t threads, char *why);
+BENCH_EXPORT void bench_live_destroy (bench_live_t **self_p);
+
+//  Links the next `count` rows; seconds, or -1.
+BENCH_EXPORT double bench_live_insert (bench_live_t *self, uint32_t count);
+
+//  Removes rows; seconds.
+BENCH_EXPORT double
+bench_live_remove (bench_live_t *self, const uint32_t *rows, uint32_t count);
+
+//  Leads around removed rows; seconds, or -1.
+BENCH_EXPORT double bench_live_repair (bench_live_t *self, uint32_t threads);
+
+//  One query per call, one thread; seconds that it computed.
+BENCH_EXPORT double bench_live_ask (const bench_live_t *self, bench_ask_t *ask);
 
 //  The machine: GB/s of a sequential read, ns of a dependent read, ns of an independent 64-byte record and of a 256-byte one, GFLOP/s of
 //  sgemm at 128 and at 768 dimensions; huge pages.

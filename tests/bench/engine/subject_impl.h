@@ -16,7 +16,8 @@ struct bench_index {
     kith_index_t *index;
 };
 
-//  Monotonic seconds.
+//  Monotonic seconds; seconds that the calling thread has computed, whoever else wanted the processor meanwhile.
 double bench_now (void);
+double bench_cpu (void);
 
 #endif

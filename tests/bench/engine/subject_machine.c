@@ -17,11 +17,11 @@ s_sequential (const uint64_t *data)
     double best = 0;
     for (int pass = 0; pass < 3; pass++) {
         uint64_t sums [LINE] = {0};
-        double began = bench_now ();
+        double began = bench_cpu ();
         for (size_t i = 0; i < S_BYTES / 8; i += LINE)
             for (size_t j = 0; j < LINE; j++)
                 sums [j] += data [i + j];
-        double seconds = bench_now () - began;
+        double seconds = bench_cpu () - began;
         volatile uint64_t kept = sums [0] + sums [1] + sums [2] + sums [3] + sums [4]
                                  + sums [5] + sums [6] + sums [7];
         (void) kept;
@@ -50,10 +50,10 @@ static double
 s_latency (const uint64_t *data)
 {
     uint64_t at = 0;
-    double began = bench_now ();
+    double began = bench_cpu ();
     for (uint32_t i = 0; i < S_READS / 2; i++)
         at = data [at * LINE];
-    double seconds = bench_now () - began;
+    double seconds = bench_cpu () - began;
     volatile uint64_t kept = at;
     (void) kept;
     return seconds * 1e9 / (S_READS / 2);
@@ -69,7 +69,7 @@ s_records (const uint64_t *data, kith_random_t *random, size_t lines)
     for (size_t i = 0; i < S_READS + AHEAD; i++)
         order [i] = (uint32_t) kith_random_below (random, records);
     uint64_t sum = 0;
-    double began = bench_now ();
+    double began = bench_cpu ();
     for (size_t i = 0; i < S_READS; i++) {
         const uint64_t *next = data + (size_t) order [i + AHEAD] * lines * LINE;
         const uint64_t *here = data + (size_t) order [i] * lines * LINE;
@@ -78,7 +78,7 @@ s_records (const uint64_t *data, kith_random_t *random, size_t lines)
             sum += here [line * LINE];
         }
     }
-    double seconds = bench_now () - began;
+    double seconds = bench_cpu () - began;
     volatile uint64_t kept = sum;
     (void) kept;
     free (order);
@@ -94,10 +94,10 @@ s_sgemm (int dim)
     float *out = bench_alloc ((size_t) QUERIES * ROWS * sizeof (float));
     double best = 0;
     for (int i = 0; i < TIMES; i++) {
-        double began = bench_now ();
+        double began = bench_cpu ();
         cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, QUERIES, ROWS, dim, 1,
                      queries, dim, rows, dim, 0, out, ROWS);
-        double speed = 2.0 * QUERIES * ROWS * dim / (bench_now () - began) / 1e9;
+        double speed = 2.0 * QUERIES * ROWS * dim / (bench_cpu () - began) / 1e9;
         best = speed > best ? speed : best;
     }
     free (queries);

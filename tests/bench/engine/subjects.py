@@ -4,6 +4,7 @@
 #   A subject has a name, settings to sweep, and ask (setting, asking) -> seconds. Whoever is missing says so in `missing`.
 import ctypes
 import os
+import time
 
 import numpy as np
 
@@ -61,6 +62,12 @@ kith = library(os.path.abspath(os.environ['KITH_SUBJECT']), [
     ('bench_index_ask', f64, [pointer, pointer]),
     ('bench_index_store', ctypes.c_int, [pointer, text, text]),
     ('bench_load', ctypes.c_int, [text, text, text, pointer, pointer, text]),
+    ('bench_live_new', pointer, [pointer, u32, u32, text]),
+    ('bench_live_destroy', None, [pointer]),
+    ('bench_live_insert', f64, [pointer, u32]),
+    ('bench_live_remove', f64, [pointer, pointer, u32]),
+    ('bench_live_repair', f64, [pointer, u32]),
+    ('bench_live_ask', f64, [pointer, pointer]),
     ('bench_machine', None, [pointer]),
 ])
 
@@ -315,13 +322,13 @@ class Usearch:
         self.settings = [10, 20, 40, 80, 110, 160, 220, 300, 420, 600, 850, 1200, 1700]
 
     def ask(self, setting, asking):
-        import time
         self.index.expansion_search = setting
         queries = (asking.unit if self.cosine else asking.queries)[:, :asking.dim]
         queries = np.ascontiguousarray(queries)
-        began = time.perf_counter()
+        clock = time.process_time if asking.threads == 1 else time.perf_counter
+        began = clock()
         found = self.index.search(queries, K, threads=asking.threads)
-        seconds = time.perf_counter() - began
+        seconds = clock() - began
         asking.rows[:] = found.keys.astype(np.int64)
         return seconds
 
