@@ -19,13 +19,15 @@ enum {
     BRIDGES_MAX = 3 * BRIDGES,
     //  As wide a beam at most when little near the query may be answered
     FAR_TIMES = 5,
-    EFFORT_MIN = 16,
-    SAMPLE = 512,      //  answerable rows that a walk begins with
+    EFFORT_MIN = 64,     //  a narrower beam does not shrink
+    EFFORT_MORE = 24,    //  two hops lead less straight than one
+    SAMPLE = 512,        //  answerable rows that a walk begins with at most
     DEPTH_TIMES = 3    //  a scan of codes looks deeper than a walk: its recall is to be 1
 };
 
 #define THROUGH_SHARE 0.8    //  from here on rows that are filtered out lead the way
 #define HOPS_TIMES 2.3       //  what a step in two hops costs more than a plain one
+#define HOPS_SHARE 0.08      //  of the rows that two hops need
 #define FEW_POWER 0.3        //  how the beam shrinks where a filter leaves fewer rows
 #define FAR_POWER 0.35       //  how the beam grows where less is near than elsewhere
 
@@ -49,15 +51,22 @@ kith_graph_plan (const kith_graph_t *self, uint32_t rows, uint32_t effort,
     double row = 0.4 + self->rows.dim / 128.0;
     double code = 0.35 + self->header.code_bytes / 400.0;
     double step =
-        self->codes ? 2 + self->header.code_bytes / 128.0 : 2 + self->rows.dim / 24.0;
+        self->codes ? 2 + self->header.code_bytes / 256.0 : 2 + self->rows.dim / 24.0;
     double scan = plan.live * row, scan_codes = (double) INFINITY;
     if (self->codes)
         scan_codes = plan.live * code
                      + DEPTH_TIMES * kith_graph_depth (self, options->k) * (8 + row);
     const bool through = share > THROUGH_SHARE;
     plan.each = self->header.degree / 2.0 * step * (through ? 1 / share : HOPS_TIMES);
-    double walk = effort * plan.each * (through ? 1 : pow (share, FEW_POWER));
-    double cheapest = fmin (scan, fmin (scan_codes, walk));
+    plan.sample = effort < SAMPLE / 2 ? 2 * effort : SAMPLE;
+    double walk = effort * plan.each;
+    if (!through)
+        walk =
+            walk * pow (share, FEW_POWER) + EFFORT_MORE * plan.each + plan.sample * step;
+    //  Two hops do not find enough
+    if (share < HOPS_SHARE && self->codes)
+        walk = (double) INFINITY;
+    const double cheapest = fmin (scan, fmin (scan_codes, walk));
     plan.way = cheapest == scan         ? KITH_GRAPH_SCAN
                : cheapest == scan_codes ? KITH_GRAPH_SCAN_CODES
                                         : KITH_GRAPH_WALK;
@@ -263,7 +272,7 @@ s_begin_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
     s_second_hop (hops, KITH_GRAPH_BATCH_MAX / 2);
     s_offer_listed (hops);
     //  Rows lie in no order of nearness, so that those behind equal steps are a fair sample
-    const uint32_t step = plan->rows / SAMPLE + 1;
+    const uint32_t step = plan->rows / plan->sample + 1;
     for (uint32_t row = s_next (hops->live, 0); row < plan->rows;
          row = s_next (hops->live, row + step)) {
         //  Rows behind a twin are no nodes
@@ -317,7 +326,8 @@ s_effort (const s_hops_t *hops, const kith_graph_plan_t *plan)
     double near = (hops->answerable + share) / (hops->seen + 1.0);
     double times = pow (share, FEW_POWER) * pow (share / near, FAR_POWER);
     times = times < FAR_TIMES ? times : FAR_TIMES;
-    double effort = fmax (plan->effort * times, fmin (plan->effort, 2 * EFFORT_MIN));
+    double effort =
+        fmax (plan->effort * times, fmin (plan->effort, EFFORT_MIN)) + EFFORT_MORE;
     return effort < KITH_GRAPH_EFFORT_MAX ? (uint32_t) effort : KITH_GRAPH_EFFORT_MAX;
 }
 

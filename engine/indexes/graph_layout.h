@@ -242,6 +242,7 @@ typedef struct {
     uint32_t rows;        //  of the graph when the search began
     uint32_t live;        //  of them that may be answered
     uint64_t budget;      //  rows that a filtered walk may compare
+    uint32_t sample;      //  answerable rows that such a walk begins with
     double each, scan;    //  cost of a step of the walk, and of the cheaper scan
 } kith_graph_plan_t;
 
