@@ -17,6 +17,8 @@
 enum {
     CHUNK = 16,    //  nodes that a thread takes at once
     EFFORT = 200,
+    EFFORT_DIM = 256,    //  from here on fewer rows are near, and a beam costs more
+    EFFORT_FAR = 150,
     BATCH_SHARE = 50    //  a batch is at most 1 / 50 of the level
 };
 
@@ -617,7 +619,9 @@ kith_graph_build (const kith_rows_t *rows, const kith_graph_params_t *params,
     self->header.upper_degree = self->header.degree / 2;
     self->header.recall =
         params->recall > 0 && params->recall < 1 ? params->recall : 0.95f;
-    uint32_t effort = params->build_effort ? params->build_effort : EFFORT;
+    uint32_t effort = params->build_effort     ? params->build_effort
+                      : rows->dim < EFFORT_DIM ? EFFORT
+                                               : EFFORT_FAR;
     s_build_t build = {.self = self, .params = params, .linker = {.self = self}};
     build.linker.effort = effort < KITH_GRAPH_PRUNE_MAX ? effort : KITH_GRAPH_PRUNE_MAX;
     if (s_build (&build, error) != 0)

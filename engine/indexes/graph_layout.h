@@ -10,7 +10,7 @@
 #define KITH_GRAPH_MAGIC 0x32474b48u    //  layout version in the first digit
 #define KITH_GRAPH_LEVELS_MAX 8u        //  upper levels
 #define KITH_GRAPH_DEGREE_MAX 256u
-#define KITH_GRAPH_BATCH_MAX (2 * KITH_GRAPH_DEGREE_MAX)    //  neighbours of two nodes
+#define KITH_GRAPH_BATCH_MAX (6 * KITH_GRAPH_DEGREE_MAX)    //  neighbours of six nodes
 #define KITH_GRAPH_EFFORT_MAX 65536u
 #define KITH_GRAPH_SAMPLE 256u     //  rows that calibration asks with
 #define KITH_GRAPH_GRID_MAX 24u    //  calibrated efforts

@@ -10,7 +10,9 @@
 
 enum {
     LINE = 64,
-    EXPAND = 2,         //  nodes expanded at once
+    EXPAND = 2,        //  nodes expanded at once
+    EXPAND_MAX = 6,    //  by a beam of WIDE nodes: what is next is known further ahead
+    WIDE = 128,
     LINES_AHEAD = 8,    //  of a vector; the rest the hardware finds
 };
 
@@ -326,14 +328,15 @@ kith_graph_expand (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                    uint32_t level)
 {
     kith_graph_beam_t *beam = &scratch->beam;
-    uint32_t nodes [EXPAND];
+    uint32_t nodes [EXPAND_MAX];
+    const uint32_t most = beam->capacity >= WIDE ? EXPAND_MAX : EXPAND;
     uint32_t taken = 0, count = 0;
-    while (taken < EXPAND && beam->next < beam->size) {
+    while (taken < most && beam->next < beam->size) {
         nodes [taken] = kith_graph_beam_take (beam);
         s_prefetch_links (&self->layers [level], nodes [taken]);
         taken++;
     }
-    for (uint32_t index = beam->next, ahead = 0; index < beam->size && ahead < EXPAND;
+    for (uint32_t index = beam->next, ahead = 0; index < beam->size && ahead < most;
          index++)
         if (!(beam->near [index].id & KITH_GRAPH_EXPANDED)) {
             s_prefetch_links (&self->layers [level], beam->near [index].id);
