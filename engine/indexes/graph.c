@@ -7,6 +7,10 @@
 #include "base/bytes.h"
 #include "engine/indexes/graph_layout.h"
 
+enum {
+    FAR = 100    //  least effort at which recall@100 was measured
+};
+
 void *
 kith_graph_own (kith_graph_t *self, void *data)
 {
@@ -74,15 +78,28 @@ kith_graph_lay (kith_graph_t *self)
 //  ---------------------------------------------------------------------
 //  Calibration, read
 
+static float
+s_bound (const kith_graph_header_t *header, uint32_t index, bool far)
+{
+    return far ? header->points [index].bound100 : header->points [index].bound10;
+}
+
+//  Recall rises the slower the wider the beam, so that a straight line between two points promises no more than there is
 static uint32_t
 s_effort_at (const kith_graph_header_t *header, float recall, bool far)
 {
-    for (uint32_t index = 0; index < header->grid; index++) {
-        const kith_graph_point_t *point = &header->points [index];
-        if ((far ? point->bound100 : point->bound10) >= recall)
-            return point->effort;
-    }
-    return header->points [header->grid - 1].effort;
+    uint32_t index = 0;
+    while (index < header->grid && s_bound (header, index, far) < recall)
+        index++;
+    if (index == header->grid)
+        return header->points [header->grid - 1].effort;
+    const uint32_t effort = header->points [index].effort;
+    if (index == 0 || (far && header->points [index - 1].effort < FAR))
+        return effort;
+    const float low = s_bound (header, index - 1, far);
+    const float share = (recall - low) / (s_bound (header, index, far) - low);
+    const uint32_t before = header->points [index - 1].effort;
+    return before + (uint32_t) ceilf (share * (float) (effort - before));
 }
 
 uint32_t
