@@ -259,7 +259,7 @@ kith_graph_encode_row (const kith_graph_t *self, uint32_t row, float *room,
 static void
 s_encode_part (void *arg, uint32_t part)
 {
-    const s_encoder_t *encoder = arg;
+    s_encoder_t *encoder = arg;
     uint32_t rows = encoder->self->rows.rows;
     uint32_t last = rows - part * BATCH < BATCH ? rows : part * BATCH + BATCH;
     float *room = kith_alloc64 (2 * (size_t) encoder->self->rows.dim * sizeof *room);

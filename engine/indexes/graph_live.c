@@ -475,16 +475,16 @@ s_join_levels (kith_graph_t *self)
     size_t row = header->upper_degree * sizeof (uint32_t), bytes = 0;
     for (uint32_t level = 0; level < header->levels; level++)
         bytes += header->counts [level] * row;
-    uint8_t *joined = kith_graph_own (self, kith_huge_new (bytes + 64)), *at = joined;
+    uint32_t *joined = kith_graph_own (self, kith_huge_new (bytes + 64)), *at = joined;
     if (!joined)
         return false;
     for (uint32_t level = 1; level <= header->levels; level++) {
         memcpy (at, self->layers [level].links, header->counts [level - 1] * row);
-        at += header->counts [level - 1] * row;
+        at += (size_t) header->counts [level - 1] * header->upper_degree;
     }
     kith_graph_disown (self, self->live->levels [1].links);
     kith_graph_disown (self, self->upper_links);
-    self->upper_links = (const uint32_t *) joined;
+    self->upper_links = joined;
     return true;
 }
 
