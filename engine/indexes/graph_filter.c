@@ -158,14 +158,6 @@ typedef struct {
 } s_hops_t;
 
 static inline void
-s_prefetch_links (const kith_graph_t *self, uint32_t node)
-{
-    const uint32_t *links = self->links + (size_t) node * self->header.degree;
-    for (uint32_t at = 0; at < self->header.degree; at += LINE / sizeof *links)
-        __builtin_prefetch (links + at);
-}
-
-static inline void
 s_list (s_hops_t *hops, uint32_t row)
 {
     const kith_graph_t *self = hops->self;
@@ -195,7 +187,7 @@ s_first_hop (s_hops_t *hops, uint32_t node)
             s_list (hops, row);
         else if (hops->bridge_count - bridges < BRIDGES) {
             hops->bridges [hops->bridge_count++] = row;
-            s_prefetch_links (hops->self, row);
+            kith_graph_prefetch_links (layer, row);
         }
     }
     hops->answerable += hops->count - before;
@@ -298,17 +290,8 @@ s_walk_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
     while (beam->next < beam->size) {
         if (scratch->compared > plan->budget)
             return false;
-        uint32_t nodes [EXPAND], taken = 0;
-        while (taken < EXPAND && beam->next < beam->size) {
-            nodes [taken] = kith_graph_beam_take (beam);
-            s_prefetch_links (hops->self, nodes [taken++]);
-        }
-        for (uint32_t index = beam->next, ahead = 0; index < beam->size && ahead < EXPAND;
-             index++)
-            if (!(beam->near [index].id & KITH_GRAPH_EXPANDED)) {
-                s_prefetch_links (hops->self, beam->near [index].id);
-                ahead++;
-            }
+        uint32_t nodes [EXPAND];
+        uint32_t taken = kith_graph_beam_ahead (hops->self, beam, 0, EXPAND, nodes);
         for (uint32_t index = 0; index < taken; index++)
             s_first_hop (hops, nodes [index]);
         s_second_hop (hops, taken * degree / 3);

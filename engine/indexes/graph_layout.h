@@ -171,6 +171,20 @@ void kith_graph_beam_put (kith_graph_beam_t *beam, float distance, uint32_t id);
 //  Takes the first node that is not expanded.
 uint32_t kith_graph_beam_take (kith_graph_beam_t *beam);
 
+//  Asks for the links of a node before they are read.
+static inline void
+kith_graph_prefetch_links (const kith_graph_layer_t *layer, uint32_t node)
+{
+    const uint32_t *links = layer->links + (size_t) node * layer->degree;
+    for (uint32_t index = 0; index < layer->degree; index += 64 / sizeof *links)
+        __builtin_prefetch (links + index);
+}
+
+//  Takes up to `most` nodes of a level that are not expanded, and asks for their links and those of as many that are likely to be
+//  next. Returns how many.
+uint32_t kith_graph_beam_ahead (const kith_graph_t *self, kith_graph_beam_t *beam,
+                                uint32_t level, uint32_t most, uint32_t *nodes);
+
 //  Lists the links of node not seen before into scratch->ids and ->rows from `count` on, marks them, asks for their codes; returns
 //  the new count.
 uint32_t kith_graph_collect (const kith_graph_t *self, kith_graph_scratch_t *scratch,

@@ -315,33 +315,32 @@ kith_graph_collect (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     return count;
 }
 
-static void
-s_prefetch_links (const kith_graph_layer_t *layer, uint32_t node)
+uint32_t
+kith_graph_beam_ahead (const kith_graph_t *self, kith_graph_beam_t *beam, uint32_t level,
+                       uint32_t most, uint32_t *nodes)
 {
-    const uint32_t *links = layer->links + (size_t) node * layer->degree;
-    for (uint32_t index = 0; index < layer->degree; index += LINE / sizeof *links)
-        __builtin_prefetch (links + index);
+    uint32_t taken = 0;
+    while (taken < most && beam->next < beam->size) {
+        nodes [taken] = kith_graph_beam_take (beam);
+        kith_graph_prefetch_links (&self->layers [level], nodes [taken]);
+        taken++;
+    }
+    for (uint32_t index = beam->next, ahead = 0; index < beam->size && ahead < most;
+         index++)
+        if (!(beam->near [index].id & KITH_GRAPH_EXPANDED)) {
+            kith_graph_prefetch_links (&self->layers [level], beam->near [index].id);
+            ahead++;
+        }
+    return taken;
 }
 
 uint32_t
 kith_graph_expand (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                    uint32_t level)
 {
-    kith_graph_beam_t *beam = &scratch->beam;
-    uint32_t nodes [EXPAND_MAX];
-    const uint32_t most = beam->capacity >= WIDE ? EXPAND_MAX : EXPAND;
-    uint32_t taken = 0, count = 0;
-    while (taken < most && beam->next < beam->size) {
-        nodes [taken] = kith_graph_beam_take (beam);
-        s_prefetch_links (&self->layers [level], nodes [taken]);
-        taken++;
-    }
-    for (uint32_t index = beam->next, ahead = 0; index < beam->size && ahead < most;
-         index++)
-        if (!(beam->near [index].id & KITH_GRAPH_EXPANDED)) {
-            s_prefetch_links (&self->layers [level], beam->near [index].id);
-            ahead++;
-        }
+    uint32_t nodes [EXPAND_MAX], count = 0;
+    const uint32_t most = scratch->beam.capacity >= WIDE ? EXPAND_MAX : EXPAND;
+    uint32_t taken = kith_graph_beam_ahead (self, &scratch->beam, level, most, nodes);
     for (uint32_t index = 0; index < taken; index++)
         count = kith_graph_collect (self, scratch, level, nodes [index], count);
     return count;
