@@ -121,6 +121,8 @@ s_found_figures (const proxied_t *read, kith_msg_t *answer)
 {
     kith_proto_found_t *body = answer->body;
     uint32_t stages = 0, there = 0;
+    const char *index = "";
+    uint64_t most = 0;
     for (uint32_t i = 0; i < read->shards; i++)
         if (read->parts [i].answer)
             stages +=
@@ -133,6 +135,10 @@ s_found_figures (const proxied_t *read, kith_msg_t *answer)
         there++;
         body->compared += part->compared;
         body->of += part->of;
+        if (*part->index && part->of > most) {
+            index = part->index;
+            most = part->of;
+        }
         for (uint32_t j = 0; j < part->stages_count; j++) {
             kith_proto_stage_t *stage = &body->stages [body->stages_count++];
             *stage = part->stages [j];
@@ -141,6 +147,7 @@ s_found_figures (const proxied_t *read, kith_msg_t *answer)
             stage->code = kith_arena_strdup (&answer->arena, stage->code);
         }
     }
+    body->index = kith_arena_strdup (&answer->arena, index);
     body->partial = read->partial;
     body->coverage = (double) there / read->shards;
 }

@@ -350,11 +350,18 @@ s_answer_search (kith_ctx_t *ctx, kith_read_t *read)
     body->rows = s_add (answer, &found->rows);
     body->compared = read->found.compared;
     body->of = read->found.of;
+    const char *index = read->found.index;
+    uint64_t most = read->found.of;
     for (uint32_t i = 0; i < read->answer_count; i++) {
         const kith_proto_found_t *part = read->answers [i]->body;
+        if (!*index || (*part->index && part->of > most)) {
+            index = part->index;
+            most = part->of;
+        }
         body->compared += part->compared;
         body->of += part->of;
     }
+    body->index = kith_arena_strdup (&answer->arena, index);
     body->coverage = 1.0;
     if (s_search (read)->explain)
         s_stages (ctx, read, answer, &read->found);

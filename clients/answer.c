@@ -280,6 +280,13 @@ kith_answer_of (const kith_answer_t *self)
     return self->msg->kind == KITH_KIND_FOUND ? found->of : 0;
 }
 
+const char *
+kith_answer_index (const kith_answer_t *self)
+{
+    const kith_proto_found_t *found = self->msg->body;
+    return self->msg->kind == KITH_KIND_FOUND ? found->index : "";
+}
+
 bool
 kith_answer_partial (const kith_answer_t *self)
 {

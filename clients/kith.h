@@ -286,9 +286,11 @@ KITH_EXPORT const void *
 kith_answer_raw_vector (const kith_answer_t *self, size_t query, size_t row,
                         const char *field, size_t *bytes);
 
-//  How it went: distances computed, rows that could have been compared, is it all there, what the server took.
+//  How it went: distances computed, rows that could have been compared, kind of the index that most of them were searched by ("": none was in a
+//  file yet), is it all there, what the server took.
 KITH_EXPORT uint64_t kith_answer_compared (const kith_answer_t *self);
 KITH_EXPORT uint64_t kith_answer_of (const kith_answer_t *self);
+KITH_EXPORT const char *kith_answer_index (const kith_answer_t *self);
 KITH_EXPORT bool kith_answer_partial (const kith_answer_t *self);
 KITH_EXPORT double kith_answer_ms (const kith_answer_t *self);
 

@@ -1306,10 +1306,12 @@ static const kith_codec_field_t s_found_fields [] = {
      "the server took"},
     {"hops", KITH_WIRE_U32, false, offsetof (kith_proto_found_t, hops), 0, NULL,
      "threads crossed on the way"},
+    {"index", KITH_WIRE_STRING, false, offsetof (kith_proto_found_t, index), 0, NULL,
+     "kind of the index that most rows were searched by; empty: only growing rows"},
 };
 
 const kith_codec_table_t kith_proto_found_table = {
-    "found", sizeof (kith_proto_found_t), 11, s_found_fields,
+    "found", sizeof (kith_proto_found_t), 12, s_found_fields,
     "Answer of search: rows of all queries one after another, best first"
 };
 

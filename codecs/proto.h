@@ -856,6 +856,8 @@ typedef struct {
     uint32_t stages_count;
     uint64_t us;                        //  the server took
     uint32_t hops;                      //  threads crossed on the way
+    //  kind of the index that most rows were searched by; empty: only growing rows
+    const char *index;
 } kith_proto_found_t;
 
 //  Delegator to a holder: the same over named segments at S (R3)

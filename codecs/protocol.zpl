@@ -594,6 +594,7 @@ messages
         stages = "[]stage, if explain"
         us = "u64, the server took"
         hops = "u32, threads crossed on the way"
+        index = "string, kind of the index that most rows were searched by; empty: only growing rows"
     search_segments
         number = 72
         answer = found

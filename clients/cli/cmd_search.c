@@ -116,9 +116,11 @@ s_show_json (const kith_answer_t *answer, size_t query, size_t number, bool many
     kith_show_rows_json (answer, query, true, out);
     kith_bytes_printf (out,
                        ", \"ms\": %.3f, \"compared\": %" PRIu64 ", \"of\": %" PRIu64
-                       ", \"partial\": %s, \"coverage\": ",
-                       kith_answer_ms (answer), found->compared, found->of,
-                       found->partial ? "true" : "false");
+                       ", \"index\": ",
+                       kith_answer_ms (answer), found->compared, found->of);
+    kith_json_put_string (out, found->index, strlen (found->index));
+    kith_bytes_printf (
+        out, ", \"partial\": %s, \"coverage\": ", found->partial ? "true" : "false");
     kith_json_put_double (out, found->coverage);
     kith_bytes_printf (out, ", \"token\": \"%s\"", token);
     if (found->stages_count) {
@@ -138,7 +140,8 @@ s_show_end (const kith_answer_t *answer)
     printf ("%zu row%s in %s", rows, rows == 1 ? "" : "s",
             kith_show_ms (kith_answer_ms (answer), took));
     if (found->of)
-        printf (" (%s rows: %.1f %% compared)", kith_show_count (found->of, of),
+        printf (" (%s rows: %s%s%.1f %% compared)", kith_show_count (found->of, of),
+                found->index, *found->index ? " " : "",
                 (double) found->compared / (double) found->of
                     / (double) kith_answer_queries (answer) * 100);
     if (found->partial)

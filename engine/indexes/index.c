@@ -462,6 +462,12 @@ kith_index_recall (const kith_index_t *self, uint32_t effort)
     return self->class->recall ? self->class->recall (self, effort) : 1;
 }
 
+kith_index_kind_t
+kith_index_kind (const kith_index_t *self)
+{
+    return self->class->kind;
+}
+
 void
 kith_index_describe (const kith_index_t *self, kith_index_info_t *info)
 {

@@ -175,6 +175,8 @@ void kith_index_rerank (const kith_index_t *self, const kith_index_query_t *quer
 //  Calibrated effort for a recall@k, and the recall@10 that was measured at an effort (1: exact).
 uint32_t kith_index_effort (const kith_index_t *self, float recall, uint32_t k);
 float kith_index_recall (const kith_index_t *self, uint32_t effort);
+kith_index_kind_t kith_index_kind (const kith_index_t *self);
+
 void kith_index_describe (const kith_index_t *self, kith_index_info_t *info);
 
 #endif

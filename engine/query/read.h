@@ -49,6 +49,8 @@ typedef struct {
     kith_bytes_t rows;      //  a batch: key, $seq, fields; empty when no row was found
     uint64_t compared;
     uint64_t of;             //  visible rows could have been compared (per query)
+    const char *index;       //  kind that most of the sealed rows were searched by; "": no sealed rows
+    uint32_t index_rows;     //  of the segment that it is the kind of
     kith_stage_t *stages;    //  malloc'ed, if explain
     uint32_t stage_count;
 } kith_found_t;

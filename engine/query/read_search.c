@@ -219,11 +219,11 @@ s_describe (const s_searcher_t *self, const kith_index_t *index, kith_stage_t *s
                         ? search->effort
                         : kith_index_effort (
                             index, search->recall > 0 ? search->recall : 0.95f, self->k);
+    stage->index = kith_index_kind_name (kith_index_kind (index));
     if (!search->explain)
         return;
     kith_index_info_t info;
     kith_index_describe (index, &info);
-    stage->index = kith_index_kind_name (info.kind);
     stage->code = info.code ? kith_index_code_name (info.code) : "";
 }
 
@@ -244,6 +244,10 @@ s_search_segment (s_searcher_t *self, const kith_segment_t *segment, kith_error_
             return -1;
     }
     self->found->compared += stage.compared;
+    if (stage.segment && stage.rows > self->found->index_rows) {
+        self->found->index = stage.index;
+        self->found->index_rows = stage.rows;
+    }
     if (search->explain)
         kith_bytes_put (&self->stages, &stage, sizeof stage);
     return 0;
@@ -370,7 +374,7 @@ kith_view_search (const kith_view_t *view, const kith_search_t *search,
 {
     assert (view && search && search->field && found);
     assert (kith_type_is_vector (search->field->type));
-    *found = (kith_found_t){0};
+    *found = (kith_found_t){.index = ""};
     if (s_check (view, search, error) != 0)
         return -1;
     s_searcher_t self = {.view = view,

@@ -253,6 +253,7 @@ s_search (store_t *self, fake_proxy_t *proxy, const kith_msg_t *request)
     found->rows = kith_msg_add_bytes (answer, &rows);
     found->compared = 12;
     found->of = 34;
+    found->index = kith_arena_strdup (&answer->arena, "graph");
     found->coverage = 1;
     found->us = 1500;
     fake_proxy_answer (proxy, request, &answer);

@@ -380,6 +380,7 @@ Test (client, an_answer_is_read_in_place)
     cr_assert_null (kith_answer_vector (answer, 0, 0, "v", NULL));
     cr_assert_eq (kith_answer_compared (answer), 12);
     cr_assert_eq (kith_answer_of (answer), 34);
+    cr_assert_str_eq (kith_answer_index (answer), "graph");
     cr_assert_float_eq (kith_answer_ms (answer), 1.5, 1e-9);
     kith_answer_destroy (&answer);
     kith_client_destroy (&client);

@@ -251,9 +251,13 @@ s_check_search (channel_t *self, uint64_t s, uint32_t nq, uint32_t k, bool filte
     cr_assert_eq (answer.found.of, s_expect (self, s, s_any, partition, queries, hits));
     cr_assert_eq (answer.found.stage_count, self->count);
     uint64_t compared = 0;
-    for (uint32_t index = 0; index < answer.found.stage_count; index++)
+    bool sealed = false;
+    for (uint32_t index = 0; index < answer.found.stage_count; index++) {
         compared += answer.found.stages [index].compared;
+        sealed |= answer.found.stages [index].segment && answer.found.stages [index].rows;
+    }
     cr_assert_eq (compared, answer.found.compared);
+    cr_assert_str_eq (answer.found.index, sealed ? "flat" : "");
     kith_found_free (&answer.found);
     kith_filter_destroy (&filter);
     free (hits);
