@@ -2,13 +2,12 @@
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  Codes below 128 are signed bytes as well as unsigned ones.
-#include <arm_neon.h>
-
+#include "engine/kernels/codes_steps_neon.h"
 #include "engine/kernels/isa.h"
 
 //  Adds the products of sixteen bytes: 127 * 128 fits in 16 bits
-static inline int32x4_t
-s_add (int32x4_t sum, uint8x16_t code, int8x16_t query)
+KITH_INLINE int32x4_t
+s_step (int32x4_t sum, uint8x16_t code, int8x16_t query)
 {
     int8x16_t signed_code = vreinterpretq_s8_u8 (code);
     sum = vpadalq_s16 (sum, vmull_s8 (vget_low_s8 (signed_code), vget_low_s8 (query)));
@@ -25,47 +24,18 @@ s_add_full (int32x4_t sum, uint8x8_t code, int8x8_t query)
     return vmlal_s16 (sum, vget_high_s16 (wide_code), vget_high_s16 (wide));
 }
 
-static inline void
-s_store (const int32x4_t sums [4], int32_t *out)
-{
-    vst1q_s32 (out, vpaddq_s32 (vpaddq_s32 (sums [0], sums [1]),
-                                vpaddq_s32 (sums [2], sums [3])));
-}
-
 static void
 s_nibbles4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
             int32_t out [4])
 {
-    const int32x4_t zero = vdupq_n_s32 (0);
-    int32x4_t sums [4] = {zero, zero, zero, zero};
-    for (uint32_t index = 0; index < bytes; index += 16) {
-        int8x16_t first = vld1q_s8 (query + index);
-        int8x16_t second = vld1q_s8 (query + bytes + index);
-#pragma GCC unroll 4
-        for (uint32_t row = 0; row < 4; row++) {
-            uint8x16_t code = vld1q_u8 (codes [row] + index);
-            sums [row] = s_add (sums [row], vandq_u8 (code, vdupq_n_u8 (15)), first);
-            sums [row] = s_add (sums [row], vshrq_n_u8 (code, 4), second);
-        }
-    }
-    s_store (sums, out);
+    kith_neon_nibbles4 (query, codes, bytes, out, s_step);
 }
 
 static void
 s_bytes4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
           int32_t out [4])
 {
-    const int32x4_t zero = vdupq_n_s32 (0);
-    int32x4_t sums [4] = {zero, zero, zero, zero};
-    for (uint32_t index = 0; index < bytes; index += 16) {
-        int8x16_t part = vld1q_s8 (query + index);
-#pragma GCC unroll 4
-        for (uint32_t row = 0; row < 4; row++)
-            sums [row] =
-                s_add (sums [row],
-                       vandq_u8 (vld1q_u8 (codes [row] + index), vdupq_n_u8 (127)), part);
-    }
-    s_store (sums, out);
+    kith_neon_bytes4 (query, codes, bytes, out, s_step);
 }
 
 static void
@@ -84,7 +54,7 @@ s_full4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
                 s_add_full (sums [row], vget_high_u8 (code), vget_high_s8 (part));
         }
     }
-    s_store (sums, out);
+    kith_neon_store4 (sums, out);
 }
 
 void
