@@ -6,13 +6,9 @@
 //  again). First the device: random reads of 4 KiB of the index file, past the page cache, at 1, 4 and 32 under way; then searches of
 //  that file from one thread, `batch` queries (1) per call. Effort 0 is what calibration takes for a recall of .95. `limit` is the
 //  share of the device's best rate that the searches' reads make. The queries are taken out of the rows by a seeded draw.
-#include <errno.h>
-#include <math.h>
-#include <time.h>
-
-#include "base/bytes.h"
 #include "base/random.h"
 #include "engine/indexes/index.h"
+#include "tests/bench/engine/held_out.h"
 
 enum { K = 10, EFFORTS = 10, DEPTHS = 3, SECONDS = 1 };
 
@@ -24,108 +20,6 @@ typedef struct {
     kith_metric_t metric;
     uint32_t degree, build, threads, queries, rounds, kept, code, filter, batch;
 } s_options_t;
-
-typedef struct {
-    kith_rows_t rows;
-    float *vectors, *norms;
-    float *queries, *query_norms;
-    uint32_t nq, batch;
-    kith_topk_t *truth;
-    kith_bits_t live;    //  with a filter
-} s_data_t;
-
-static double
-s_now (void)
-{
-    struct timespec now;
-    clock_gettime (CLOCK_MONOTONIC, &now);
-    return (double) now.tv_sec + (double) now.tv_nsec * 1e-9;
-}
-
-static void
-s_swap (float *a, float *b, uint32_t dim)
-{
-    for (uint32_t index = 0; index < dim; index++) {
-        float value = a [index];
-        a [index] = b [index];
-        b [index] = value;
-    }
-}
-
-static const kith_bits_t *
-s_live (const s_data_t *data)
-{
-    return data->live.words ? &data->live : NULL;
-}
-
-//  Reads {rows, dim, floats} and splits off the queries
-static int
-s_load (s_data_t *data, const s_options_t *options)
-{
-    uint32_t nq = options->queries;
-    FILE *file = fopen (options->path, "rb");
-    uint32_t head [2] = {0, 0};
-    if (!file || fread (head, sizeof head, 1, file) != 1 || head [0] <= nq) {
-        fprintf (stderr, "%s: %s\n", options->path,
-                 file ? "too short" : strerror (errno));
-        return -1;
-    }
-    uint32_t rows = head [0], dim = head [1];
-    data->vectors = kith_alloc64 ((size_t) rows * dim * sizeof (float));
-    data->norms = kith_alloc64 (rows * sizeof (float));
-    size_t got = fread (data->vectors, dim * sizeof (float), rows, file);
-    fclose (file);
-    if (got != rows)
-        return -1;
-    kith_random_t random;
-    kith_random_seed (&random, 42);
-    for (uint32_t index = 0; index < nq; index++) {
-        uint32_t other = (uint32_t) kith_random_below (&random, rows - index);
-        s_swap (data->vectors + (size_t) other * dim,
-                data->vectors + (size_t) (rows - 1 - index) * dim, dim);
-    }
-    for (uint32_t row = 0; row < rows; row++)
-        data->norms [row] = kith_norm (data->vectors + (size_t) row * dim, dim);
-    data->rows =
-        (kith_rows_t){.vectors = data->vectors,
-                      .norms = options->metric == KITH_METRIC_COSINE ? data->norms : NULL,
-                      .rows = rows - nq,
-                      .dim = dim,
-                      .metric = options->metric};
-    if (options->filter) {
-        kith_bits_init (&data->live, rows - nq, false);
-        for (uint32_t row = 0; row < rows - nq; row++)
-            if (kith_random_below (&random, 1000) < options->filter)
-                kith_bits_set (&data->live, row);
-    }
-    data->queries = data->vectors + (size_t) (rows - nq) * dim;
-    data->query_norms = data->norms + (rows - nq);
-    data->nq = nq;
-    data->batch = options->batch ? options->batch : 1;
-    data->truth = kith_new (nq * sizeof *data->truth);
-    for (uint32_t query = 0; query < nq; query++)
-        kith_topk_init (&data->truth [query], K);
-    float *aligned = kith_alloc64 ((size_t) nq * dim * sizeof (float));
-    memcpy (aligned, data->queries, (size_t) nq * dim * sizeof (float));
-    data->queries = aligned;
-    kith_flat_search (&data->rows, data->queries, data->query_norms, nq, s_live (data), 0,
-                      0, data->truth);
-    for (uint32_t query = 0; query < nq; query++)
-        kith_topk_sort (&data->truth [query]);
-    return 0;
-}
-
-static void
-s_unload (s_data_t *data)
-{
-    for (uint32_t query = 0; data->truth && query < data->nq; query++)
-        kith_topk_free (&data->truth [query]);
-    free (data->truth);
-    free (data->queries);
-    free (data->vectors);
-    free (data->norms);
-    kith_bits_free (&data->live);
-}
 
 //  ---------------------------------------------------------------------
 //  Device
@@ -143,7 +37,7 @@ s_rate (const kith_blocks_t *blocks, kith_block_reader_t *reader, uint32_t depth
     kith_random_seed (&random, depth);
     for (uint32_t tag = 0; tag < depth; tag++)
         done [tag].tag = tag;
-    double began = s_now (), ends = began + SECONDS;
+    double began = bench_seconds (CLOCK_MONOTONIC), ends = began + SECONDS;
     for (uint32_t got = depth; got > 0;) {
         kith_block_read_t reads [32];
         for (uint32_t index = 0; index < got; index++)
@@ -153,12 +47,12 @@ s_rate (const kith_blocks_t *blocks, kith_block_reader_t *reader, uint32_t depth
                 .size = KITH_BLOCK_BYTES,
                 .tag = done [index].tag,
                 .room = (char *) rooms + (size_t) done [index].tag * KITH_BLOCK_BYTES};
-        if (s_now () < ends)
+        if (bench_seconds (CLOCK_MONOTONIC) < ends)
             reader->submit (reader, reads, got);
         got = reader->reap (reader, done, 32);
         count += got;
     }
-    double rate = (double) count / (s_now () - began);
+    double rate = (double) count / (bench_seconds (CLOCK_MONOTONIC) - began);
     free (rooms);
     return rate;
 }
@@ -187,8 +81,8 @@ s_device (const kith_blocks_t *blocks)
 #define NAME "bench-disk"
 
 static int
-s_store (const s_data_t *data, const s_options_t *options, kith_objects_t *objects,
-         kith_error_t *error)
+s_store (const bench_held_out_t *data, const s_options_t *options,
+         kith_objects_t *objects, kith_error_t *error)
 {
     kith_parallel_t *parallel = kith_parallel_threads_new (options->threads);
     kith_index_params_t params = {.kind = KITH_INDEX_DISK,
@@ -197,7 +91,7 @@ s_store (const s_data_t *data, const s_options_t *options, kith_objects_t *objec
                                   .build_effort = options->build,
                                   .seed = 1,
                                   .parallel = parallel};
-    double began = s_now ();
+    double began = bench_seconds (CLOCK_MONOTONIC);
     kith_index_t *index = kith_index_build (&data->rows, &params, error);
     kith_parallel_threads_destroy (&parallel);
     if (!index)
@@ -206,19 +100,20 @@ s_store (const s_data_t *data, const s_options_t *options, kith_objects_t *objec
     size_t count = kith_index_sections (index, sections);
     kith_file_info_t info = {.kind = KITH_FILE_INDEX, .rows = data->rows.rows};
     uint64_t size = 0;
-    double built = s_now ();
+    double built = bench_seconds (CLOCK_MONOTONIC);
     int failed =
         kith_container_put (objects, NAME, &info, sections, count, NULL, &size, error);
-    printf ("{\"build\": %.1f, \"threads\": %u, \"store\": %.1f, \"file\": %" PRIu64
-            "}\n",
-            built - began, options->threads, s_now () - built, size);
+    printf (
+        "{\"build\": %.1f, \"threads\": %u, \"store\": %.1f, \"file\": %" PRIu64 "}\n",
+        built - began, options->threads, bench_seconds (CLOCK_MONOTONIC) - built, size);
     kith_index_destroy (&index);
     return failed;
 }
 
 //  All in memory but the records
 static kith_index_t *
-s_open (const s_data_t *data, const kith_container_t *container, kith_error_t *error)
+s_open (const bench_held_out_t *data, const kith_container_t *container,
+        kith_error_t *error)
 {
     kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
     size_t count = kith_container_count (container);
@@ -252,43 +147,41 @@ s_compare (const void *a, const void *b)
 
 //  Hits of one call's tops that are among the K nearest; frees the tops
 static uint32_t
-s_count (const s_data_t *data, uint32_t first, uint32_t count, kith_topk_t *tops)
+s_count (const bench_held_out_t *data, uint32_t first, uint32_t count, kith_topk_t *tops)
 {
     uint32_t found = 0;
     for (uint32_t each = 0; each < count; each++) {
-        float limit = data->truth [first + each].hits [K - 1].distance;
-        for (uint32_t hit = 0; hit < tops [each].count; hit++)
-            found += tops [each].hits [hit].distance <= limit;
+        found += bench_held_out_right (data, first + each, &tops [each]);
         kith_topk_free (&tops [each]);
     }
     return found;
 }
 
 static void
-s_ask (const s_data_t *data, const kith_index_t *index, kith_index_scratch_t *scratch,
-       uint32_t effort, double device)
+s_ask (const bench_held_out_t *data, const kith_index_t *index,
+       kith_index_scratch_t *scratch, uint32_t effort, uint32_t batch, double device)
 {
     double *took = kith_new (data->nq * sizeof *took);
     kith_topk_t *tops = kith_new (data->nq * sizeof *tops);
     double reads = 0, hops = 0, total = 0;
     uint64_t compared = 0;
     uint32_t found = 0, calls = 0;
-    for (uint32_t query = 0; query < data->nq; query += data->batch) {
+    for (uint32_t query = 0; query < data->nq; query += batch) {
         uint32_t left = data->nq - query;
         kith_index_query_t ask = {
             .queries = data->queries + (size_t) query * data->rows.dim,
             .norms = data->rows.norms ? data->query_norms + query : NULL,
-            .nq = left < data->batch ? left : data->batch,
+            .nq = left < batch ? left : batch,
             .k = K,
             .effort = effort,
-            .live = s_live (data)};
+            .live = bench_held_out_live (data)};
         kith_error_t error;
         kith_index_cost_t cost;
         for (uint32_t each = 0; each < ask.nq; each++)
             kith_topk_init (&tops [each], K);
-        double began = s_now ();
+        double began = bench_seconds (CLOCK_MONOTONIC);
         int failed = kith_index_search (index, &ask, scratch, tops, &compared, &error);
-        took [calls] = s_now () - began;
+        took [calls] = bench_seconds (CLOCK_MONOTONIC) - began;
         if (failed) {
             fprintf (stderr, "%s\n", error.message);
             exit (1);
@@ -313,7 +206,7 @@ s_ask (const s_data_t *data, const kith_index_t *index, kith_index_scratch_t *sc
 }
 
 static int
-s_run (const s_data_t *data, const s_options_t *options, kith_error_t *error)
+s_run (const bench_held_out_t *data, const s_options_t *options, kith_error_t *error)
 {
     kith_objects_t *objects = kith_objects_dir_open (kith_fs_os (), options->dir, error);
     if (!objects)
@@ -343,7 +236,7 @@ s_run (const s_data_t *data, const s_options_t *options, kith_error_t *error)
     for (uint32_t round = 0; round < options->rounds; round++) {
         double device = s_device (blocks);
         for (uint32_t index_of = 0; index_of < EFFORTS; index_of++)
-            s_ask (data, index, scratch, s_efforts [index_of], device);
+            s_ask (data, index, scratch, s_efforts [index_of], options->batch, device);
     }
     kith_index_scratch_destroy (&scratch);
     kith_index_destroy (&index);
@@ -369,7 +262,7 @@ int
 main (int argc, char **argv)
 {
     s_options_t options = {
-        .metric = KITH_METRIC_L2, .threads = 1, .queries = 500, .rounds = 2};
+        .metric = KITH_METRIC_L2, .threads = 1, .queries = 500, .rounds = 2, .batch = 1};
     options.dir = "/tmp";
     for (int index = 1; index < argc; index++) {
         const char *argument = argv [index];
@@ -393,15 +286,20 @@ main (int argc, char **argv)
         else
             options.path = argument;
     }
-    s_data_t data = {0};
+    bench_held_out_t data;
     kith_error_t error;
-    if (!options.path || s_load (&data, &options) != 0) {
+    if (!options.path || options.batch == 0) {
         fprintf (stderr, "usage: bench_disk FILE.fbin [l2|ip|cosine] [key=value ...]\n");
         return 2;
     }
+    if (bench_held_out_load (&data, options.path, options.metric, options.queries) != 0)
+        return 1;
+    if (options.filter)
+        bench_held_out_filter (&data, options.filter / 1000.0);
+    bench_held_out_exact (&data, K);
     int failed = s_run (&data, &options, &error);
     if (failed)
         fprintf (stderr, "%s\n", error.message);
-    s_unload (&data);
+    bench_held_out_free (&data);
     return failed ? 1 : 0;
 }

@@ -4,8 +4,10 @@ import numpy as np
 
 import bench
 import rounds
+import subjects
 
 ASKED = {
+    'recall': 'recall@10 >= 0.95 over 1,000 held-out queries, >= 0.7x hnswlib at equal recall, built in <= 120 s on 2 cores',
     'glove': '>= 3.5x / 4x / 5x hnswlib at recall .90 / .95 / .99, >= 1.8x faiss IVF-PQ4fs with refining at .90 and .95',
     'fashion': '>= 3.7x / 4.1x hnswlib at recall .95 / .99',
     'texts': '>= 3.5x / 4x hnswlib at recall .95 / .99',
@@ -51,6 +53,19 @@ def search(name):
         holds &= all(ratio is not None and ratio[0] >= FAISS_FLOOR if there else True for ratio, there in zip(peers, reached))
         figure += '; %s faiss IVF-PQ4fs at .90 / .95' % ' / '.join(told(ratio) for ratio in peers)
     return holds, figure
+
+
+def recall():
+    curves = bench.search_section('glove', ['hnswlib'])
+    if 'hnswlib' not in curves:
+        return False, 'not compared: missing hnswlib'
+    subject = curves['kith'].subject
+    asking = subjects.Asking(subject.data.queries[:1000])
+    subject.ask(0, asking, recall=0.95)
+    found = subject.data.recall(asking.rows)
+    ratio = rounds.ratio(curves['hnswlib'].at(found), curves['kith'].at(found))
+    holds = found >= 0.95 and ratio is not None and ratio[0] >= 0.7 and subject.build_s <= 120
+    return holds, 'recall@10 %.4f of 0.95 asked for, %s hnswlib there, built in %.0f s' % (found, told(ratio), subject.build_s)
 
 
 def build():

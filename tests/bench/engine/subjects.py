@@ -171,7 +171,9 @@ class Kith:
         self.data = data
         why = ctypes.create_string_buffer(512)
         build = Build(kind=kind.encode(), code=code.encode(), threads=threads, seed=1, **more)
+        began = time.perf_counter()
         self.index = kith.bench_index_build(data.rows, ctypes.addressof(build), why)
+        self.build_s = time.perf_counter() - began
         if not self.index:
             raise RuntimeError('%s: %s' % (self.name, why.value.decode()))
         self.info = Info()

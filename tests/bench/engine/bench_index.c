@@ -1,19 +1,13 @@
-//  bench_ivf.c - recall and speed of an index of any kind and code on an fbin file; one line of JSON per effort
+//  bench_index.c - recall and speed of an index of any kind and code on an fbin file; one line of JSON per effort
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  bench_ivf FILE.fbin [metric] [key=value ...]. keys: kind, code, lists, threads, queries, rounds, batch (queries of one call), efforts (a,b,c),
-//  one_of (a filter that leaves one row of so many).
+//  bench_index FILE.fbin [metric] [key=value ...]. keys: kind, code, degree, build (effort of it), lists, threads, queries, rounds,
+//  batch (queries of one call), efforts (a,b,c), one_of (a filter that leaves one row of so many).
 //  The queries are taken out of the rows by a seeded draw. One thread asks; the best of the rounds counts. Lines with "asked" ask
 //  for a recall instead of an effort.
-#include <errno.h>
-#include <math.h>
-#include <time.h>
-
-#include "base/bytes.h"
-#include "base/random.h"
 #include "engine/indexes/index.h"
 #include "engine/kernels/gemm.h"
-#include "storage/huge.h"
+#include "tests/bench/engine/held_out.h"
 
 enum { K = 10, EFFORTS_MAX = 32 };
 
@@ -22,107 +16,28 @@ typedef struct {
     kith_metric_t metric;
     kith_index_kind_t kind;
     kith_index_code_t code;
-    uint32_t lists, threads, queries, rounds, batch;
+    uint32_t degree, build, lists, threads, queries, rounds, batch;
     uint32_t one_of;    //  filter: one row of so many may be answered, drawn at random
     uint32_t efforts [EFFORTS_MAX];
     uint32_t count;
 } s_options_t;
 
-typedef struct {
-    kith_rows_t rows;
-    float *vectors, *norms;
-    float *queries, *query_norms;
-    uint32_t nq;
-    kith_topk_t *truth;
-    kith_bits_t live;
-    double
-        scan_seconds;    //  of processor time: an exact scan of the live rows for one query
-} s_data_t;
-
+//  Queries a second of processor time that an exact scan of the live rows answers
 static double
-s_now (clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime (clock, &now);
-    return (double) now.tv_sec + (double) now.tv_nsec * 1e-9;
-}
-
-static void
-s_swap (float *a, float *b, uint32_t dim)
-{
-    for (uint32_t index = 0; index < dim; index++) {
-        float value = a [index];
-        a [index] = b [index];
-        b [index] = value;
-    }
-}
-
-static void
-s_time_scan (s_data_t *data)
+s_scan_rate (const bench_held_out_t *data)
 {
     enum { SOME = 20 };
-    double start = s_now (CLOCK_THREAD_CPUTIME_ID);
-    for (uint32_t query = 0; query < SOME && query < data->nq; query++) {
+    double start = bench_seconds (CLOCK_THREAD_CPUTIME_ID);
+    for (uint32_t query = 0; query < SOME; query++) {
         kith_topk_t top;
         kith_topk_init (&top, K);
-        kith_flat_search (&data->rows, data->queries + (size_t) query * data->rows.dim,
-                          data->query_norms + query, 1, &data->live, 0, 0, &top);
+        kith_flat_search (&data->rows,
+                          data->queries + (size_t) (query % data->nq) * data->rows.dim,
+                          data->query_norms + query % data->nq, 1,
+                          bench_held_out_live (data), 0, 0, &top);
         kith_topk_free (&top);
     }
-    data->scan_seconds = (s_now (CLOCK_THREAD_CPUTIME_ID) - start) / SOME;
-}
-
-//  Reads {rows, dim, floats}, shuffles, splits off the queries
-static int
-s_load (s_data_t *data, const s_options_t *options)
-{
-    FILE *file = fopen (options->path, "rb");
-    uint32_t head [2] = {0, 0}, nq = options->queries;
-    if (!file || fread (head, sizeof head, 1, file) != 1 || head [0] <= nq) {
-        fprintf (stderr, "%s: %s\n", options->path,
-                 file ? "too short" : strerror (errno));
-        return -1;
-    }
-    uint32_t rows = head [0], dim = head [1];
-    data->vectors = kith_huge_new ((size_t) rows * dim * sizeof (float));
-    data->norms = kith_alloc64 (rows * sizeof (float));
-    size_t got = fread (data->vectors, dim * sizeof (float), rows, file);
-    fclose (file);
-    if (got != rows)
-        return -1;
-    kith_random_t random;
-    kith_random_seed (&random, 42);
-    for (uint32_t index = 0; index < nq; index++) {
-        uint32_t other = (uint32_t) kith_random_below (&random, rows - index);
-        s_swap (data->vectors + (size_t) other * dim,
-                data->vectors + (size_t) (rows - 1 - index) * dim, dim);
-    }
-    for (uint32_t row = 0; row < rows; row++)
-        data->norms [row] = kith_norm (data->vectors + (size_t) row * dim, dim);
-    data->nq = nq;
-    data->queries = kith_alloc64 ((size_t) nq * dim * sizeof (float));
-    memcpy (data->queries, data->vectors + (size_t) (rows - nq) * dim,
-            (size_t) nq * dim * sizeof (float));
-    data->query_norms = data->norms + rows - nq;
-    data->rows =
-        (kith_rows_t){.vectors = data->vectors,
-                      .norms = options->metric == KITH_METRIC_COSINE ? data->norms : NULL,
-                      .rows = rows - nq,
-                      .dim = dim,
-                      .metric = options->metric};
-    kith_bits_init (&data->live, rows - nq, false);
-    for (uint32_t row = 0; row < rows - nq; row++)
-        if (kith_mix64 (row) % options->one_of == 0)
-            kith_bits_set (&data->live, row);
-    data->truth = kith_new (nq * sizeof *data->truth);
-    for (uint32_t query = 0; query < nq; query++)
-        kith_topk_init (&data->truth [query], K);
-    kith_flat_search (&data->rows, data->queries, data->query_norms, nq, &data->live, 0,
-                      0, data->truth);
-    s_time_scan (data);
-    for (uint32_t query = 0; query < nq; query++)
-        kith_topk_sort (&data->truth [query]);
-    return 0;
+    return SOME / (bench_seconds (CLOCK_THREAD_CPUTIME_ID) - start);
 }
 
 //  cpu: queries a second of this thread's own time, which neighbours on the machine disturb less
@@ -131,30 +46,28 @@ typedef struct {
 } s_point_t;
 
 static s_point_t
-s_round (const s_data_t *data, const s_options_t *options, const kith_index_t *index,
-         kith_index_query_t ask, kith_index_scratch_t *scratch)
+s_round (const bench_held_out_t *data, const s_options_t *options,
+         const kith_index_t *index, kith_index_query_t ask, kith_index_scratch_t *scratch)
 {
     uint64_t found = 0, compared = 0;
     kith_topk_t *tops = kith_new (options->batch * sizeof *tops);
-    double start = s_now (CLOCK_MONOTONIC);
-    double cpu = s_now (CLOCK_THREAD_CPUTIME_ID);
+    double start = bench_seconds (CLOCK_MONOTONIC);
+    double cpu = bench_seconds (CLOCK_THREAD_CPUTIME_ID);
     for (uint32_t first = 0; first < data->nq; first += options->batch) {
         ask.nq = data->nq - first < options->batch ? data->nq - first : options->batch;
-        ask.live = options->one_of > 1 ? &data->live : NULL;
+        ask.live = bench_held_out_live (data);
         ask.queries = data->queries + (size_t) first * data->rows.dim;
         ask.norms = data->rows.norms ? data->query_norms + first : NULL;
         for (uint32_t query = 0; query < ask.nq; query++)
             kith_topk_init (&tops [query], K);
         kith_index_search (index, &ask, scratch, tops, &compared, NULL);
         for (uint32_t query = 0; query < ask.nq; query++) {
-            float limit = data->truth [first + query].hits [K - 1].distance;
-            for (uint32_t hit = 0; hit < tops [query].count; hit++)
-                found += tops [query].hits [hit].distance <= limit;
+            found += bench_held_out_right (data, first + query, &tops [query]);
             kith_topk_free (&tops [query]);
         }
     }
-    double seconds = s_now (CLOCK_MONOTONIC) - start;
-    cpu = s_now (CLOCK_THREAD_CPUTIME_ID) - cpu;
+    double seconds = bench_seconds (CLOCK_MONOTONIC) - start;
+    cpu = bench_seconds (CLOCK_THREAD_CPUTIME_ID) - cpu;
     free (tops);
     return (s_point_t){.recall = (double) found / data->nq / K,
                        .qps = data->nq / seconds,
@@ -163,8 +76,8 @@ s_round (const s_data_t *data, const s_options_t *options, const kith_index_t *i
 }
 
 static void
-s_line (const s_data_t *data, const s_options_t *options, const kith_index_t *index,
-        kith_index_query_t ask, kith_index_scratch_t *scratch)
+s_line (const bench_held_out_t *data, const s_options_t *options,
+        const kith_index_t *index, kith_index_query_t ask, kith_index_scratch_t *scratch)
 {
     s_point_t best = {.qps = 0};
     for (uint32_t round = 0; round < options->rounds; round++) {
@@ -181,16 +94,18 @@ s_line (const s_data_t *data, const s_options_t *options, const kith_index_t *in
 }
 
 static kith_index_t *
-s_build (const s_data_t *data, const s_options_t *options)
+s_build (const bench_held_out_t *data, const s_options_t *options)
 {
     kith_parallel_t *parallel = kith_parallel_threads_new (options->threads);
     kith_index_params_t params = {.kind = options->kind,
                                   .code = options->code,
+                                  .degree = options->degree,
+                                  .build_effort = options->build,
                                   .lists = options->lists,
                                   .seed = 1,
                                   .parallel = parallel};
     kith_error_t error;
-    double start = s_now (CLOCK_MONOTONIC);
+    double start = bench_seconds (CLOCK_MONOTONIC);
     kith_index_t *index = kith_index_build (&data->rows, &params, &error);
     kith_parallel_threads_destroy (&parallel);
     if (!index) {
@@ -201,7 +116,7 @@ s_build (const s_data_t *data, const s_options_t *options)
     kith_index_describe (index, &info);
     printf ("{\"build_seconds\": %.2f, \"kind\": \"%s\", \"code\": \"%s\", \"rows\": %u, "
             "\"lists\": %u, \"bytes_per_row\": %.0f}\n",
-            s_now (CLOCK_MONOTONIC) - start, kith_index_kind_name (info.kind),
+            bench_seconds (CLOCK_MONOTONIC) - start, kith_index_kind_name (info.kind),
             kith_index_code_name (info.code), info.rows, info.lists,
             (double) info.bytes / info.rows);
     fflush (stdout);
@@ -210,13 +125,13 @@ s_build (const s_data_t *data, const s_options_t *options)
 
 //  Opens what would be stored: all is checked, nothing is copied
 static void
-s_open (const s_data_t *data, const kith_index_t *index)
+s_open (const bench_held_out_t *data, const kith_index_t *index)
 {
     kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
     size_t count = kith_index_sections (index, sections);
-    double start = s_now (CLOCK_MONOTONIC);
+    double start = bench_seconds (CLOCK_MONOTONIC);
     kith_index_t *opened = kith_index_open (&data->rows, sections, count, NULL);
-    printf ("{\"open_seconds\": %.4f}\n", s_now (CLOCK_MONOTONIC) - start);
+    printf ("{\"open_seconds\": %.4f}\n", bench_seconds (CLOCK_MONOTONIC) - start);
     kith_index_destroy (&opened);
 }
 
@@ -228,10 +143,11 @@ s_key (s_options_t *options, const char *key, const char *value)
         return kith_index_kind_of (value, &options->kind, NULL) == 0;
     if (strcmp (key, "code") == 0)
         return kith_index_code_of (value, &options->code, NULL) == 0;
-    uint32_t *numbers [] = {&options->lists,  &options->threads, &options->queries,
-                            &options->rounds, &options->batch,   &options->one_of};
-    const char *const names [] = {"lists",  "threads", "queries",
-                                  "rounds", "batch",   "one_of"};
+    uint32_t *numbers [] = {&options->degree,  &options->build,   &options->lists,
+                            &options->threads, &options->queries, &options->rounds,
+                            &options->batch,   &options->one_of};
+    const char *const names [] = {"degree",  "build",  "lists", "threads",
+                                  "queries", "rounds", "batch", "one_of"};
     for (size_t index = 0; index < sizeof names / sizeof names [0]; index++)
         if (strcmp (key, names [index]) == 0) {
             *numbers [index] = number;
@@ -251,7 +167,7 @@ static bool
 s_parse (s_options_t *options, int argc, char **argv)
 {
     *options = (s_options_t){.metric = KITH_METRIC_COSINE,
-                             .kind = KITH_INDEX_IVF,
+                             .kind = KITH_INDEX_AUTO,
                              .threads = 2,
                              .queries = 2000,
                              .rounds = 3,
@@ -277,18 +193,23 @@ main (int argc, char **argv)
     static const float recalls [] = {0.90f, 0.95f, 0.99f};
     s_options_t options;
     if (!s_parse (&options, argc, argv)) {
-        fprintf (stderr, "usage: bench_ivf FILE.fbin [l2|ip|cosine] [kind=] [code=] "
-                         "[lists=] [threads=] [queries=] [rounds=] [batch=] [one_of=] "
+        fprintf (stderr, "usage: bench_index FILE.fbin [l2|ip|cosine] [kind=] [code=] "
+                         "[degree=] [build=] [lists=] [threads=] [queries=] [rounds=] "
+                         "[batch=] [one_of=] "
                          "[efforts=1,2,3]\n");
         return 2;
     }
     printf ("{\"kernels\": \"%s\", \"gemm\": \"%s\"}\n", kith_kernels ()->name,
             kith_gemm_init ());
-    s_data_t data = {.nq = 0};
-    if (s_load (&data, &options) != 0)
+    bench_held_out_t data;
+    if (bench_held_out_load (&data, options.path, options.metric, options.queries) != 0)
         return 1;
-    printf ("{\"live\": %u, \"scan_qps\": %.0f}\n", kith_bits_popcount (&data.live),
-            1 / data.scan_seconds);
+    if (options.one_of > 1)
+        bench_held_out_filter (&data, 1.0 / options.one_of);
+    bench_held_out_exact (&data, K);
+    printf ("{\"live\": %u, \"scan_qps\": %.0f}\n",
+            data.live.words ? kith_bits_popcount (&data.live) : data.rows.rows,
+            s_scan_rate (&data));
     kith_index_t *index = s_build (&data, &options);
     if (!index)
         return 1;
@@ -302,5 +223,6 @@ main (int argc, char **argv)
                 (kith_index_query_t){.k = K, .recall = recalls [each]}, scratch);
     kith_index_scratch_destroy (&scratch);
     kith_index_destroy (&index);
+    bench_held_out_free (&data);
     return 0;
 }
