@@ -237,42 +237,78 @@ s_search_all (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     return true;
 }
 
+static uint32_t
+s_effort (const kith_graph_t *self, const kith_graph_query_t *options)
+{
+    float recall = options->recall > 0 ? options->recall : 0.95f;
+    uint32_t effort =
+        options->effort ? options->effort : kith_graph_effort (self, recall, options->k);
+    effort = effort < KITH_GRAPH_EFFORT_MAX ? effort : KITH_GRAPH_EFFORT_MAX;
+    return effort > options->k ? effort : options->k;
+}
+
+static uint64_t
+s_search (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+          const kith_graph_ask_t *ask, const kith_graph_plan_t *plan, kith_topk_t *top)
+{
+    scratch->compared = 0;
+    bool answered = false;
+    if (plan->way == KITH_GRAPH_WALK)
+        answered = plan->live < plan->rows
+                       ? kith_graph_search_live (self, scratch, ask, plan, top)
+                       : s_search_all (self, scratch, ask, plan->effort, top);
+    //  A filtered walk that went astray ends as a scan
+    if (!answered && plan->way != KITH_GRAPH_SCAN)
+        answered = kith_graph_scan_codes (self, scratch, ask, plan, top);
+    if (!answered) {
+        const kith_graph_query_t *options = ask->options;
+        kith_rows_t all = self->rows;
+        all.rows = plan->rows;
+        scratch->compared +=
+            kith_flat_search (&all, ask->query, &ask->norm, 1, options->live,
+                              options->part, options->first_row, top);
+    }
+    return scratch->compared;
+}
+
+//  What the rows that may be answered decide is the same for all queries, and costs a look at a bit a row
+uint64_t
+kith_graph_search_batch (const kith_graph_t *self, const kith_graph_batch_t *batch,
+                         const kith_graph_query_t *options, kith_graph_scratch_t *scratch,
+                         kith_topk_t *tops, bool *stopped)
+{
+    const uint32_t rows = kith_graph_count (self);
+    const size_t bytes = kith_graph_vector_bytes (self);
+    kith_graph_query_t mine = *options;
+    uint64_t compared = 0;
+    if (rows == 0 || options->k == 0)
+        return 0;
+    if (self->live)
+        mine.live = kith_graph_live_rows (self, scratch, rows, options->live);
+    const kith_graph_plan_t plan =
+        kith_graph_plan (self, rows, s_effort (self, &mine), &mine);
+    for (uint32_t index = 0; index < batch->count; index++) {
+        if (batch->stop && batch->stop (batch->stop_arg)) {
+            *stopped = true;
+            break;
+        }
+        const kith_graph_ask_t ask = {.query =
+                                          (const char *) batch->queries + index * bytes,
+                                      .norm = batch->norms ? batch->norms [index] : 0,
+                                      .rows = rows,
+                                      .options = &mine};
+        compared += s_search (self, scratch, &ask, &plan, &tops [index]);
+    }
+    return compared;
+}
+
 uint64_t
 kith_graph_search (const kith_graph_t *self, const void *query, float query_norm,
                    const kith_graph_query_t *options, kith_graph_scratch_t *scratch,
                    kith_topk_t *top)
 {
-    const uint32_t rows = kith_graph_count (self);
-    kith_graph_query_t mine = *options;
-    if (rows == 0 || options->k == 0)
-        return 0;
-    if (self->live)
-        mine.live = kith_graph_live_rows (self, scratch, rows, options->live);
-    options = &mine;
-    float recall = options->recall > 0 ? options->recall : 0.95f;
-    uint32_t effort =
-        options->effort ? options->effort : kith_graph_effort (self, recall, options->k);
-    effort = effort < KITH_GRAPH_EFFORT_MAX ? effort : KITH_GRAPH_EFFORT_MAX;
-    effort = effort > options->k ? effort : options->k;
-    kith_graph_ask_t ask = {
-        .query = query, .norm = query_norm, .rows = rows, .options = options};
-    kith_graph_plan_t plan = kith_graph_plan (self, rows, effort, options);
-    scratch->compared = 0;
-    bool answered = false;
-    if (plan.way == KITH_GRAPH_WALK)
-        answered = plan.live < rows
-                       ? kith_graph_search_live (self, scratch, &ask, &plan, top)
-                       : s_search_all (self, scratch, &ask, effort, top);
-    //  A filtered walk that went astray ends as a scan
-    if (!answered && plan.way != KITH_GRAPH_SCAN)
-        answered = kith_graph_scan_codes (self, scratch, &ask, &plan, top);
-    if (!answered) {
-        kith_rows_t all = self->rows;
-        all.rows = rows;
-        scratch->compared += kith_flat_search (&all, query, &query_norm, 1, options->live,
-                                               options->part, options->first_row, top);
-    }
-    return scratch->compared;
+    const kith_graph_batch_t one = {.queries = query, .norms = &query_norm, .count = 1};
+    return kith_graph_search_batch (self, &one, options, scratch, top, NULL);
 }
 
 //  ---------------------------------------------------------------------

@@ -77,6 +77,21 @@ uint64_t kith_graph_search (const kith_graph_t *self, const void *query, float q
                             const kith_graph_query_t *options,
                             kith_graph_scratch_t *scratch, kith_topk_t *top);
 
+typedef struct {
+    const void *queries;    //  count vectors as rows are stored, one after another
+    const float *norms;     //  of each; null unless cosine
+    uint32_t count;
+    bool (*stop) (void *arg);    //  asked before each: true ends the search; null: never
+    void *stop_arg;
+} kith_graph_batch_t;
+
+//  The same for many queries, into a top of each: one after another, with what is the same for all (which rows may be answered, and the
+//  plan) found out once. *stopped (needed if stop is there): stop said so, and the tops of the queries from there on are as they were.
+uint64_t
+kith_graph_search_batch (const kith_graph_t *self, const kith_graph_batch_t *batch,
+                         const kith_graph_query_t *options, kith_graph_scratch_t *scratch,
+                         kith_topk_t *tops, bool *stopped);
+
 //  Calibrated effort for a recall@k, and what was measured there.
 uint32_t kith_graph_effort (const kith_graph_t *self, float recall, uint32_t k);
 float kith_graph_recall (const kith_graph_t *self, uint32_t effort);

@@ -108,18 +108,13 @@ s_search (const kith_index_t *self, const kith_index_query_t *query, void *scrat
                                         .live = query->live,
                                         .part = query->part,
                                         .first_row = query->first_row};
-    const size_t bytes = kith_vector_bytes (self->rows.type, self->rows.dim);
-    uint64_t compared = 0;
-    for (uint32_t index = 0; index < query->nq; index++) {
-        if (query->stop && query->stop (query->stop_arg)) {
-            *stopped = true;
-            break;
-        }
-        compared += kith_graph_search (
-            s_graph (self), (const char *) query->queries + index * bytes,
-            query->norms ? query->norms [index] : 0, &options, scratch, &tops [index]);
-    }
-    return compared;
+    const kith_graph_batch_t batch = {.queries = query->queries,
+                                      .norms = query->norms,
+                                      .count = query->nq,
+                                      .stop = query->stop,
+                                      .stop_arg = query->stop_arg};
+    return kith_graph_search_batch (s_graph (self), &batch, &options, scratch, tops,
+                                    stopped);
 }
 
 static void *
