@@ -3,6 +3,8 @@
 #include "actors/common.h"
 #include "base/random.h"
 
+#define LASTING_MS 3000u    //  an opening that failed for so long needs somebody's hand
+
 kith_address_t
 kith_actor (kith_role_t role, uint32_t index)
 {
@@ -311,6 +313,23 @@ kith_lease_compare (const kith_lease_t *lease, kith_msg_t *txn)
 {
     const kith_key_t key = kith_key_role (lease->role);
     kith_txn_compare (txn, key.text, lease->revision);
+}
+
+bool
+kith_log_refused (const kith_proto_log_route_t *route, uint32_t log, kith_error_t *error)
+{
+    const kith_code_t code = (kith_code_t) route->code;
+    if (code == KITH_OK || code >= KITH_ERR_COUNT) {
+        kith_error_set (error, KITH_ERR_BUSY, "log %u has no owner yet", log);
+        return false;
+    }
+    const bool lasting = !kith_code_retry (code) && route->failed_ms >= LASTING_MS;
+    kith_error_set (error, lasting ? code : KITH_ERR_BUSY,
+                    "log %u cannot be opened by data_node/%u: %s", log,
+                    route->owner.index, route->reason);
+    if (*route->hint)
+        kith_error_hint (error, "%s", route->hint);
+    return lasting;
 }
 
 void *

@@ -65,6 +65,11 @@ typedef struct {
 void kith_lease_take (kith_ctx_t *ctx, kith_lease_t *lease);
 void kith_lease_compare (const kith_lease_t *lease, kith_msg_t *txn);
 
+//  Why a log has no owner: what its home said. BUSY while a retry may help or the home has just begun to try; true: the
+//  code is the home's own, and waiting is of no use.
+bool
+kith_log_refused (const kith_proto_log_route_t *route, uint32_t log, kith_error_t *error);
+
 //  Requests that wait until an actor is ready.
 typedef struct {
     kith_msg_t **items;

@@ -126,6 +126,21 @@ s_lease (kith_data_coord_t *self, kith_ctx_t *ctx, const kith_msg_t *hello)
 }
 
 static void
+s_take_route (kith_data_coord_log_t *log, const kith_proto_log_route_t *told)
+{
+    kith_error_clear (&log->refused);
+    if (told->code && told->code < KITH_ERR_COUNT) {
+        kith_error_set (&log->refused, (kith_code_t) told->code, "%s", told->reason);
+        if (*told->hint)
+            kith_error_hint (&log->refused, "%s", told->hint);
+    }
+    log->route = *told;
+    log->route.code = (uint32_t) log->refused.code;
+    log->route.reason = log->refused.message;
+    log->route.hint = log->refused.hint;
+}
+
+static void
 s_hello (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     const kith_msg_t *msg = *msg_p;
@@ -141,11 +156,11 @@ s_hello (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         const kith_proto_log_route_t *told = &hello->logs [i];
         if (told->log >= self->log_count)
             continue;
-        kith_proto_log_route_t *route = &self->logs [told->log].route;
+        const kith_proto_log_route_t *route = &self->logs [told->log].route;
         //  A smaller epoch speaks of a life that is over, unless nobody has the log open at the greater one: a second
         //  copy of LOG_OPEN took it. Who is open goes on until T2 tells it to claim the log anew
         if (told->epoch >= route->epoch || (told->open && !route->open))
-            *route = *told;
+            s_take_route (&self->logs [told->log], told);
     }
     kith_msg_t *answer = kith_msg_new (KITH_KIND_NODE_WELCOME);
     kith_proto_node_welcome_t *welcome = answer->body;
@@ -176,9 +191,12 @@ s_opened (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
     }
     const kith_proto_log_open_t *open = flow->request->body;
     kith_proto_log_route_t *route = &self->logs [open->log].route;
-    *route = (kith_proto_log_route_t){.log = open->log,
-                                      .owner = kith_address_to (flow->request->from),
-                                      .epoch = flow->owner.epoch};
+    //  What it said of an earlier try stands until it says how this one ends
+    route->log = open->log;
+    route->owner = kith_address_to (flow->request->from);
+    route->epoch = flow->owner.epoch;
+    route->last = route->bytes = 0;
+    route->open = false;
     flow->answer = kith_msg_new (KITH_KIND_LOG_OPENED);
     kith_proto_log_opened_t *opened = flow->answer->body;
     opened->epoch = flow->owner.epoch;
@@ -508,8 +526,7 @@ s_flush_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
                 flush->channels [flush->channels_count++] = row->channels [i].channel;
         const kith_proto_log_route_t *route = &self->logs [log].route;
         if (flush->channels_count && !route->open)
-            kith_error_set (&flow->error, KITH_ERR_BUSY,
-                            "log %u has no owner at the moment", log);
+            kith_log_refused (route, log, &flow->error);
         if (!flush->channels_count || !route->open) {
             kith_msg_destroy (&msg);
             continue;
@@ -635,6 +652,9 @@ s_init (kith_ctx_t *ctx, zconfig_t *config)
     self->objects = objects;
     self->log_count = kith_ctx_cluster (ctx)->logs;
     self->logs = kith_new (self->log_count * sizeof *self->logs);
+    for (uint32_t i = 0; i < self->log_count; i++)
+        s_take_route (&self->logs [i],
+                      &(kith_proto_log_route_t){.reason = "", .hint = ""});
     self->node_count = kith_ctx_role_count (ctx, KITH_ROLE_DATA_NODE);
     self->nodes = kith_new ((self->node_count + 1) * sizeof *self->nodes);
     self->lease = (kith_lease_t){.role = KITH_ROLE_DATA_COORD, .ready = s_leased};

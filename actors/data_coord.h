@@ -8,8 +8,10 @@
 #define KITH_NODE_TTL_MS 10000u
 
 typedef struct {
-    uint32_t home;                   //  data node whose disk has it
-    kith_proto_log_route_t route;    //  as its owner told last
+    uint32_t home;    //  data node whose disk has it
+    kith_proto_log_route_t
+        route;    //  as its owner told last; its texts are those of `refused`
+    kith_error_t refused;
 } kith_data_coord_log_t;
 
 typedef struct {

@@ -7,6 +7,7 @@
 //  Removes every object of a channel, on the IO pool
 typedef struct {
     kith_objects_t *objects;
+    uint64_t cluster;
     uint64_t channel;
     char **names;
     uint32_t count, capacity;
@@ -107,8 +108,10 @@ s_remove (void *arg)
     remove_t *remove = arg;
     char prefix [32];
     snprintf (prefix, sizeof prefix, "%012" PRIu64 "/", remove->channel);
-    remove->rc =
-        remove->objects->list (remove->objects, prefix, s_name, remove, &remove->error);
+    remove->rc = kith_objects_check (remove->objects, remove->cluster, &remove->error);
+    if (!remove->rc)
+        remove->rc = remove->objects->list (remove->objects, prefix, s_name, remove,
+                                            &remove->error);
     for (uint32_t i = 0; i < remove->count; i++) {
         if (!remove->rc)
             remove->rc = remove->objects->remove (remove->objects, remove->names [i],
@@ -153,6 +156,7 @@ s_pins (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
     }
     remove_t *remove = kith_new (sizeof *remove);
     remove->objects = self->objects;
+    remove->cluster = kith_ctx_cluster (ctx)->id;
     remove->channel = channel;
     if (kith_ctx_work (ctx, KITH_POOL_IO, s_remove, s_removed, remove)) {
         free (remove);

@@ -9,6 +9,7 @@
 //  Recovery on the IO pool: L1-L4 (3)
 typedef struct {
     kith_log_t *handle;
+    kith_objects_t *objects;
     kith_log_open_t options;
     kith_data_log_t *log;
     kith_error_t error;
@@ -151,10 +152,19 @@ kith_data_give_up (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log
     kith_error_set (&told, KITH_ERR_NOT_OWNER, "log %u was given up (%s)", log->number,
                     error->message);
     s_forget (ctx, log, &told);
+    const bool first = !was_open && !log->refused.code;
+    if (first)
+        log->refused_us = kith_ctx_now_us (ctx);
+    //  Every try says the same: once is enough
+    if (!was_open && strcmp (log->refused.message, error->message) != 0)
+        kith_ctx_log (ctx, kith_code_retry (error->code) ? 'w' : 'e',
+                      "log %u cannot be opened: %s", log->number, error->message);
+    if (!was_open)
+        log->refused = *error;
     //  Work that is out still reads the handle: the next opening waits for it
     log->stopped = true;
     log->state = KITH_LOG_CLAIMING;
-    if (was_open)
+    if (was_open || first)
         kith_data_tell (self, ctx);
     if (!log->work)
         s_open_later (ctx, log);
@@ -293,7 +303,6 @@ s_replayed (void *arg_self, kith_ctx_t *ctx, void *arg)
     if (kith_data_back (ctx, log))
         return;
     if (rc) {
-        kith_ctx_log (ctx, 'e', "log %u: %s", log->number, error.message);
         kith_data_give_up (self, ctx, log, &error);
         return;
     }
@@ -302,6 +311,7 @@ s_replayed (void *arg_self, kith_ctx_t *ctx, void *arg)
     log->timestamp = log->handle->last_timestamp (log->handle);
     log->state = KITH_LOG_OPEN;
     log->open_backoff_us = BACKOFF_MIN_US;
+    kith_error_clear (&log->refused);
     for (uint32_t i = 0; i < log->channel_count; i++)
         log->channels [i].since_us = kith_ctx_now_us (ctx);
     kith_ctx_log (ctx, 'i', "log %u: open at epoch %" PRIu64 ", %" PRIu64 " records",
@@ -380,8 +390,12 @@ static void
 s_recover (void *arg)
 {
     recover_t *recover = arg;
+    //  A log whose rows would be flushed among another cluster's serves nobody
     recover->rc =
-        recover->handle->open (recover->handle, &recover->options, &recover->error);
+        kith_objects_claim (recover->objects, recover->options.cluster, &recover->error);
+    if (!recover->rc)
+        recover->rc =
+            recover->handle->open (recover->handle, &recover->options, &recover->error);
 }
 
 static void
@@ -395,8 +409,6 @@ s_recovered (void *arg_self, kith_ctx_t *ctx, void *arg)
     if (kith_data_back (ctx, log))
         return;
     if (done.rc) {
-        kith_ctx_log (ctx, 'e', "log %u cannot be opened: %s", log->number,
-                      done.error.message);
         kith_data_give_up (self, ctx, log, &done.error);
         return;
     }
@@ -433,6 +445,7 @@ s_claimed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
     log->epoch = opened->epoch;
     recover_t *recover = kith_new (sizeof *recover);
     *recover = (recover_t){.handle = log->handle,
+                           .objects = self->objects,
                            .log = log,
                            .options = {.cluster = opened->cluster,
                                        .log = log->number,

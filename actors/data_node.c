@@ -28,6 +28,16 @@ s_welcomed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
             kith_data_open (self, ctx, &self->logs [welcome->logs [i]]);
 }
 
+static void
+s_hello_refused (const kith_data_log_t *log, int64_t now_us, kith_arena_t *arena,
+                 kith_proto_log_route_t *route)
+{
+    route->code = (uint32_t) log->refused.code;
+    route->reason = kith_arena_strdup (arena, log->refused.message);
+    route->hint = kith_arena_strdup (arena, log->refused.hint);
+    route->failed_ms = (uint64_t) (now_us - log->refused_us) / 1000;
+}
+
 static kith_msg_t *
 s_hello_msg (const kith_data_node_t *self, kith_ctx_t *ctx)
 {
@@ -48,7 +58,12 @@ s_hello_msg (const kith_data_node_t *self, kith_ctx_t *ctx)
                                      .epoch = log->epoch,
                                      .last = log->last,
                                      .bytes = bytes,
-                                     .open = log->state == KITH_LOG_OPEN};
+                                     .open = log->state == KITH_LOG_OPEN,
+                                     .reason = "",
+                                     .hint = ""};
+        if (log->refused.code)
+            s_hello_refused (log, kith_ctx_now_us (ctx), &msg->arena,
+                             &hello->logs [hello->logs_count - 1]);
     }
     return msg;
 }

@@ -89,6 +89,9 @@ typedef struct {
     bool marked;      //  a mark timer runs
     uint32_t work;    //  works and calls that refer to this log
     int64_t open_backoff_us;
+    kith_error_t
+        refused;    //  why the last opening failed; code OK: none did since it was open
+    int64_t refused_us;    //  when the first of them failed
 } kith_data_log_t;
 
 typedef struct {

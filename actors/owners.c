@@ -18,6 +18,15 @@ kith_owners_free (kith_owners_t *self)
 }
 
 static void
+s_take (kith_owner_t *item, const kith_proto_log_route_t *route)
+{
+    if (route->open)
+        *item = (kith_owner_t){.owner = kith_address_from (&route->owner)};
+    else if (route->code)
+        item->lasting = kith_log_refused (route, route->log, &item->refused);
+}
+
+static void
 s_told (void *actor, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
 {
     kith_owners_t *self = arg;
@@ -27,9 +36,8 @@ s_told (void *actor, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, voi
     if (end == KITH_END_OK) {
         const kith_proto_log_routes_t *routes = (*answer_p)->body;
         for (uint32_t i = 0; i < routes->logs_count; i++)
-            if (routes->logs [i].log < self->count && routes->logs [i].open)
-                self->items [routes->logs [i].log] =
-                    kith_address_from (&routes->logs [i].owner);
+            if (routes->logs [i].log < self->count)
+                s_take (&self->items [routes->logs [i].log], &routes->logs [i]);
     }
     self->fn (actor, ctx, end == KITH_END_OK);
 }
@@ -40,7 +48,7 @@ kith_owners_find (kith_owners_t *self, kith_ctx_t *ctx, uint32_t log,
 {
     if (log >= self->count)
         return false;
-    *owner = self->items [log];
+    *owner = self->items [log].owner;
     if (owner->role == KITH_ROLE_DATA_NODE)
         return true;
     if (!self->asking) {
@@ -50,6 +58,14 @@ kith_owners_find (kith_owners_t *self, kith_ctx_t *ctx, uint32_t log,
                        s_told, self);
     }
     return false;
+}
+
+const kith_error_t *
+kith_owners_why (const kith_owners_t *self, uint32_t log, bool *lasting)
+{
+    const kith_owner_t *item = log < self->count ? &self->items [log] : NULL;
+    *lasting = item && item->lasting;
+    return item && item->refused.code ? &item->refused : NULL;
 }
 
 void

@@ -353,9 +353,9 @@ s_logs (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void
         gather->log_count = status->logs_count = routes->logs_count;
         for (uint32_t i = 0; i < routes->logs_count; i++)
             if (!routes->logs [i].open) {
-                snprintf (gather->waiting_text, sizeof gather->waiting_text,
-                          "log %u to be opened", routes->logs [i].log);
-                gather->waiting = gather->waiting_text;
+                kith_error_t error;
+                kith_log_refused (&routes->logs [i], i, &error);
+                gather->waiting = kith_arena_strdup (&gather->arena, error.message);
             }
     }
     else
@@ -617,7 +617,13 @@ s_open (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         if (!first)
             continue;
         if (!kith_owners_find (&self->owners, ctx, log, &owner)) {
-            kith_error_set (&open->error, KITH_ERR_BUSY, "log %u has no owner yet", log);
+            bool lasting;
+            const kith_error_t *why = kith_owners_why (&self->owners, log, &lasting);
+            if (why)
+                open->error = *why;
+            else
+                kith_error_set (&open->error, KITH_ERR_BUSY, "log %u has no owner yet",
+                                log);
             continue;
         }
         open_last_t *asked = kith_new (sizeof *asked);

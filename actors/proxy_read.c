@@ -381,6 +381,20 @@ s_complete (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
 
 //  Parts
 
+static bool
+s_partial (const proxied_t *read)
+{
+    return read->phase == PHASE_SEARCH && s_search (read)->partial;
+}
+
+//  What keeps one shard from answering, not the others: an answer without it may be wanted
+static bool
+s_of_shard (kith_code_t code)
+{
+    return code == KITH_ERR_CORRUPT || code == KITH_ERR_IO || code == KITH_ERR_LOST
+           || code == KITH_ERR_CLUSTER || code == KITH_ERR_VERSION;
+}
+
 static void
 s_part_back (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
              void *arg)
@@ -409,7 +423,8 @@ s_part_back (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
             || read->error.code == KITH_ERR_UNREACHABLE)
             kith_proxy_delegators_wrong (read->known);
         else if (read->error.code != KITH_ERR_BUSY
-                 && read->error.code != KITH_ERR_BELOW_BASE)
+                 && read->error.code != KITH_ERR_BELOW_BASE
+                 && !(s_partial (read) && s_of_shard (read->error.code)))
             read->failed = true;
     }
     s_go (self, ctx, read);

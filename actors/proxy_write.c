@@ -29,6 +29,7 @@ typedef struct kith_mutation {
     bool cut;    //  parts are there
     int64_t began_us;
     kith_error_t error;    //  the newest refusal
+    bool sent;             //  a WRITE was sent: an owner may have it
     bool failed;           //  no further try
 } mutation_t;
 
@@ -176,8 +177,14 @@ s_send (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation, uint32_t shar
     const kith_proto_channel_ref_t *channel = &definition->channels [shard];
     part_t *part = &mutation->parts [shard];
     kith_address_t owner;
-    if (!kith_owners_find (&self->owners, ctx, channel->log, &owner))
+    if (!kith_owners_find (&self->owners, ctx, channel->log, &owner)) {
+        bool lasting;
+        const kith_error_t *why = kith_owners_why (&self->owners, channel->log, &lasting);
+        if (why)
+            mutation->error = *why;
+        mutation->failed = lasting && !mutation->sent;
         return;
+    }
     const kith_proto_insert_t *insert = mutation->request->body;
     const kith_proto_remove_t *remove = mutation->request->body;
     const kith_proto_request_id_t *request =
@@ -201,12 +208,26 @@ s_send (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation, uint32_t shar
             write->since = since [i].seq;
     kith_frame_t *rows = kith_frame_share (part->rows);
     write->rows = kith_msg_add_frame (msg, &rows);
-    part->out = true;
+    part->out = mutation->sent = true;
     mutation->out++;
     //  An owner that died answers nothing: the same request goes again long before the client's deadline
     const int64_t left = kith_ctx_left_us (ctx, mutation->request);
     kith_ctx_call (ctx, owner, &msg, left < ATTEMPT_US ? left : ATTEMPT_US, s_written,
                    part);
+}
+
+//  No time is left. Nothing was sent: nothing was done; else the outcome is unknown
+static void
+s_late (mutation_t *mutation)
+{
+    const kith_error_t why = mutation->error;
+    if (why.code == KITH_ERR_BUSY && !mutation->sent)
+        return;
+    kith_error_set (&mutation->error, KITH_ERR_TIMEOUT,
+                    "not every shard said that it has the rows%s%s%s; the same request "
+                    "may be sent again",
+                    why.code ? " (" : "", why.code ? why.message : "",
+                    why.code ? ")" : "");
 }
 
 //  Sends what is not durable yet; ends when nothing is left to do
@@ -224,10 +245,7 @@ s_go (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation)
     if (!done && !mutation->failed && mutation->request->deadline_us
         && now >= mutation->request->deadline_us) {
         mutation->failed = true;
-        kith_error_set (
-            &mutation->error, KITH_ERR_TIMEOUT,
-            "not every shard said that it has the rows; the same request may be sent "
-            "again");
+        s_late (mutation);
     }
     if (done || mutation->failed) {
         if (!mutation->out)
@@ -235,7 +253,7 @@ s_go (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation)
         return;
     }
     bool waits = false;
-    for (uint32_t i = 0; i < mutation->shards; i++) {
+    for (uint32_t i = 0; i < mutation->shards && !mutation->failed; i++) {
         part_t *part = &mutation->parts [i];
         if (!part->rows || part->done || part->out)
             continue;
@@ -244,7 +262,9 @@ s_go (kith_proxy_t *self, kith_ctx_t *ctx, mutation_t *mutation)
             s_send (self, ctx, mutation, i);
         waits = waits || !part->out;
     }
-    if (waits)
+    if (mutation->failed)
+        s_end (self, ctx, mutation);    //  it was never sent
+    else if (waits)
         kith_proxy_retry (self, ctx);
 }
 

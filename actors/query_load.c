@@ -129,6 +129,8 @@ s_load_rows (load_t *load)
 {
     const kith_proto_segment_place_t *place = load->place.row;
     const kith_proto_segment_row_t *row = &place->segment;
+    if (kith_objects_check (load->objects, load->cluster, &load->error))
+        return -1;
     kith_container_t *snapshot =
         kith_container_open (load->objects, row->snapshot, KITH_FILE_SNAPSHOT,
                              load->cluster, row->snapshot_hash, row->bytes, &load->error);

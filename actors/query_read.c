@@ -85,6 +85,33 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
     kith_query_reads_go (self, ctx, channel);
 }
 
+//  A read whose question has nobody to go to: the reason, once waiting is of no use
+static void
+s_refused (const kith_query_node_t *self, const kith_read_t *read, kith_error_t *error)
+{
+    bool lasting;
+    const kith_error_t *why =
+        kith_owners_why (&self->owners, read->channel->log, &lasting);
+    if (lasting && read->asked && !read->required_known && !read->holder)
+        *error = *why;
+}
+
+static void
+s_late (const kith_query_node_t *self, const kith_read_t *read, kith_error_t *error)
+{
+    const kith_query_channel_t *channel = read->channel;
+    bool lasting;
+    const kith_error_t *why = kith_owners_why (&self->owners, channel->log, &lasting);
+    if (why)
+        kith_error_set (error, KITH_ERR_TIMEOUT, "%s", why->message);
+    else
+        kith_error_set (error, KITH_ERR_TIMEOUT,
+                        "channel %" PRIu64 " is at %" PRIu64
+                        ", the read waits for %" PRIu64 "%s",
+                        channel->id, channel->applied, read->required,
+                        channel->view_ready ? "" : " and for segments being loaded");
+}
+
 static void
 s_ask (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
 {
@@ -205,13 +232,11 @@ kith_query_reads_go (kith_query_node_t *self, kith_ctx_t *ctx,
             kith_owners_wrong (&self->owners, channel->log);
             kith_query_fetch (self, ctx, channel);
         }
+        if (!error.code)
+            s_refused (self, read, &error);
         if (!error.code && read->request->deadline_us
             && now >= read->request->deadline_us)
-            kith_error_set (&error, KITH_ERR_TIMEOUT,
-                            "channel %" PRIu64 " is at %" PRIu64
-                            ", the read waits for %" PRIu64 "%s",
-                            channel->id, channel->applied, read->required,
-                            channel->view_ready ? "" : " and for segments being loaded");
+            s_late (self, read, &error);
         if (error.code) {
             *at = read->next;
             kith_ctx_fail (ctx, &read->request, &error);

@@ -203,7 +203,7 @@ s_end_late (kith_client_t *self, call_t *call)
         if (call->last.code != KITH_OK)
             why = call->last.message;
         kith_error_set (&error, KITH_ERR_TIMEOUT,
-                        "%s: no answer in %.1f s%s%.200s%s; the outcome is unknown",
+                        "%s: no answer in %.1f s%s%.380s%s; the outcome is unknown",
                         kith_kind_name (call->request->kind), seconds,
                         why [0] ? " (" : "", why, why [0] ? ")" : "");
     }
@@ -353,7 +353,9 @@ s_handle_due (kith_client_t *self, call_t *call, int64_t now_us)
     if (now_us >= call->deadline_us || connect_late)
         s_end_late (self, call);
     else if (call->out) {
-        kith_error_set (&call->last, KITH_ERR_TIMEOUT, "no answer");
+        //  A reason that came before says more
+        if (!call->last.code)
+            kith_error_set (&call->last, KITH_ERR_TIMEOUT, "no answer");
         call->unknown = true;
         call->out = false;
         s_send (self, call, now_us);

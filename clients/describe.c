@@ -403,9 +403,14 @@ kith_json_status (const kith_proto_cluster_status_t *status, kith_bytes_t *out)
             out,
             "%s{\"log\": %" PRIu32 ", \"owner\": \"%s/%" PRIu32
             "\", \"open\": %s, \"epoch\": %" PRIu64 ", \"last\": %" PRIu64
-            ", \"bytes_since_checkpoint\": %" PRIu64 "}",
+            ", \"bytes_since_checkpoint\": %" PRIu64,
             index ? ", " : "", log->log, kith_role_name ((kith_role_t) log->owner.role),
             log->owner.index, s_bool (log->open), log->epoch, log->last, log->bytes);
+        if (log->code) {
+            s_string (out, ", \"error\": ", log->reason);
+            kith_bytes_printf (out, ", \"failed_ms\": %" PRIu64, log->failed_ms);
+        }
+        kith_bytes_printf (out, "}");
     }
     s_string (out, "], \"kernels\": ", kernels);
     kith_bytes_printf (out,

@@ -189,10 +189,16 @@ static const kith_codec_field_t s_collection_fields [] = {
      NULL, "1"},
     {"dropped", KITH_WIRE_BOOL, false, offsetof (kith_proto_collection_t, dropped), 0,
      NULL, "T9 was made; its rows are being freed"},
+    {"partition_next", KITH_WIRE_U32, false,
+     offsetof (kith_proto_collection_t, partition_next), 0, NULL,
+     "id of the next partition; 0: one more than the greatest"},
+    {"dropping", KITH_WIRE_STRUCT, true, offsetof (kith_proto_collection_t, dropping),
+     offsetof (kith_proto_collection_t, dropping_count), &kith_proto_partition_table,
+     "dropped ones whose rows may not have ended in every channel"},
 };
 
 const kith_codec_table_t kith_proto_collection_table = {
-    "collection", sizeof (kith_proto_collection_t), 13, s_collection_fields,
+    "collection", sizeof (kith_proto_collection_t), 15, s_collection_fields,
     "Row collection/<id>: a collection's definition"
 };
 
@@ -452,10 +458,19 @@ static const kith_codec_field_t s_log_route_fields [] = {
      "of records above the checkpoints"},
     {"open", KITH_WIRE_BOOL, false, offsetof (kith_proto_log_route_t, open), 0, NULL,
      "it answers"},
+    {"code", KITH_WIRE_U32, false, offsetof (kith_proto_log_route_t, code), 0, NULL,
+     "kith_code_t: why its home could not open it the last time; 0: it could, or "
+     "did not try yet"},
+    {"reason", KITH_WIRE_STRING, false, offsetof (kith_proto_log_route_t, reason), 0,
+     NULL, "the same in words; empty: nothing failed"},
+    {"hint", KITH_WIRE_STRING, false, offsetof (kith_proto_log_route_t, hint), 0, NULL,
+     "what to do about it; empty: nothing"},
+    {"failed_ms", KITH_WIRE_U64, false, offsetof (kith_proto_log_route_t, failed_ms), 0,
+     NULL, "for how long it could not be opened"},
 };
 
 const kith_codec_table_t kith_proto_log_route_table = {
-    "log_route", sizeof (kith_proto_log_route_t), 6, s_log_route_fields,
+    "log_route", sizeof (kith_proto_log_route_t), 10, s_log_route_fields,
     "Where a log's owner is"
 };
 
@@ -1010,10 +1025,14 @@ static const kith_codec_field_t s_checkpoint_commit_fields [] = {
      "of the row that was read"},
     {"row", KITH_WIRE_STRUCT, false, offsetof (kith_proto_checkpoint_commit_t, row), 0,
      &kith_proto_channel_row_table, "new row"},
+    {"freed", KITH_WIRE_STRUCT, true, offsetof (kith_proto_checkpoint_commit_t, freed),
+     offsetof (kith_proto_checkpoint_commit_t, freed_count),
+     &kith_proto_segment_row_table,
+     "segments that leave the row because each of their rows ended"},
 };
 
 const kith_codec_table_t kith_proto_checkpoint_commit_table = {
-    "checkpoint_commit", sizeof (kith_proto_checkpoint_commit_t), 4,
+    "checkpoint_commit", sizeof (kith_proto_checkpoint_commit_t), 5,
     s_checkpoint_commit_fields, "T2 for a data node"
 };
 
@@ -1053,6 +1072,24 @@ static const kith_codec_field_t s_rows_changed_fields [] = {
 const kith_codec_table_t kith_proto_rows_changed_table = {
     "rows_changed", sizeof (kith_proto_rows_changed_t), 2, s_rows_changed_fields,
     "data_coord and index_coord to the others: a channel's row or indexes changed"
+};
+
+static const kith_codec_field_t s_partition_end_fields [] = {
+    {"collection", KITH_WIRE_U64, false,
+     offsetof (kith_proto_partition_end_t, collection), 0, NULL, "its collection"},
+    {"partition", KITH_WIRE_U32, false,
+     offsetof (kith_proto_partition_end_t, partition), 0, NULL, "id, never used again"},
+    {"log", KITH_WIRE_U32, false, offsetof (kith_proto_partition_end_t, log), 0, NULL,
+     "number (owner)"},
+    {"channels", KITH_WIRE_U64, true, offsetof (kith_proto_partition_end_t, channels),
+     offsetof (kith_proto_partition_end_t, channels_count), NULL,
+     "channels of that log (owner)"},
+};
+
+const kith_codec_table_t kith_proto_partition_end_table = {
+    "partition_end", sizeof (kith_proto_partition_end_t), 4, s_partition_end_fields,
+    "root_coord to data_coord, data_coord to owner: end the rows of a dropped "
+    "partition"
 };
 
 static const kith_codec_field_t s_route_channels_fields [] = {
@@ -1886,6 +1923,8 @@ static const kind_t s_kinds [] = {
       {&kith_proto_log_routes_table, KITH_KIND_NONE},
     [KITH_KIND_ROWS_CHANGED] =
       {&kith_proto_rows_changed_table, KITH_KIND_NONE},
+    [KITH_KIND_PARTITION_END] =
+      {&kith_proto_partition_end_table, KITH_KIND_OK},
     [KITH_KIND_ROUTE_CHANNELS] =
       {&kith_proto_route_channels_table, KITH_KIND_CHANNEL_ROUTES},
     [KITH_KIND_CHANNEL_ROUTES] =

@@ -63,6 +63,7 @@ typedef enum {
     KITH_KIND_ROUTE_LOGS = 50,
     KITH_KIND_LOG_ROUTES = 51,
     KITH_KIND_ROWS_CHANGED = 52,
+    KITH_KIND_PARTITION_END = 53,
     KITH_KIND_ROUTE_CHANNELS = 60,
     KITH_KIND_CHANNEL_ROUTES = 61,
     KITH_KIND_FOLLOW = 62,
@@ -213,6 +214,11 @@ typedef struct {
     bool loaded;                        //  searchable
     uint32_t replicas;                  //  1
     bool dropped;                       //  T9 was made; its rows are being freed
+    //  id of the next partition; 0: one more than the greatest
+    uint32_t partition_next;
+    //  dropped ones whose rows may not have ended in every channel
+    kith_proto_partition_t *dropping;
+    uint32_t dropping_count;
 } kith_proto_collection_t;
 
 //  A flushed segment in its channel's row
@@ -350,6 +356,12 @@ typedef struct {
     uint64_t last;                      //  newest synced seq the owner told
     uint64_t bytes;                     //  of records above the checkpoints
     bool open;                          //  it answers
+    //  kith_code_t: why its home could not open it the last time; 0: it could, or did
+    //  not try yet
+    uint32_t code;
+    const char *reason;                 //  the same in words; empty: nothing failed
+    const char *hint;                   //  what to do about it; empty: nothing
+    uint64_t failed_ms;                 //  for how long it could not be opened
 } kith_proto_log_route_t;
 
 //  Where a channel's reads go
@@ -678,6 +690,9 @@ typedef struct {
     uint64_t epoch;                     //  of the asker
     uint64_t revision;                  //  of the row that was read
     kith_proto_channel_row_t row;       //  new row
+    //  segments that leave the row because each of their rows ended
+    kith_proto_segment_row_t *freed;
+    uint32_t freed_count;
 } kith_proto_checkpoint_commit_t;
 
 //  Answer of checkpoint_commit
@@ -705,6 +720,16 @@ typedef struct {
     uint64_t channel;                   //  channel
     uint64_t collection;                //  its collection
 } kith_proto_rows_changed_t;
+
+//  root_coord to data_coord, data_coord to owner: end the rows of a dropped partition
+//  Message 53, answered by ok
+typedef struct {
+    uint64_t collection;                //  its collection
+    uint32_t partition;                 //  id, never used again
+    uint32_t log;                       //  number (owner)
+    uint64_t *channels;                 //  channels of that log (owner)
+    uint32_t channels_count;
+} kith_proto_partition_end_t;
 
 //  Delegators of a collection's channels
 //  Message 60, answered by channel_routes
@@ -1228,6 +1253,7 @@ extern const kith_codec_table_t kith_proto_committed_table;
 extern const kith_codec_table_t kith_proto_route_logs_table;
 extern const kith_codec_table_t kith_proto_log_routes_table;
 extern const kith_codec_table_t kith_proto_rows_changed_table;
+extern const kith_codec_table_t kith_proto_partition_end_table;
 extern const kith_codec_table_t kith_proto_route_channels_table;
 extern const kith_codec_table_t kith_proto_channel_routes_table;
 extern const kith_codec_table_t kith_proto_follow_table;

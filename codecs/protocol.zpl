@@ -96,6 +96,8 @@ structs
         loaded = "bool, searchable"
         replicas = "u32, 1"
         dropped = "bool, T9 was made; its rows are being freed"
+        partition_next = "u32, id of the next partition; 0: one more than the greatest"
+        dropping = "[]partition, dropped ones whose rows may not have ended in every channel"
     segment_row
         doc = "A flushed segment in its channel's row"
         segment = "u64, seq of its SEAL (compaction: of its newest input)"
@@ -196,6 +198,10 @@ structs
         last = "u64, newest synced seq the owner told"
         bytes = "u64, of records above the checkpoints"
         open = "bool, it answers"
+        code = "u32, kith_code_t: why its home could not open it the last time; 0: it could, or did not try yet"
+        reason = "string, the same in words; empty: nothing failed"
+        hint = "string, what to do about it; empty: nothing"
+        failed_ms = "u64, for how long it could not be opened"
     channel_route
         doc = "Where a channel's reads go"
         channel = "u64, channel"
@@ -455,6 +461,7 @@ messages
         epoch = "u64, of the asker"
         revision = "u64, of the row that was read"
         row = "channel_row, new row"
+        freed = "[]segment_row, segments that leave the row because each of their rows ended"
     committed
         number = 49
         doc = "Answer of checkpoint_commit"
@@ -472,6 +479,15 @@ messages
         doc = "data_coord and index_coord to the others: a channel's row or indexes changed"
         channel = "u64, channel"
         collection = "u64, its collection"
+
+    partition_end
+        number = 53
+        answer = ok
+        doc = "root_coord to data_coord, data_coord to owner: end the rows of a dropped partition"
+        collection = "u64, its collection"
+        partition = "u32, id, never used again"
+        log = "u32, number (owner)"
+        channels = "[]u64, channels of that log (owner)"
 
     #   query coordination
     route_channels

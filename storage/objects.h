@@ -54,6 +54,11 @@ kith_objects_image_t *kith_objects_image_new (void);
 void kith_objects_image_destroy (kith_objects_image_t **self_p);
 kith_objects_t *kith_objects_mem_open (kith_objects_image_t *image);
 
+//  A store belongs to the cluster that an object named "cluster" tells. claim puts it into an empty store; check asks for it
+//  to be there. CLUSTER with the reason: another cluster's, or objects without it. CORRUPT: it is damaged.
+int kith_objects_claim (kith_objects_t *self, uint64_t cluster, kith_error_t *error);
+int kith_objects_check (kith_objects_t *self, uint64_t cluster, kith_error_t *error);
+
 //  True if a name (a beginning of names, which may be empty) obeys the rule at the top.
 bool kith_objects_name_valid (const char *name);
 bool kith_objects_prefix_valid (const char *prefix);

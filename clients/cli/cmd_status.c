@@ -54,13 +54,28 @@ s_process (kith_table_t *table, const kith_proto_process_info_t *process)
 }
 
 static void
+s_closed (const kith_proto_log_route_t *log)
+{
+    char age [32];
+    if (!log->code) {
+        printf ("  log %" PRIu32 ": nobody has it open\n", log->log);
+        return;
+    }
+    printf ("  log %" PRIu32 ": %s/%" PRIu32 " cannot open it, for %s: %s\n", log->log,
+            kith_role_name ((kith_role_t) log->owner.role), log->owner.index,
+            kith_show_age (log->failed_ms, age), log->reason);
+    if (log->hint [0])
+        printf ("    hint: %s\n", log->hint);
+}
+
+static void
 s_logs (const kith_proto_cluster_status_t *status)
 {
     char last [32], bytes [32];
     for (uint32_t index = 0; index < status->logs_count; index++) {
         const kith_proto_log_route_t *log = &status->logs [index];
         if (!log->open) {
-            printf ("  log %" PRIu32 ": nobody has it open\n", log->log);
+            s_closed (log);
             continue;
         }
         printf ("  log %" PRIu32 ": %s/%" PRIu32 " epoch %" PRIu64

@@ -125,6 +125,56 @@ s_test_put_get_list (const kith_conformance_objects_t *engine)
     engine->place_destroy (place);
 }
 
+static kith_code_t
+s_claim (kith_objects_t *objects, uint64_t cluster)
+{
+    kith_error_t error = {0};
+    return kith_objects_claim (objects, cluster, &error) == 0 ? KITH_OK : error.code;
+}
+
+static kith_code_t
+s_check (kith_objects_t *objects, uint64_t cluster)
+{
+    kith_error_t error = {0};
+    return kith_objects_check (objects, cluster, &error) == 0 ? KITH_OK : error.code;
+}
+
+static void
+s_test_cluster (const kith_conformance_objects_t *engine)
+{
+    const uint64_t own = 0xfedcba9876543210u;
+    void *place = engine->place_new ();
+    kith_objects_t *objects = s_open (engine, place);
+    cr_assert_eq (s_check (objects, own), KITH_ERR_NOT_FOUND);
+    cr_assert_eq (s_claim (objects, own), KITH_OK);
+    cr_assert_eq (s_claim (objects, own), KITH_OK);
+    cr_assert_eq (s_put (objects, "a/b", "kept", NULL), KITH_OK);
+    objects->close (&objects);
+
+    objects = s_open (engine, place);
+    kith_error_t error = {0};
+    cr_assert_eq (s_check (objects, own), KITH_OK);
+    cr_assert_eq (s_check (objects, own + 1), KITH_ERR_CLUSTER);
+    cr_assert_neq (kith_objects_claim (objects, 7, &error), 0);
+    cr_assert_eq (error.code, KITH_ERR_CLUSTER);
+    cr_assert_not_null (strstr (error.message, "fedcba9876543210"));
+    cr_assert_not_null (strstr (error.message, "0000000000000007"));
+    cr_assert_neq (error.hint [0], 0);
+    cr_assert (s_holds (objects, "a/b", "kept"));
+    //  Objects whose mark is gone are nobody's
+    cr_assert_eq (objects->remove (objects, "cluster", NULL), 0);
+    cr_assert_eq (s_claim (objects, own), KITH_ERR_CLUSTER);
+    cr_assert_eq (s_check (objects, own), KITH_ERR_NOT_FOUND);
+    //  A damaged mark names no cluster
+    cr_assert_eq (s_put (objects, "cluster",
+                         "kith objects of cluster fedcba9876543211 00000000\n", NULL),
+                  KITH_OK);
+    cr_assert_eq (s_claim (objects, own), KITH_ERR_CORRUPT);
+    cr_assert_eq (s_check (objects, own + 1), KITH_ERR_CORRUPT);
+    objects->close (&objects);
+    engine->place_destroy (place);
+}
+
 static void
 s_test_taken (const kith_conformance_objects_t *engine)
 {
@@ -365,6 +415,7 @@ void
 kith_conformance_objects (const kith_conformance_objects_t *engine)
 {
     s_test_put_get_list (engine);
+    s_test_cluster (engine);
     s_test_taken (engine);
     s_test_ranges (engine);
     s_test_map_outlives (engine);

@@ -1,0 +1,143 @@
+//  test_refused.c - files that cannot be served: a client and `zactor status` are told which, where and why
+//  SPDX-License-Identifier: Apache-2.0
+//
+//  A damaged log, and objects that do not say whose they are. A refusal leaves the files as they are: put
+//  back, they serve again with every row.
+#include "tests/claims/client.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ROWS = 40, READY_MS = 60000, TEXT = 4096 };
+
+typedef struct {
+    claim_t *claim;
+    const char *endpoint, *config, *data;
+    pid_t server;
+} s_run_t;
+
+static int
+s_zactor (const s_run_t *run, char *out, const char *line)
+{
+    out [0] = 0;
+    return claim_shell (out, TEXT, "%s --connect %s %s 2>&1", claim_zactor (),
+                        run->endpoint, line);
+}
+
+static void
+s_done (s_run_t *run, const char *line)
+{
+    char out [TEXT];
+    if (s_zactor (run, out, line) != 0)
+        claim_fail (run->claim, "zactor %s: %s", line, out);
+}
+
+static void
+s_says (s_run_t *run, const char *line, int status, const char *const *words)
+{
+    char out [TEXT];
+    const int result = s_zactor (run, out, line);
+    if (result != status)
+        claim_fail (run->claim, "zactor %s ended with %d, not %d: %s", line, result,
+                    status, out);
+    for (; *words; words++)
+        if (!strstr (out, *words))
+            claim_fail (run->claim, "zactor %s does not say '%s': %s", line, *words, out);
+}
+
+static void
+s_start (s_run_t *run)
+{
+    run->server = claim_run (run->claim, run->config);
+    s_done (run, "--timeout 60s status");
+}
+
+static void
+s_file (s_run_t *run, const char *command)
+{
+    if (claim_shell (NULL, 0, "cd '%s' && %s", run->data, command) != 0)
+        claim_fail (run->claim, "%s in %s failed", command, run->data);
+}
+
+static void
+s_whole (s_run_t *run)
+{
+    claim_wait_ready (run->claim, run->endpoint, READY_MS);
+    s_says (run, "query docs --count", 0, (const char *const []){"40", NULL});
+}
+
+//  `damage` is done to the files of a server that is down, `repair` undoes it
+static void
+s_refused (s_run_t *run, const char *damage, const char *repair, const char *code,
+           const char *const *words)
+{
+    const char *const asks [] = {"--timeout 20s query docs --count --json",
+                                 "--timeout 20s insert docs '{\"id\": 1, \"v\": [1, 2]}' "
+                                 "--json"};
+    char quoted [64];
+    snprintf (quoted, sizeof quoted, "\"code\": \"%s\"", code);
+    claim_stop (run->claim, &run->server);
+    s_file (run, damage);
+    s_start (run);
+    for (size_t i = 0; i < sizeof asks / sizeof asks [0]; i++) {
+        s_says (run, asks [i], 1, words);
+        s_says (run, asks [i], 1, (const char *const []){quoted, "data_node/0", NULL});
+    }
+    s_says (run, "status", 0, words);
+    s_says (run, "status", 0,
+            (const char *const []){"cannot open it", "not ready", NULL});
+    s_says (run, "status --json", 0, words);
+    claim_stop (run->claim, &run->server);
+    s_file (run, repair);
+    s_start (run);
+    s_whole (run);
+}
+
+static void
+s_fill (s_run_t *run)
+{
+    char row [128];
+    s_done (run, "collection create docs 'id int64 key' 'v float_vector(2) l2'");
+    for (int id = 1; id <= ROWS; id++) {
+        snprintf (row, sizeof row, "insert docs '{\"id\": %d, \"v\": [%d, 1]}'", id, id);
+        s_done (run, row);
+        if (id == ROWS / 2)
+            s_done (run, "flush docs");
+    }
+    s_whole (run);
+}
+
+int
+main (void)
+{
+    s_run_t run = {.claim = claim_new ("refused")};
+    char found [512] = "";
+    run.config = claim_config (run.claim, "configs/standalone.zpl", NULL, &run.endpoint);
+    s_start (&run);
+    s_fill (&run);
+    if (claim_shell (found, sizeof found, "find '%s' -maxdepth 2 -name log-0",
+                     claim_path (run.claim, "."))
+            != 0
+        || !strchr (found, '\n'))
+        claim_fail (run.claim, "no log below %s", claim_path (run.claim, "."));
+    *strrchr (found, '/') = 0;
+    run.data = found;
+    //  A byte in the middle of the newest file, with whole records behind it
+    s_refused (
+        &run,
+        "f=$(ls log-0/*.log | tail -1) && cp $f kept && "
+        "printf '\\377' | dd of=$f bs=1 seek=$(($(stat -c %s $f) / 2)) conv=notrunc "
+        "2>dd.txt",
+        "cp kept $(ls log-0/*.log | tail -1)", "corrupt",
+        (const char *const []){"log-0/", ".log at byte ", NULL});
+    //  Objects without the one that names their cluster
+    s_refused (&run, "mv objects mine && mkdir objects && cp -r mine/0* objects/",
+               "rm -r objects && mv mine objects", "cluster",
+               (const char *const []){"object cluster", "missing", NULL});
+    claim_stop (run.claim, &run.server);
+    claim_say (
+        "refused: a damaged log and objects of nobody are told by name, and serve again "
+        "when they are put back");
+    claim_destroy (&run.claim);
+    return 0;
+}
