@@ -122,6 +122,12 @@ kith_key_channel (uint64_t id)
 }
 
 kith_key_t
+kith_key_freed (uint64_t channel, uint64_t segment)
+{
+    return s_key ("freed/%012" PRIu64 "/%020" PRIu64, channel, segment);
+}
+
+kith_key_t
 kith_key_log (uint32_t log)
 {
     return s_key ("log/%04u", log);

@@ -27,6 +27,7 @@ typedef struct {
 kith_key_t kith_key_collection (uint64_t id);
 kith_key_t kith_key_name (const char *db, const char *name);
 kith_key_t kith_key_channel (uint64_t id);
+kith_key_t kith_key_freed (uint64_t channel, uint64_t segment);
 kith_key_t kith_key_log (uint32_t log);
 kith_key_t kith_key_node (kith_role_t role, uint32_t index);
 kith_key_t kith_key_role (kith_role_t role);

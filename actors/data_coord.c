@@ -325,7 +325,7 @@ static void
 s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
              void *arg)
 {
-    (void) arg_self;
+    kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
     if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
         return;
@@ -339,6 +339,8 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     }
     const kith_proto_checkpoint_commit_t *commit = flow->request->body;
     s_tell_changed (ctx, &commit->row);
+    for (uint32_t i = 0; i < commit->freed_count; i++)
+        kith_data_coord_freed (self, ctx, commit->row.channel, &commit->freed [i]);
     flow->answer = kith_msg_new (KITH_KIND_COMMITTED);
     ((kith_proto_committed_t *) flow->answer->body)->revision = done->revision;
     s_flow_reply (ctx, flow);
@@ -364,12 +366,17 @@ s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
     }
     const kith_key_t log = kith_key_log (commit->log);
     const kith_key_t key = kith_key_channel (commit->row.channel);
-    kith_msg_t *txn = s_txn (self, 2, 1);
+    kith_msg_t *txn = s_txn (self, 2, 1 + commit->freed_count);
     if (!KITH_BUG (NO_EPOCH_COMPARE))
         kith_txn_compare (txn, log.text, flow->owner_revision);
     if (!KITH_BUG (NO_REVISION_COMPARE))
         kith_txn_compare (txn, key.text, commit->revision);
     kith_txn_put (txn, key.text, &kith_proto_channel_row_table, &commit->row);
+    for (uint32_t i = 0; i < commit->freed_count; i++) {
+        const kith_key_t freed =
+            kith_key_freed (commit->row.channel, commit->freed [i].segment);
+        kith_txn_put (txn, freed.text, &kith_proto_segment_row_table, &commit->freed [i]);
+    }
     kith_meta_call (ctx, &txn, s_committed, flow);
 }
 
@@ -463,10 +470,10 @@ s_channels (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
     kith_meta_scan (ctx, "collection/", s_collections, flow);
 }
 
-//  Flush on request: every owner of the collection's logs is asked
+//  Flush on request, and the end of a partition: every owner of the collection's logs is asked
 
 static void
-s_flush_end (kith_ctx_t *ctx, flow_t *flow)
+s_asked_end (kith_ctx_t *ctx, flow_t *flow)
 {
     if (flow->error.code)
         s_flow_fail (ctx, flow, &flow->error);
@@ -475,31 +482,87 @@ s_flush_end (kith_ctx_t *ctx, flow_t *flow)
 }
 
 static void
-s_flushed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
-           void *arg)
+s_owner_answered (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+                  void *arg)
 {
     (void) arg_self;
     flow_t *flow = arg;
-    if (end == KITH_END_OK) {
+    if (end == KITH_END_OK && (*answer_p)->kind == KITH_KIND_FLUSHED) {
         const kith_proto_flushed_t *part = (*answer_p)->body;
         kith_proto_flushed_t *all = flow->answer->body;
         all->segments += part->segments;
         all->rows += part->rows;
         all->bytes += part->bytes;
     }
-    else if (end != KITH_END_STOPPED)
+    else if (end != KITH_END_OK && end != KITH_END_STOPPED)
         kith_end_error (end, *answer_p, &flow->error);
     if (--flow->out)
         return;
     if (end == KITH_END_STOPPED)
         s_flow_free (flow);
     else
-        s_flush_end (ctx, flow);
+        s_asked_end (ctx, flow);
+}
+
+//  Asks the owner of a log, if it has one
+static void
+s_ask_owner (kith_data_coord_t *self, kith_ctx_t *ctx, flow_t *flow, uint32_t log,
+             kith_msg_t **msg_p)
+{
+    const kith_proto_log_route_t *route = &self->logs [log].route;
+    if (!route->open) {
+        kith_log_refused (route, log, &flow->error);
+        kith_msg_destroy (msg_p);
+        return;
+    }
+    flow->out++;
+    kith_ctx_call (ctx, kith_address_from (&route->owner), msg_p,
+                   kith_ctx_left_us (ctx, flow->request), s_owner_answered, flow);
 }
 
 static void
-s_flush_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
-             void *arg)
+s_ask_flush (kith_data_coord_t *self, kith_ctx_t *ctx, flow_t *flow,
+             const kith_proto_collection_t *row)
+{
+    for (uint32_t log = 0; log < self->log_count; log++) {
+        kith_msg_t *msg = kith_msg_new (KITH_KIND_LOG_FLUSH);
+        kith_proto_log_flush_t *flush = msg->body;
+        flush->log = log;
+        flush->channels =
+            kith_arena_alloc (&msg->arena, row->channels_count * sizeof *flush->channels);
+        for (uint32_t i = 0; i < row->channels_count; i++)
+            if (row->channels [i].log == log)
+                flush->channels [flush->channels_count++] = row->channels [i].channel;
+        if (flush->channels_count)
+            s_ask_owner (self, ctx, flow, log, &msg);
+        kith_msg_destroy (&msg);
+    }
+}
+
+static void
+s_ask_partition_end (kith_data_coord_t *self, kith_ctx_t *ctx, flow_t *flow,
+                     const kith_proto_collection_t *row)
+{
+    const kith_proto_partition_end_t *ask = flow->request->body;
+    for (uint32_t i = 0; i < row->channels_count; i++) {
+        const kith_proto_channel_ref_t *channel = &row->channels [i];
+        if (channel->log >= self->log_count)
+            continue;
+        kith_msg_t *msg = kith_msg_new (KITH_KIND_PARTITION_END);
+        kith_proto_partition_end_t *end = msg->body;
+        end->collection = ask->collection;
+        end->partition = ask->partition;
+        end->log = channel->log;
+        end->channels =
+            kith_arena_copy (&msg->arena, &channel->channel, sizeof channel->channel);
+        end->channels_count = 1;
+        s_ask_owner (self, ctx, flow, channel->log, &msg);
+    }
+}
+
+static void
+s_collection_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+                  void *arg)
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
@@ -510,33 +573,25 @@ s_flush_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
         value->revision ? kith_row_read (&kith_proto_collection_table, value->value,
                                          &(*answer_p)->arena)
                         : NULL;
-    flow->answer = kith_msg_new (KITH_KIND_FLUSHED);
+    const bool flush = flow->request->kind == KITH_KIND_COLLECTION_FLUSH;
+    flow->answer = kith_msg_new (flush ? KITH_KIND_FLUSHED : KITH_KIND_OK);
     if (!row)
         kith_error_set (&flow->error, KITH_ERR_COLLECTION_NOT_FOUND,
                         "the collection is gone");
-    flow->out = 1;
-    for (uint32_t log = 0; row && log < self->log_count; log++) {
-        kith_msg_t *msg = kith_msg_new (KITH_KIND_LOG_FLUSH);
-        kith_proto_log_flush_t *flush = msg->body;
-        flush->log = log;
-        flush->channels =
-            kith_arena_alloc (&msg->arena, row->channels_count * sizeof *flush->channels);
-        for (uint32_t i = 0; i < row->channels_count; i++)
-            if (row->channels [i].log == log)
-                flush->channels [flush->channels_count++] = row->channels [i].channel;
-        const kith_proto_log_route_t *route = &self->logs [log].route;
-        if (flush->channels_count && !route->open)
-            kith_log_refused (route, log, &flow->error);
-        if (!flush->channels_count || !route->open) {
-            kith_msg_destroy (&msg);
-            continue;
-        }
-        flow->out++;
-        kith_ctx_call (ctx, kith_address_from (&route->owner), &msg,
-                       kith_ctx_left_us (ctx, flow->request), s_flushed, flow);
-    }
+    flow->out = 1;    //  none of the calls ends in here
+    if (row && flush)
+        s_ask_flush (self, ctx, flow, row);
+    else if (row)
+        s_ask_partition_end (self, ctx, flow, row);
     if (!--flow->out)
-        s_flush_end (ctx, flow);
+        s_asked_end (ctx, flow);
+}
+
+static void
+s_by_collection (kith_ctx_t *ctx, kith_msg_t **msg_p, uint64_t id)
+{
+    const kith_key_t key = kith_key_collection (id);
+    kith_meta_get (ctx, key.text, s_collection_row, s_flow (msg_p));
 }
 
 static void
@@ -690,11 +745,12 @@ kith_data_coord_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
             kith_key_channel (((const kith_proto_channel_get_t *) msg->body)->channel);
         kith_meta_scan (ctx, key.text, s_channels, s_flow (msg_p));
     }
-    else if (kind == KITH_KIND_COLLECTION_FLUSH) {
-        const kith_key_t key =
-            kith_key_collection (((const kith_proto_collection_flush_t *) msg->body)->id);
-        kith_meta_get (ctx, key.text, s_flush_row, s_flow (msg_p));
-    }
+    else if (kind == KITH_KIND_COLLECTION_FLUSH)
+        s_by_collection (ctx, msg_p,
+                         ((const kith_proto_collection_flush_t *) msg->body)->id);
+    else if (kind == KITH_KIND_PARTITION_END)
+        s_by_collection (ctx, msg_p,
+                         ((const kith_proto_partition_end_t *) msg->body)->collection);
     else if (kind == KITH_KIND_ROUTE_LOGS)
         s_route (self, ctx, msg_p);
     else if (kind == KITH_KIND_CHANNEL_DROPPED)
@@ -722,7 +778,7 @@ s_stop (void **self_p, kith_ctx_t *ctx)
     kith_park_free (&self->queue);
     free (self->logs);
     free (self->nodes);
-    free (self->dropped);
+    kith_data_coord_gc_free (self);
     free (self);
     *self_p = NULL;
 }

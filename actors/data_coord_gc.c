@@ -1,71 +1,97 @@
-//  data_coord_gc.c - dropped channels: their objects go when no pin is left, then their rows (T9, G2)
+//  data_coord_gc.c - dropped channels, segments that left a row: objects go when no pin is left, then rows (T9, G2)
 //  SPDX-License-Identifier: Apache-2.0
 #include "actors/data_coord.h"
 
 #define GC_US 1000000
 
-//  Removes every object of a channel, on the IO pool
+//  Removes every object of a channel, or of a segment, on the IO pool
 typedef struct {
     kith_objects_t *objects;
     uint64_t cluster;
-    uint64_t channel;
+    kith_dropped_t *dropped;
     char **names;
     uint32_t count, capacity;
     kith_error_t error;
     int rc;
 } remove_t;
 
-static kith_dropped_t *
-s_find (kith_data_coord_t *self, uint64_t channel)
-{
-    for (uint32_t i = 0; i < self->dropped_count; i++)
-        if (self->dropped [i].channel == channel)
-            return &self->dropped [i];
-    return NULL;
-}
-
 static void
-s_again (kith_data_coord_t *self, kith_ctx_t *ctx, uint64_t channel)
+s_later (kith_data_coord_t *self, kith_ctx_t *ctx)
 {
-    kith_dropped_t *dropped = s_find (self, channel);
-    if (dropped)
-        dropped->busy = false;
-    if (self->gc_timer || !self->dropped_count)
+    if (self->gc_timer)
         return;
     self->gc_timer = true;
     kith_ctx_after (ctx, GC_US, KITH_DATA_COORD_GC);
 }
 
 static void
-s_add (kith_data_coord_t *self, kith_ctx_t *ctx, uint64_t channel)
+s_again (kith_data_coord_t *self, kith_ctx_t *ctx, kith_dropped_t *dropped)
 {
-    if (s_find (self, channel))
-        return;
-    self->dropped = kith_grow (self->dropped, self->dropped_count,
-                               &self->dropped_capacity, sizeof *self->dropped);
-    self->dropped [self->dropped_count++] = (kith_dropped_t){.channel = channel};
-    s_again (self, ctx, channel);
+    dropped->busy = false;
+    s_later (self, ctx);
 }
 
-//  Rows: the channel's and its indexes'
+//  A new one; null: it is known
+static kith_dropped_t *
+s_add (kith_data_coord_t *self, kith_ctx_t *ctx, uint64_t channel, uint64_t segment)
+{
+    for (uint32_t i = 0; i < self->dropped_count; i++)
+        if (self->dropped [i]->channel == channel
+            && self->dropped [i]->segment == segment)
+            return NULL;
+    kith_dropped_t *dropped = kith_new (sizeof *dropped);
+    dropped->channel = channel;
+    dropped->segment = segment;
+    self->dropped = kith_grow (self->dropped, self->dropped_count,
+                               &self->dropped_capacity, sizeof (kith_dropped_t *));
+    self->dropped [self->dropped_count++] = dropped;
+    s_again (self, ctx, dropped);
+    return dropped;
+}
+
+static void
+s_done (kith_data_coord_t *self, kith_dropped_t *dropped)
+{
+    for (uint32_t i = 0; i < self->dropped_count; i++)
+        if (self->dropped [i] == dropped)
+            self->dropped [i] = self->dropped [--self->dropped_count];
+    free (dropped);
+}
+
+//  "pin/000000000007/", or with the segment
+static void
+s_prefix (const kith_dropped_t *dropped, const char *what, char prefix [KITH_KEY_MAX])
+{
+    if (dropped->segment)
+        snprintf (prefix, KITH_KEY_MAX, "%s%012" PRIu64 "/%020" PRIu64 "/", what,
+                  dropped->channel, dropped->segment);
+    else
+        snprintf (prefix, KITH_KEY_MAX, "%s%012" PRIu64 "/", what, dropped->channel);
+}
+
+//  Rows: the channel's or the freed segment's, and its indexes'
 
 static void
 s_rows_gone (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
              void *arg)
 {
     kith_data_coord_t *self = arg_self;
-    const uint64_t channel = (uintptr_t) arg;
+    kith_dropped_t *dropped = arg;
     if (end == KITH_END_STOPPED)
         return;
-    if (kith_txn_committed (end, *answer_p)) {
-        kith_dropped_t *dropped = s_find (self, channel);
-        assert (dropped);
-        *dropped = self->dropped [--self->dropped_count];
-        kith_ctx_log (ctx, 'i', "channel %" PRIu64 ": dropped, its objects are gone",
-                      channel);
+    if (!kith_txn_committed (end, *answer_p)) {
+        s_again (self, ctx, dropped);
+        return;
     }
+    if (dropped->segment)
+        kith_ctx_log (ctx, 'i',
+                      "channel %" PRIu64 ": segment %" PRIu64
+                      " ended, its objects are gone",
+                      dropped->channel, dropped->segment);
     else
-        s_again (self, ctx, channel);
+        kith_ctx_log (ctx, 'i', "channel %" PRIu64 ": dropped, its objects are gone",
+                      dropped->channel);
+    s_done (self, dropped);
 }
 
 static void
@@ -73,11 +99,11 @@ s_index_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
               void *arg)
 {
     kith_data_coord_t *self = arg_self;
-    const uint64_t channel = (uintptr_t) arg;
+    kith_dropped_t *dropped = arg;
     if (end == KITH_END_STOPPED)
         return;
     if (end != KITH_END_OK) {
-        s_again (self, ctx, channel);
+        s_again (self, ctx, dropped);
         return;
     }
     const kith_proto_kv_rows_t *rows = (*answer_p)->body;
@@ -85,9 +111,11 @@ s_index_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
     kith_lease_compare (&self->lease, txn);
     for (uint32_t i = 0; i < rows->items_count; i++)
         kith_txn_remove (txn, rows->items [i].key);
-    const kith_key_t key = kith_key_channel (channel);
+    const kith_key_t key = dropped->segment
+                               ? kith_key_freed (dropped->channel, dropped->segment)
+                               : kith_key_channel (dropped->channel);
     kith_txn_remove (txn, key.text);
-    kith_meta_call (ctx, &txn, s_rows_gone, arg);
+    kith_meta_call (ctx, &txn, s_rows_gone, dropped);
 }
 
 //  Objects
@@ -106,8 +134,16 @@ static void
 s_remove (void *arg)
 {
     remove_t *remove = arg;
-    char prefix [32];
-    snprintf (prefix, sizeof prefix, "%012" PRIu64 "/", remove->channel);
+    const kith_dropped_t *dropped = remove->dropped;
+    char prefix [KITH_KEY_MAX];
+    s_prefix (dropped, "", prefix);
+    //  Below <channel>/<segment>/ may also lie what one flush put, of other segments too: only the indexes are its own
+    if (dropped->segment)
+        strcat (prefix, "index-");
+    if (*dropped->snapshot)
+        s_name (remove, dropped->snapshot, 0);
+    if (*dropped->deaths)
+        s_name (remove, dropped->deaths, 0);
     remove->rc = kith_objects_check (remove->objects, remove->cluster, &remove->error);
     if (!remove->rc)
         remove->rc = remove->objects->list (remove->objects, prefix, s_name, remove,
@@ -126,16 +162,15 @@ s_removed (void *arg_self, kith_ctx_t *ctx, void *arg)
 {
     kith_data_coord_t *self = arg_self;
     remove_t *remove = arg;
-    const uint64_t channel = remove->channel;
     if (remove->rc) {
-        kith_ctx_log (ctx, 'w', "channel %" PRIu64 ": %s", channel,
+        kith_ctx_log (ctx, 'w', "channel %" PRIu64 ": %s", remove->dropped->channel,
                       remove->error.message);
-        s_again (self, ctx, channel);
+        s_again (self, ctx, remove->dropped);
     }
     else {
-        char prefix [64];
-        snprintf (prefix, sizeof prefix, "index/%012" PRIu64 "/", channel);
-        kith_meta_scan (ctx, prefix, s_index_rows, (void *) (uintptr_t) channel);
+        char prefix [KITH_KEY_MAX];
+        s_prefix (remove->dropped, "index/", prefix);
+        kith_meta_scan (ctx, prefix, s_index_rows, remove->dropped);
     }
     free (remove);
 }
@@ -146,21 +181,21 @@ static void
 s_pins (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
 {
     kith_data_coord_t *self = arg_self;
-    const uint64_t channel = (uintptr_t) arg;
+    kith_dropped_t *dropped = arg;
     if (end == KITH_END_STOPPED)
         return;
     if (end != KITH_END_OK
         || ((const kith_proto_kv_rows_t *) (*answer_p)->body)->items_count) {
-        s_again (self, ctx, channel);
+        s_again (self, ctx, dropped);
         return;
     }
     remove_t *remove = kith_new (sizeof *remove);
     remove->objects = self->objects;
     remove->cluster = kith_ctx_cluster (ctx)->id;
-    remove->channel = channel;
+    remove->dropped = dropped;
     if (kith_ctx_work (ctx, KITH_POOL_IO, s_remove, s_removed, remove)) {
         free (remove);
-        s_again (self, ctx, channel);
+        s_again (self, ctx, dropped);
     }
 }
 
@@ -168,14 +203,18 @@ void
 kith_data_coord_gc (kith_data_coord_t *self, kith_ctx_t *ctx)
 {
     self->gc_timer = false;
+    if (self->gc_missed) {
+        self->gc_missed = false;
+        kith_data_coord_gc_begin (self, ctx);
+    }
     for (uint32_t i = 0; i < self->dropped_count; i++) {
-        kith_dropped_t *dropped = &self->dropped [i];
+        kith_dropped_t *dropped = self->dropped [i];
         if (dropped->busy)
             continue;
         dropped->busy = true;
-        char prefix [64];
-        snprintf (prefix, sizeof prefix, "pin/%012" PRIu64 "/", dropped->channel);
-        kith_meta_scan (ctx, prefix, s_pins, (void *) (uintptr_t) dropped->channel);
+        char prefix [KITH_KEY_MAX];
+        s_prefix (dropped, "pin/", prefix);
+        kith_meta_scan (ctx, prefix, s_pins, dropped);
     }
 }
 
@@ -189,24 +228,72 @@ kith_data_coord_dropped (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **
         kith_ctx_send (ctx, kith_actor (KITH_ROLE_DATA_NODE, i), &msg);
     }
     for (uint32_t i = 0; i < dropped->channels_count; i++)
-        s_add (self, ctx, dropped->channels [i]);
+        s_add (self, ctx, dropped->channels [i], 0);
     kith_reply_ok (ctx, msg_p);
 }
 
+void
+kith_data_coord_freed (kith_data_coord_t *self, kith_ctx_t *ctx, uint64_t channel,
+                       const kith_proto_segment_row_t *segment)
+{
+    kith_dropped_t *dropped = s_add (self, ctx, channel, segment->segment);
+    if (!dropped)
+        return;
+    snprintf (dropped->snapshot, sizeof dropped->snapshot, "%s", segment->snapshot);
+    snprintf (dropped->deaths, sizeof dropped->deaths, "%s", segment->deaths);
+}
+
+void
+kith_data_coord_gc_free (kith_data_coord_t *self)
+{
+    for (uint32_t i = 0; i < self->dropped_count; i++)
+        free (self->dropped [i]);
+    free (self->dropped);
+}
+
 //  At start: what an earlier life did not get done
+
+//  True if the scan ended badly: it is made again
+static bool
+s_missed (kith_data_coord_t *self, kith_ctx_t *ctx, kith_end_t end)
+{
+    if (end == KITH_END_OK)
+        return false;
+    self->gc_missed = true;
+    if (end != KITH_END_STOPPED)
+        s_later (self, ctx);
+    return true;
+}
+
+static void
+s_freed_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+              void *arg)
+{
+    (void) arg;
+    if (s_missed (arg_self, ctx, end))
+        return;
+    const kith_proto_kv_rows_t *rows = (*answer_p)->body;
+    for (uint32_t i = 0; i < rows->items_count; i++) {
+        const kith_proto_segment_row_t *row = kith_row_read (
+            &kith_proto_segment_row_table, rows->items [i].value, &(*answer_p)->arena);
+        const char *slash = strchr (rows->items [i].key, '/');
+        if (row && slash)
+            kith_data_coord_freed (arg_self, ctx, strtoull (slash + 1, NULL, 10), row);
+    }
+}
 
 static void
 s_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
 {
     (void) arg;
-    if (end != KITH_END_OK)
+    if (s_missed (arg_self, ctx, end))
         return;
     const kith_proto_kv_rows_t *rows = (*answer_p)->body;
     for (uint32_t i = 0; i < rows->items_count; i++) {
         const kith_proto_channel_row_t *row = kith_row_read (
             &kith_proto_channel_row_table, rows->items [i].value, &(*answer_p)->arena);
         if (row && row->dropped)
-            s_add (arg_self, ctx, row->channel);
+            s_add (arg_self, ctx, row->channel, 0);
     }
 }
 
@@ -215,4 +302,5 @@ kith_data_coord_gc_begin (kith_data_coord_t *self, kith_ctx_t *ctx)
 {
     (void) self;
     kith_meta_scan (ctx, "channel/", s_rows, NULL);
+    kith_meta_scan (ctx, "freed/", s_freed_rows, NULL);
 }

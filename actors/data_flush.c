@@ -23,11 +23,15 @@ typedef struct {
     kith_bytes_t window;    //  saved entries, maybe beyond `to`
     uint64_t low;
     kith_arena_t arena;
-    kith_proto_channel_row_t *next;    //  the row to put
-    uint32_t segments;                 //  made: 0 or 1
+    kith_proto_channel_row_t *next;     //  the row to put
+    kith_proto_segment_row_t *freed;    //  segments that leave the row
+    uint32_t freed_count;
+    uint32_t segments;    //  made
     uint64_t rows, bytes;
     const char *gone [GONE_MAX];    //  objects that the new row replaces
     uint32_t gone_count;
+    const char **made;    //  objects that this attempt puts
+    uint32_t made_count, made_capacity;
     kith_bytes_t *parts;    //  bytes of the range, as read
     uint32_t part_count, part_capacity;
     uint64_t to;    //  seq of the SEAL that ends the range
@@ -44,6 +48,7 @@ s_flush_free (flush_t **self_p)
     for (uint32_t i = 0; i < self->part_count; i++)
         kith_bytes_free (&self->parts [i]);
     free (self->parts);
+    free (self->made);
     kith_kept_free (&self->row);
     kith_schema_destroy (&self->schema);
     kith_bytes_free (&self->window);
@@ -112,6 +117,7 @@ s_read_range (flush_t *self)
     return 0;
 }
 
+//  Name of an object that this attempt is going to put
 static const char *s_name (flush_t *self, const char *format, ...) KITH_PRINTF (2, 3);
 
 static const char *
@@ -122,9 +128,13 @@ s_name (flush_t *self, const char *format, ...)
     va_start (args, format);
     vsnprintf (tail, sizeof tail, format, args);
     va_end (args);
-    return kith_arena_printf (
+    const char *name = kith_arena_printf (
         &self->arena, "%012" PRIu64 "/%020" PRIu64 "/%06" PRIu64 "/%s-%016" PRIx64,
         self->channel, self->to, self->epoch, tail, self->random);
+    self->made = kith_grow (self->made, self->made_count, &self->made_capacity,
+                            sizeof *self->made);
+    self->made [self->made_count++] = name;
+    return name;
 }
 
 static kith_file_info_t
@@ -140,6 +150,18 @@ s_info (const flush_t *self, kith_file_kind_t kind, uint64_t segment)
                               .epoch = self->epoch};
 }
 
+//  Room in the new row for so many segments
+static void
+s_room (flush_t *self, uint32_t count)
+{
+    kith_proto_segment_row_t *segments =
+        kith_arena_alloc (&self->arena, (count + 1) * sizeof *segments);
+    if (self->next->segments_count)
+        memcpy (segments, self->next->segments,
+                self->next->segments_count * sizeof *segments);
+    self->next->segments = segments;
+}
+
 static int
 s_flush_add (void *arg, const kith_record_t *record, kith_error_t *error)
 {
@@ -152,31 +174,49 @@ s_segment_end (void *arg, const kith_record_t *record, kith_error_t *error)
     return kith_segment_end (arg, record, error);
 }
 
-//  F3: the snapshot of the range; a range whose rows all ended makes none
+//  F3: the snapshot of one partition's rows of the range
 static int
-s_put_snapshot (flush_t *self)
+s_put_part (flush_t *self, kith_flush_t *flush, const kith_flush_part_t *part, bool only)
+{
+    const kith_proto_channel_row_t *row = self->row.row;
+    //  A record is of one partition: the seq of a part's newest one is no other part's
+    const uint64_t id = only ? self->to : part->newest;
+    kith_proto_segment_row_t *segment =
+        &self->next->segments [self->next->segments_count++];
+    *segment = (kith_proto_segment_row_t){.segment = id,
+                                          .from = row->checkpoint + 1,
+                                          .to = self->to,
+                                          .base = self->to,
+                                          .rows = part->rows,
+                                          .deaths = ""};
+    segment->snapshot =
+        only ? s_name (self, "snapshot") : s_name (self, "snapshot-%" PRIu64, id);
+    kith_file_info_t info = s_info (self, KITH_FILE_SNAPSHOT, id);
+    info.rows = part->rows;
+    kith_flush_select (flush, part);
+    const int rc =
+        kith_flush_put (flush, self->objects, segment->snapshot, &info,
+                        &segment->snapshot_hash, &segment->bytes, &self->error);
+    self->segments++;
+    self->rows += segment->rows;
+    self->bytes += segment->bytes;
+    return rc;
+}
+
+//  A segment for each partition that has rows left in the range, so that a partition that is dropped takes whole segments
+//  with it; a range whose rows all ended makes none
+static int
+s_put_snapshots (flush_t *self)
 {
     const kith_proto_channel_row_t *row = self->row.row;
     kith_flush_t *flush = kith_flush_new (self->schema, row->checkpoint, self->to);
     int rc = s_each (self, s_flush_add, flush);
-    if (!rc && kith_flush_rows (flush)) {
-        kith_proto_segment_row_t *segment =
-            &self->next->segments [self->next->segments_count++];
-        *segment = (kith_proto_segment_row_t){.segment = self->to,
-                                              .from = row->checkpoint + 1,
-                                              .to = self->to,
-                                              .base = self->to,
-                                              .rows = kith_flush_rows (flush),
-                                              .snapshot = s_name (self, "snapshot"),
-                                              .deaths = ""};
-        kith_file_info_t info = s_info (self, KITH_FILE_SNAPSHOT, self->to);
-        info.rows = segment->rows;
-        rc = kith_flush_put (flush, self->objects, segment->snapshot, &info,
-                             &segment->snapshot_hash, &segment->bytes, &self->error);
-        self->segments = 1;
-        self->rows = segment->rows;
-        self->bytes = segment->bytes;
-    }
+    uint32_t count = 0;
+    kith_flush_part_t *parts = rc ? NULL : kith_flush_parts (flush, &count);
+    s_room (self, self->next->segments_count + count);
+    for (uint32_t i = 0; !rc && i < count; i++)
+        rc = s_put_part (self, flush, &parts [i], count == 1);
+    free (parts);
     kith_flush_destroy (&flush);
     return rc;
 }
@@ -208,7 +248,9 @@ s_put_deaths (flush_t *self, kith_proto_segment_row_t *row)
     int rc = s_each (self, s_segment_end, segment);
     uint32_t count = 0;
     kith_death_t *list = rc ? NULL : kith_segment_deaths (segment, self->to, &count);
-    if (!rc && count != row->dead) {
+    if (!rc && count == row->rows)
+        row->dead = count;    //  it leaves the row
+    else if (!rc && count != row->dead) {
         if (*row->deaths && self->gone_count < GONE_MAX)
             self->gone [self->gone_count++] = row->deaths;
         row->deaths = s_name (self, "deaths-%" PRIu64, row->segment);
@@ -220,6 +262,22 @@ s_put_deaths (flush_t *self, kith_proto_segment_row_t *row)
     free (list);
     kith_segment_destroy (&segment);
     return rc;
+}
+
+//  Segments of which no row is left leave the row; a reader has them for as long as it has them pinned (G2)
+static void
+s_free_ended (flush_t *self)
+{
+    kith_proto_channel_row_t *next = self->next;
+    self->freed =
+        kith_arena_alloc (&self->arena, (next->segments_count + 1) * sizeof *self->freed);
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < next->segments_count; i++)
+        if (next->segments [i].dead == next->segments [i].rows)
+            self->freed [self->freed_count++] = next->segments [i];
+        else
+            next->segments [kept++] = next->segments [i];
+    next->segments_count = kept;
 }
 
 static int
@@ -257,7 +315,9 @@ s_flush_work (void *arg)
     for (uint32_t i = 0; !self->rc && i < row->segments_count; i++)
         self->rc = s_put_deaths (self, &self->next->segments [i]);
     if (!self->rc)
-        self->rc = s_put_snapshot (self);
+        s_free_ended (self);
+    if (!self->rc)
+        self->rc = s_put_snapshots (self);
     if (!self->rc)
         self->rc = s_put_window (self);
     //  F4: every segment of the row is complete up to the checkpoint
@@ -397,22 +457,14 @@ s_undo_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
 static void
 s_undo (kith_ctx_t *ctx, const flush_t *flush)
 {
-    const kith_proto_channel_row_t *old = flush->row.row, *next = flush->next;
     tidy_t *tidy = kith_new (sizeof *tidy);
     tidy->log = flush->log;
     tidy->objects = flush->objects;
     tidy->revision = flush->revision;
     tidy->gone =
-        kith_arena_alloc (&tidy->arena, (next->segments_count + 1) * sizeof *tidy->gone);
-    for (uint32_t i = 0; i < next->segments_count; i++) {
-        const kith_proto_segment_row_t *segment = &next->segments [i];
-        if (i >= old->segments_count)
-            s_tidy_add (tidy, segment->snapshot);
-        else if (strcmp (segment->deaths, old->segments [i].deaths) != 0)
-            s_tidy_add (tidy, segment->deaths);
-    }
-    if (*next->window && strcmp (next->window, old->window) != 0)
-        s_tidy_add (tidy, next->window);
+        kith_arena_alloc (&tidy->arena, (flush->made_count + 1) * sizeof *tidy->gone);
+    for (uint32_t i = 0; i < flush->made_count; i++)
+        s_tidy_add (tidy, flush->made [i]);
     kith_msg_t *msg = kith_msg_new (KITH_KIND_CHANNEL_GET);
     kith_proto_channel_get_t *get = msg->body;
     get->channel = flush->channel;
@@ -575,6 +627,12 @@ s_commit (kith_ctx_t *ctx, flush_t *flush)
     const kith_proto_channel_row_t *row =
         kith_codec_copy (&kith_proto_channel_row_table, flush->next, &msg->arena);
     commit->row = *row;
+    const kith_proto_channel_row_t freed = {
+        .window = "", .segments = flush->freed, .segments_count = flush->freed_count};
+    const kith_proto_channel_row_t *copy =
+        kith_codec_copy (&kith_proto_channel_row_table, &freed, &msg->arena);
+    commit->freed = copy->segments;
+    commit->freed_count = copy->segments_count;
     flush->log->work++;
     kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
                    s_committed, flush);
@@ -598,19 +656,6 @@ s_flushed (void *arg_self, kith_ctx_t *ctx, void *arg)
                   flush->error.message);
     s_flush_free (&flush);
     s_retry (ctx, log);
-}
-
-//  The row to put begins as a copy of the row read, with room for one more segment
-static void
-s_next_row (flush_t *flush)
-{
-    const kith_proto_channel_row_t *row = flush->row.row;
-    flush->next = kith_codec_copy (&kith_proto_channel_row_table, row, &flush->arena);
-    kith_proto_segment_row_t *segments =
-        kith_arena_alloc (&flush->arena, (row->segments_count + 1) * sizeof *segments);
-    if (row->segments_count)
-        memcpy (segments, flush->next->segments, row->segments_count * sizeof *segments);
-    flush->next->segments = segments;
 }
 
 //  F7: an idle channel's checkpoint moves by a transaction alone
@@ -671,7 +716,7 @@ s_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, v
         s_turn (arg_self, ctx, log);
         return;
     }
-    s_next_row (flush);
+    flush->next = kith_codec_copy (&kith_proto_channel_row_table, row, &flush->arena);
     if (flush->idle_to) {
         s_idle (ctx, flush);
         return;

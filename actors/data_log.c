@@ -43,6 +43,7 @@ s_channel_free (kith_data_channel_t *channel)
     kith_kept_free (&channel->definition);
     kith_schema_destroy (&channel->schema);
     kith_window_free (&channel->window);
+    free (channel->ended);
 }
 
 kith_data_channel_t *
@@ -62,7 +63,10 @@ kith_data_channel_take (kith_data_log_t *log, const kith_proto_channel_row_t *ro
         channel->last = row->checkpoint;
         channel->sealed = row->checkpoint;
     }
-    kith_keep (&channel->row, &kith_proto_channel_row_table, row);
+    //  An answer that was overtaken by a checkpoint says less than what is known
+    const kith_proto_channel_row_t *known = channel->row.row;
+    if (!known || known->checkpoint <= row->checkpoint)
+        kith_keep (&channel->row, &kith_proto_channel_row_table, row);
     kith_keep (&channel->definition, &kith_proto_collection_table, definition);
     kith_schema_destroy (&channel->schema);
     channel->schema = schema;
@@ -199,6 +203,8 @@ s_replay_record (replay_t *replay, const kith_record_t *record)
         channel->rows = channel->bytes = 0;
         return;
     }
+    if (!kith_record_is_write (record->kind))
+        return;
     channel->rows += record->rows;
     channel->bytes += record->body_bytes;
     replay->bytes += record->body_bytes;

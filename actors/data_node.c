@@ -135,6 +135,8 @@ s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         kith_data_ask_last (self, ctx, msg_p);
     else if (kind == KITH_KIND_LOG_FLUSH)
         kith_data_log_flush (self, ctx, msg_p);
+    else if (kind == KITH_KIND_PARTITION_END)
+        kith_data_partition_end (self, ctx, msg_p);
     else if (kind == KITH_KIND_CHANNEL_DROPPED)
         s_channel_dropped (self, ctx, msg_p);
     else

@@ -34,6 +34,8 @@ typedef struct {
     int64_t since_us;    //  when the first of them came
     bool sealing;        //  a SEAL is being appended
     bool dropped;
+    uint32_t *ended;    //  partitions that were dropped since the log was opened
+    uint32_t ended_count, ended_capacity;
 } kith_data_channel_t;
 
 //  A record on its way into the log
@@ -74,10 +76,11 @@ typedef struct {
     kith_pending_t *first, *newest;    //  not in an append yet
     uint64_t pending_bytes;
     bool appending;
-    bool stopped;                  //  given up while work is out: closed when it is back
-    kith_park_t waiting;           //  WRITEs of channels being asked for
-    kith_park_t duplicates;        //  WRITEs whose first copy is in flight
-    kith_park_t fetches;           //  FETCHes that wait for something new
+    bool stopped;              //  given up while work is out: closed when it is back
+    kith_park_t waiting;       //  requests that wait for a channel's row or definition
+    uint64_t asked;            //  which channel's is being asked for
+    kith_park_t duplicates;    //  WRITEs whose first copy is in flight
+    kith_park_t fetches;       //  FETCHes that wait for something new
     kith_flush_wait_t *flushes;    //  log_flush requests
     uint32_t flush_count, flush_capacity;
     bool fetch_timer;     //  one runs for their time-outs
@@ -131,6 +134,9 @@ bool kith_data_back (kith_ctx_t *ctx, kith_data_log_t *log);
 
 //  data_write.c: WRITE, SEAL, group commit, tail ring
 void kith_data_write (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
+//  End of a dropped partition's rows: a DROP in the log.
+void
+kith_data_partition_end (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
 void kith_data_seal (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log,
                      kith_data_channel_t *channel);
 void kith_data_seal_due (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log);

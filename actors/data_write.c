@@ -20,6 +20,8 @@ typedef struct {
 } append_t;
 
 static void s_append_next (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log);
+static void s_channel_got (void *arg_self, kith_ctx_t *ctx, kith_end_t end,
+                           kith_msg_t **answer_p, void *arg);
 
 kith_data_log_t *
 kith_data_log_of (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p,
@@ -125,7 +127,9 @@ s_durable (kith_ctx_t *ctx, kith_data_log_t *log, kith_pending_t *pending)
             channel->bytes += record->body_bytes;
         }
     }
-    if (pending->request)
+    if (pending->request && record->kind == KITH_RECORD_DROP)
+        kith_reply_ok (ctx, &pending->request);
+    else if (pending->request)
         s_ack (ctx, &pending->request, record->epoch, record->seq);
     s_tail_add (log, pending);
 }
@@ -248,7 +252,7 @@ s_append_next (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log)
     const uint32_t window_max = (uint32_t) kith_ctx_cluster (ctx)->window_requests;
     for (kith_pending_t *pending = append->first; pending; pending = pending->next) {
         kith_data_channel_t *channel = kith_data_channel (log, pending->record.channel);
-        if (pending->record.kind != KITH_RECORD_SEAL && channel) {
+        if (kith_record_is_write (pending->record.kind) && channel) {
             const kith_window_entry_t entry = {.request = pending->record.request,
                                                .epoch = pending->record.epoch,
                                                .seq = pending->record.seq};
@@ -315,9 +319,65 @@ s_seen (kith_ctx_t *ctx, kith_data_log_t *log, kith_data_channel_t *channel,
     return false;
 }
 
+//  Asks for a channel's row and definition; the request waits for the answer
+static void
+s_ask_channel (kith_ctx_t *ctx, kith_data_log_t *log, uint64_t id, kith_msg_t **msg_p)
+{
+    const bool asked = log->waiting.count > 0;
+    kith_park_add (&log->waiting, msg_p);
+    if (asked)
+        return;
+    kith_msg_t *msg = kith_msg_new (KITH_KIND_CHANNEL_GET);
+    kith_proto_channel_get_t *get = msg->body;
+    get->channel = log->asked = id;
+    log->work++;
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
+                   s_channel_got, log);
+}
+
+//  A partition that was dropped while the log was open here takes no row after its DROP, whatever a definition says that
+//  was read before
+static bool
+s_is_ended (const kith_data_channel_t *channel, uint32_t partition)
+{
+    for (uint32_t i = 0; i < channel->ended_count; i++)
+        if (channel->ended [i] == partition)
+            return true;
+    return false;
+}
+
+static bool
+s_has_partition (const kith_data_channel_t *channel, uint32_t partition)
+{
+    const kith_proto_collection_t *definition = channel->definition.row;
+    for (uint32_t i = 0; i < definition->partitions_count; i++)
+        if (definition->partitions [i].id == partition)
+            return true;
+    return false;
+}
+
+//  False: the request was refused, or waits for a definition that may have the partition (asked: it has waited)
+static bool
+s_takes_partition (kith_ctx_t *ctx, kith_data_log_t *log, kith_data_channel_t *channel,
+                   kith_msg_t **msg_p, bool asked)
+{
+    const kith_proto_write_t *write = (*msg_p)->body;
+    const bool ended = s_is_ended (channel, write->partition);
+    if (KITH_BUG (WRITE_AFTER_DROP) || write->remove
+        || (!ended && s_has_partition (channel, write->partition)))
+        return true;
+    if (ended || asked)
+        kith_refuse (ctx, msg_p, KITH_ERR_SCHEMA_CHANGED,
+                     "partition %u of channel %" PRIu64 " is dropped", write->partition,
+                     write->channel);
+    else
+        s_ask_channel (ctx, log, channel->id, msg_p);
+    return false;
+}
+
 static void
 s_write (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log,
-         kith_data_channel_t *channel, kith_msg_t **msg_p)
+         kith_data_channel_t *channel, kith_msg_t **msg_p, bool asked)
 {
     const kith_proto_write_t *write = (*msg_p)->body;
     if (channel->dropped) {
@@ -339,7 +399,8 @@ s_write (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log,
     kith_request_t request = {.counter = write->request.counter,
                               .part = write->request.part};
     memcpy (request.client, write->request.client.data, sizeof request.client);
-    if (s_seen (ctx, log, channel, msg_p, &request))
+    if (s_seen (ctx, log, channel, msg_p, &request)
+        || !s_takes_partition (ctx, log, channel, msg_p, asked))
         return;
     if (log->pending_bytes > PENDING_BYTES_MAX) {
         kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "log %u has %" PRIu64 " bytes waiting",
@@ -363,6 +424,68 @@ s_write (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log,
     s_enqueue (self, ctx, log, pending);
 }
 
+static void
+s_partition_end (kith_data_node_t *self, kith_ctx_t *ctx, kith_data_log_t *log,
+                 kith_data_channel_t *channel, kith_msg_t **msg_p)
+{
+    const kith_proto_partition_end_t *end = (*msg_p)->body;
+    if (channel->dropped) {
+        kith_reply_ok (ctx, msg_p);
+        return;
+    }
+    if (!s_is_ended (channel, end->partition)) {
+        channel->ended = kith_grow (channel->ended, channel->ended_count,
+                                    &channel->ended_capacity, sizeof *channel->ended);
+        channel->ended [channel->ended_count++] = end->partition;
+    }
+    kith_pending_t *pending = kith_new (sizeof *pending);
+    pending->record = (kith_record_t){.kind = KITH_RECORD_DROP,
+                                      .cluster = kith_ctx_cluster (ctx)->id,
+                                      .log = log->number,
+                                      .partition = end->partition,
+                                      .channel = channel->id};
+    pending->request = *msg_p;
+    *msg_p = NULL;
+    s_enqueue (self, ctx, log, pending);
+    //  Sealed at once, so that what the rows took is given back
+    if (log->state == KITH_LOG_OPEN)
+        kith_data_seal (self, ctx, log, channel);
+}
+
+static uint64_t
+s_channel_of (const kith_msg_t *msg)
+{
+    const kith_proto_write_t *write = msg->body;
+    const kith_proto_partition_end_t *end = msg->body;
+    return msg->kind == KITH_KIND_WRITE ? write->channel : end->channels [0];
+}
+
+//  A request for one channel of an open log; one that is not known here is asked for first
+static void
+s_request (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, bool asked)
+{
+    const kith_proto_write_t *write = (*msg_p)->body;
+    const kith_proto_partition_end_t *end = (*msg_p)->body;
+    const bool writes = (*msg_p)->kind == KITH_KIND_WRITE;
+    if (!writes && end->channels_count != 1) {
+        kith_refuse (ctx, msg_p, KITH_ERR_PROTOCOL, "%u channels, one is wanted",
+                     end->channels_count);
+        return;
+    }
+    const uint64_t id = s_channel_of (*msg_p);
+    kith_data_log_t *log =
+        kith_data_log_of (self, ctx, msg_p, writes ? write->log : end->log);
+    if (!log)
+        return;
+    kith_data_channel_t *channel = kith_data_channel (log, id);
+    if (!channel)
+        s_ask_channel (ctx, log, id, msg_p);
+    else if (writes)
+        s_write (self, ctx, log, channel, msg_p, asked);
+    else
+        s_partition_end (self, ctx, log, channel, msg_p);
+}
+
 //  The row of a channel that was not known came: what waited for it goes on
 static void
 s_channel_got (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
@@ -374,24 +497,26 @@ s_channel_got (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **ans
         return;
     kith_error_t error;
     kith_error_set (&error, KITH_ERR_SCHEMA_CHANGED, "the channel is gone");
-    uint64_t known = 0;
+    bool known = false;
     if (end == KITH_END_OK) {
         const kith_proto_channels_t *channels = (*answer_p)->body;
         for (uint32_t i = 0; i < channels->rows_count && i < channels->collections_count;
              i++)
-            if (!channels->rows [i].dropped
-                && kith_data_channel_take (log, &channels->rows [i],
-                                           &channels->collections [i], &error))
-                known = channels->rows [i].channel;
+            known = (!channels->rows [i].dropped
+                     && kith_data_channel_take (log, &channels->rows [i],
+                                                &channels->collections [i], &error))
+                    || known;
     }
     else
         kith_end_error (end, *answer_p, &error);
     kith_park_t waiting = log->waiting;
     memset (&log->waiting, 0, sizeof log->waiting);
+    const uint64_t asked = log->asked;
     for (uint32_t i = 0; i < waiting.count; i++) {
+        const bool meant = s_channel_of (waiting.items [i]) == asked;
         //  The log may be given up by any of them
-        if (known)
-            kith_data_write (self, ctx, &waiting.items [i]);
+        if (end == KITH_END_OK && (known || !meant))
+            s_request (self, ctx, &waiting.items [i], meant);
         else
             kith_ctx_fail (ctx, &waiting.items [i], &error);
     }
@@ -401,26 +526,13 @@ s_channel_got (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **ans
 void
 kith_data_write (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
-    const kith_proto_write_t *write = (*msg_p)->body;
-    kith_data_log_t *log = kith_data_log_of (self, ctx, msg_p, write->log);
-    if (!log)
-        return;
-    kith_data_channel_t *channel = kith_data_channel (log, write->channel);
-    if (channel) {
-        s_write (self, ctx, log, channel, msg_p);
-        return;
-    }
-    const uint64_t id = write->channel;
-    const bool asked = log->waiting.count > 0;
-    kith_park_add (&log->waiting, msg_p);
-    if (asked)
-        return;
-    kith_msg_t *msg = kith_msg_new (KITH_KIND_CHANNEL_GET);
-    kith_proto_channel_get_t *get = msg->body;
-    get->channel = id;
-    log->work++;
-    kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_COORD, 0), &msg, KITH_CALL_US,
-                   s_channel_got, log);
+    s_request (self, ctx, msg_p, false);
+}
+
+void
+kith_data_partition_end (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    s_request (self, ctx, msg_p, false);
 }
 
 void

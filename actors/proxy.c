@@ -4,6 +4,8 @@
 #include "actors/roles.h"
 
 #define RETRY_US 20000
+#define FRESH_US                                                                         \
+    50000    //  a definition this young is not asked for again because of a name that it lacks
 
 void
 kith_proxy_release (kith_known_t **known_p)
@@ -45,15 +47,16 @@ kith_proxy_forget_name (kith_proxy_t *self, const char *db, const char *name)
 }
 
 static kith_known_t *
-s_learn (kith_proxy_t *self, const char *db, const char *name,
+s_learn (kith_proxy_t *self, const kith_asking_t *asking, int64_t now_us,
          const kith_proto_collection_t *definition, kith_error_t *error)
 {
     kith_schema_t *schema = kith_schema_of (definition, error);
     if (!schema)
         return NULL;
     kith_known_t *known = kith_new (sizeof *known);
-    snprintf (known->db, sizeof known->db, "%s", db);
-    snprintf (known->name, sizeof known->name, "%s", name);
+    known->learned_us = now_us;
+    snprintf (known->db, sizeof known->db, "%s", asking->db);
+    snprintf (known->name, sizeof known->name, "%s", asking->name);
     kith_keep (&known->definition, &kith_proto_collection_table, definition);
     known->schema = schema;
     known->delegators =
@@ -77,7 +80,8 @@ s_described (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     kith_error_clear (&error);
     if (end == KITH_END_OK) {
         const kith_proto_collection_described_t *described = (*answer_p)->body;
-        s_learn (self, asking->db, asking->name, &described->info.definition, &error);
+        s_learn (self, asking, kith_ctx_now_us (ctx), &described->info.definition,
+                 &error);
     }
     else if (end != KITH_END_STOPPED)
         kith_end_error (end, *answer_p, &error);
@@ -210,23 +214,38 @@ kith_proxy_retry (kith_proxy_t *self, kith_ctx_t *ctx)
     kith_ctx_after (ctx, RETRY_US, KITH_PROXY_RETRY);
 }
 
+static const kith_proto_partition_t *
+s_partition (const kith_proto_collection_t *definition, const char *name)
+{
+    for (uint32_t i = 0; i < definition->partitions_count; i++)
+        if (!strcmp (definition->partitions [i].name, name))
+            return &definition->partitions [i];
+    return NULL;
+}
+
 bool
-kith_proxy_partitions (kith_ctx_t *ctx, kith_known_t *known, kith_msg_t **msg_p,
-                       const char **names, uint32_t count, uint32_t *ids)
+kith_proxy_partitions (kith_proxy_t *self, kith_ctx_t *ctx, kith_known_t *known,
+                       kith_msg_t **msg_p, kith_named_t *named)
 {
     const kith_proto_collection_t *definition = known->definition.row;
-    for (uint32_t i = 0; i < count; i++) {
-        bool found = false;
-        for (uint32_t j = 0; j < definition->partitions_count && !found; j++)
-            if (!strcmp (definition->partitions [j].name, names [i])) {
-                ids [i] = definition->partitions [j].id;
-                found = true;
-            }
-        if (!found) {
-            kith_refuse (ctx, msg_p, KITH_ERR_PARTITION_NOT_FOUND,
-                         "no partition '%s' in %s", names [i], definition->name);
+    for (uint32_t i = 0; i < named->count; i++) {
+        const kith_proto_partition_t *found = s_partition (definition, named->names [i]);
+        if (found) {
+            named->ids [i] = found->id;
+            continue;
+        }
+        //  It may have been made through another proxy since
+        if (kith_ctx_now_us (ctx) - known->learned_us > FRESH_US) {
+            kith_proxy_forget (self, known);
+            kith_proxy_handle (self, ctx, msg_p);
             return false;
         }
+        kith_error_t error;
+        kith_error_set (&error, KITH_ERR_PARTITION_NOT_FOUND,
+                        "no partition '%.60s' in %s", named->names [i], definition->name);
+        kith_error_hint (&error, "zactor partition list %s", definition->name);
+        kith_ctx_fail (ctx, msg_p, &error);
+        return false;
     }
     return true;
 }

@@ -16,6 +16,7 @@ typedef struct {
     kith_address_t *delegators;    //  by shard; role CLIENT: not known
     bool routing;                  //  query_coord is being asked
     bool stale;
+    int64_t learned_us;
     kith_error_t refused;    //  stale because its reads are refused
     uint32_t uses;
 } kith_known_t;
@@ -56,9 +57,15 @@ void kith_proxy_delegators_wrong (kith_known_t *known);
 void kith_proxy_retry (kith_proxy_t *self, kith_ctx_t *ctx);
 void kith_proxy_handle (void *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
 
-//  Partition ids of names, in the arena; false: refused.
-bool kith_proxy_partitions (kith_ctx_t *ctx, kith_known_t *known, kith_msg_t **msg_p,
-                            const char **names, uint32_t count, uint32_t *ids);
+//  Partitions that a request names
+typedef struct {
+    const char **names;
+    uint32_t count;
+    uint32_t *ids;    //  filled in
+} kith_named_t;
+//  Their ids; false: refused, or a name is not known and the request begins again with a definition that may have it.
+bool kith_proxy_partitions (kith_proxy_t *self, kith_ctx_t *ctx, kith_known_t *known,
+                            kith_msg_t **msg_p, kith_named_t *named);
 
 //  proxy_write.c: insert and remove
 void kith_proxy_mutate (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);

@@ -422,6 +422,8 @@ s_part_back (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
             || read->error.code == KITH_ERR_TIMEOUT
             || read->error.code == KITH_ERR_UNREACHABLE)
             kith_proxy_delegators_wrong (read->known);
+        else if (read->error.code == KITH_ERR_SCHEMA_CHANGED)
+            kith_proxy_forget (self, read->known);    //  begins again
         else if (read->error.code != KITH_ERR_BUSY
                  && read->error.code != KITH_ERR_BELOW_BASE
                  && !(s_partial (read) && s_of_shard (read->error.code)))
@@ -639,7 +641,7 @@ s_check (const proxied_t *read, kith_error_t *error)
 }
 
 static bool
-s_take (kith_ctx_t *ctx, proxied_t *read)
+s_take (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
 {
     const kith_proto_search_t *search = s_is_search (read) ? s_search (read) : NULL;
     const char **names = search ? search->partitions : s_query (read)->partitions;
@@ -653,8 +655,8 @@ s_take (kith_ctx_t *ctx, proxied_t *read)
     read->partitions =
         kith_arena_alloc (&read->request->arena, (count + 1) * sizeof *read->partitions);
     read->partition_count = count;
-    if (!kith_proxy_partitions (ctx, read->known, &read->request, names, count,
-                                read->partitions))
+    kith_named_t named = {names, count, read->partitions};
+    if (!kith_proxy_partitions (self, ctx, read->known, &read->request, &named))
         return false;
     read->phase = !search ? PHASE_QUERY : search->keys ? PHASE_KEYS : PHASE_SEARCH;
     if (search && !search->keys) {
@@ -683,7 +685,7 @@ kith_proxy_read (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     read->began_us = kith_ctx_now_us (ctx);
     read->next = self->reads;
     self->reads = read;
-    if (!s_take (ctx, read)) {
+    if (!s_take (self, ctx, read)) {
         s_free (self, read);
         return;
     }

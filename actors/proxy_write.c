@@ -294,7 +294,8 @@ s_cut_done (void *arg_self, kith_ctx_t *ctx, void *arg)
 
 //  What both kinds of mutation say, checked
 static bool
-s_take (kith_ctx_t *ctx, kith_known_t *known, kith_msg_t **msg_p, mutation_t *mutation)
+s_take (kith_proxy_t *self, kith_ctx_t *ctx, kith_known_t *known, kith_msg_t **msg_p,
+        mutation_t *mutation)
 {
     const kith_proto_collection_t *definition = known->definition.row;
     const kith_proto_insert_t *insert = (*msg_p)->body;
@@ -324,7 +325,8 @@ s_take (kith_ctx_t *ctx, kith_known_t *known, kith_msg_t **msg_p, mutation_t *mu
     if (mutation->remove || !*insert->partition)
         return true;
     const char *name = insert->partition;
-    return kith_proxy_partitions (ctx, known, msg_p, &name, 1, &mutation->partition);
+    kith_named_t named = {&name, 1, &mutation->partition};
+    return kith_proxy_partitions (self, ctx, known, msg_p, &named);
 }
 
 void
@@ -339,7 +341,7 @@ kith_proxy_mutate (kith_proxy_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     if (!known)
         return;
     mutation_t *mutation = kith_new (sizeof *mutation);
-    if (!s_take (ctx, known, msg_p, mutation)) {
+    if (!s_take (self, ctx, known, msg_p, mutation)) {
         kith_proxy_release (&known);
         free (mutation);
         return;

@@ -402,6 +402,9 @@ s_digest (const kith_query_coord_t *self, const kith_query_plan_t *plan)
     if (!plan->wanted)
         return digest;
     digest = kith_mix64 (digest ^ self->nodes [plan->delegator].incarnation);
+    const kith_proto_collection_t *definition = plan->definition.row;
+    digest = kith_mix64 (digest ^ ((uint64_t) definition->partition_next << 32)
+                         ^ definition->partitions_count);
     for (uint32_t i = 0; i < plan->assigned_count; i++)
         digest = kith_mix64 (digest ^ plan->assigned [i].segment
                              ^ self->nodes [plan->assigned [i].holder].incarnation);

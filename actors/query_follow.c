@@ -20,6 +20,8 @@ typedef struct {
     uint32_t growing_count, growing_capacity;
     kith_segment_t **sealed;
     uint32_t sealed_count;
+    uint32_t *ended;    //  partitions that were dropped
+    uint32_t ended_count, ended_capacity;
     kith_error_t error;
     int rc;
 } apply_t;
@@ -34,6 +36,7 @@ s_apply_free (apply_t **self_p)
         kith_segment_destroy (&self->sealed [i]);
     free (self->growing);
     free (self->sealed);
+    free (self->ended);
     kith_schema_destroy (&self->schema);
     kith_msg_destroy (&self->answer);
     free (self);
@@ -57,6 +60,11 @@ s_apply_record (apply_t *self, const kith_record_t *record)
             s_apply_grow (self, record->seq);
         }
         return 0;
+    }
+    if (record->kind == KITH_RECORD_DROP) {
+        self->ended = kith_grow (self->ended, self->ended_count, &self->ended_capacity,
+                                 sizeof *self->ended);
+        self->ended [self->ended_count++] = record->partition;
     }
     for (uint32_t i = 0; i < self->growing_count; i++) {
         const bool open = i + 1 == self->growing_count;
@@ -123,6 +131,11 @@ s_applied (void *arg_self, kith_ctx_t *ctx, void *arg)
         apply->growing_count = 0;
         channel->applied = records->to;
         channel->applied_epoch = records->epoch;
+        for (uint32_t i = 0; i < apply->ended_count; i++) {
+            channel->ended = kith_grow (channel->ended, channel->ended_count,
+                                        &channel->ended_capacity, sizeof *channel->ended);
+            channel->ended [channel->ended_count++] = apply->ended [i];
+        }
     }
     s_apply_free (&apply);
     kith_query_attach (self, ctx, channel);

@@ -129,6 +129,10 @@ s_load_rows (load_t *load)
 {
     const kith_proto_segment_place_t *place = load->place.row;
     const kith_proto_segment_row_t *row = &place->segment;
+    //  A new life may be told to hold something before it is welcomed
+    if (!load->cluster)
+        return kith_error_set (&load->error, KITH_ERR_BUSY,
+                               "the cluster's id is not known yet");
     if (kith_objects_check (load->objects, load->cluster, &load->error))
         return -1;
     kith_container_t *snapshot =

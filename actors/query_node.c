@@ -28,6 +28,7 @@ kith_query_channel_free (kith_query_channel_t **self_p)
     for (uint32_t i = 0; i < self->held_count; i++)
         kith_query_held_free (&self->held [i]);
     free (self->growing);
+    free (self->ended);
     free (self->held);
     free (self->next.items);
     free (self->view.items);

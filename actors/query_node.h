@@ -128,6 +128,8 @@ typedef struct kith_query_channel {
         life;    //  counts starts of the follower: answers of an older one are dropped
     kith_segment_t **growing;    //  by age; the last is open
     uint32_t growing_count, growing_capacity;
+    uint32_t *ended;    //  partitions whose DROP was applied here
+    uint32_t ended_count, ended_capacity;
 
     kith_held_t **held;
     uint32_t held_count, held_capacity;

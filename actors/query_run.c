@@ -626,6 +626,31 @@ s_ask_holders (kith_ctx_t *ctx, kith_read_t *read)
     }
 }
 
+//  A partition that was dropped: whoever asks has an old definition, in which its name may mean another one by now
+static bool
+s_is_ended (const kith_query_channel_t *channel, uint32_t partition)
+{
+    const kith_proto_collection_t *definition = channel->definition.row;
+    bool ended = partition < definition->partition_next;
+    for (uint32_t i = 0; i < definition->partitions_count && ended; i++)
+        ended = definition->partitions [i].id != partition;
+    for (uint32_t i = 0; i < channel->ended_count && !ended; i++)
+        ended = channel->ended [i] == partition;
+    return ended;
+}
+
+static int
+s_partitions (kith_read_t *read)
+{
+    const kith_view_t view = s_view (read);
+    for (uint32_t i = 0; i < view.partition_count && !read->holder; i++)
+        if (s_is_ended (read->channel, view.partitions [i]))
+            return kith_error_set (&read->error, KITH_ERR_SCHEMA_CHANGED,
+                                   "partition %u of channel %" PRIu64 " is dropped",
+                                   view.partitions [i], read->channel->id);
+    return 0;
+}
+
 void
 kith_query_run (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read)
 {
@@ -638,7 +663,8 @@ kith_query_run (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read)
     read->channel->uses++;
     if (s_filter (read, search ? search->filter : query->filter)
         || s_fields (read, search ? search->output : query->output,
-                     search ? search->output_count : query->output_count))
+                     search ? search->output_count : query->output_count)
+        || s_partitions (read))
         read->failed = true;
     if (!read->failed)
         s_pin (ctx, read);

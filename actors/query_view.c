@@ -137,6 +137,12 @@ kith_query_swap (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t 
         ready =
             ready && next->items [i].ready
             && (channel->applied >= next->items [i].base || KITH_BUG (SWAP_BELOW_BASE));
+    //  A segment leaves without another in its place because its rows ended: not before those ends are seen
+    for (uint32_t i = 0; i < channel->view.count && channel->view_ready; i++)
+        ready =
+            ready
+            && (s_viewed (next, channel->view.items [i].segment)
+                || channel->applied >= next->checkpoint || KITH_BUG (FREE_BEFORE_DROP));
     if (!ready)
         return;
     kith_viewed_t *items = kith_new ((next->count + 1) * sizeof *items);

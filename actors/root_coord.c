@@ -1,37 +1,13 @@
 //  root_coord.c - collections, partitions, index specifications, ids, topology: one task at a time, each one transaction (T8, T9)
 //  SPDX-License-Identifier: Apache-2.0
-#include "actors/common.h"
+#include "actors/root_coord.h"
 #include "actors/indexes.h"
 #include "actors/roles.h"
 
 #define DROP_TRIES 50u
 
-typedef struct {
-    kith_kept_t row;    //  kith_proto_collection_t
-    uint64_t revision;
-} entry_t;
-
-typedef struct {
-    kith_lease_t lease;
-    bool ready;
-    entry_t *entries;
-    uint32_t entry_count, entry_capacity;
-    uint64_t next_id;    //  of collections and channels
-    uint64_t counter_revision;
-    uint64_t topology_version;
-    char *topology_text;
-    kith_park_t queue;
-    kith_msg_t *task;      //  under way; its answer waits for the transaction
-    kith_kept_t change;    //  row that the task puts
-    uint32_t tries;
-    uint32_t tells;              //  coordinators still to be told before the answer
-    kith_error_t flush_error;    //  index create: what is there could not be flushed
-} root_t;
-
-static void s_next (root_t *self, kith_ctx_t *ctx);
-
-static entry_t *
-s_find (root_t *self, const char *db, const char *name, uint64_t id)
+kith_root_entry_t *
+kith_root_find (kith_root_t *self, const char *db, const char *name, uint64_t id)
 {
     for (uint32_t i = 0; i < self->entry_count; i++) {
         const kith_proto_collection_t *row = self->entries [i].row.row;
@@ -43,9 +19,9 @@ s_find (root_t *self, const char *db, const char *name, uint64_t id)
 }
 
 static void
-s_put_entry (root_t *self, const kith_proto_collection_t *row, uint64_t revision)
+s_put_entry (kith_root_t *self, const kith_proto_collection_t *row, uint64_t revision)
 {
-    entry_t *entry = s_find (self, "", "", row->id);
+    kith_root_entry_t *entry = kith_root_find (self, "", "", row->id);
     if (!entry) {
         self->entries = kith_grow (self->entries, self->entry_count,
                                    &self->entry_capacity, sizeof *self->entries);
@@ -59,20 +35,20 @@ s_put_entry (root_t *self, const kith_proto_collection_t *row, uint64_t revision
 }
 
 static void
-s_drop_entry (root_t *self, uint64_t id)
+s_drop_entry (kith_root_t *self, uint64_t id)
 {
-    entry_t *entry = s_find (self, "", "", id);
+    kith_root_entry_t *entry = kith_root_find (self, "", "", id);
     if (!entry)
         return;
     kith_kept_free (&entry->row);
     *entry = self->entries [--self->entry_count];
 }
 
-static entry_t *
-s_entry_or_refuse (root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, const char *db,
+static kith_root_entry_t *
+s_entry_or_refuse (kith_root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, const char *db,
                    const char *name, uint64_t id)
 {
-    entry_t *entry = s_find (self, db, name, id);
+    kith_root_entry_t *entry = kith_root_find (self, db, name, id);
     if (entry)
         return entry;
     kith_error_t error;
@@ -101,38 +77,47 @@ s_entry_or_refuse (root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, const char
 //  The end of a task: the coordinators that must know are told first
 
 static void
-s_task_end (root_t *self, kith_ctx_t *ctx, kith_msg_t **answer_p)
+s_task_end (kith_root_t *self, kith_ctx_t *ctx, kith_msg_t **answer_p)
 {
     kith_ctx_reply (ctx, &self->task, answer_p);
     kith_kept_free (&self->change);
     self->tries = 0;
-    s_next (self, ctx);
+    kith_root_next (self, ctx);
 }
 
 static void
-s_task_fail (root_t *self, kith_ctx_t *ctx, const kith_error_t *error)
+s_task_fail (kith_root_t *self, kith_ctx_t *ctx, const kith_error_t *error)
 {
+    if (self->task->kind == KITH_KIND_PARTITION_DROP)
+        kith_root_dropping_later (self, ctx);
     kith_ctx_fail (ctx, &self->task, error);
     kith_kept_free (&self->change);
-    self->tries = 0;
-    s_next (self, ctx);
+    self->tries = self->dropping = 0;
+    kith_root_next (self, ctx);
 }
 
 static void
 s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
 {
-    root_t *self = arg_self;
+    kith_root_t *self = arg_self;
     if (end == KITH_END_STOPPED)
         return;
     if (arg && end != KITH_END_OK)
-        kith_end_error (end, *answer_p, &self->flush_error);
+        kith_end_error (end, *answer_p, &self->must_error);
     if (--self->tells)
         return;
-    if (self->flush_error.code) {
-        kith_error_prefix (&self->flush_error,
-                           "the index is declared, but its rows could not "
-                           "be flushed");
-        s_task_fail (self, ctx, &self->flush_error);
+    const bool dropping = self->task->kind == KITH_KIND_PARTITION_DROP;
+    if (self->must_error.code) {
+        kith_error_prefix (&self->must_error,
+                           dropping ? "the partition is dropped, but its rows have not "
+                                      "ended everywhere yet"
+                                    : "the index is declared, but its rows could not "
+                                      "be flushed");
+        s_task_fail (self, ctx, &self->must_error);
+        return;
+    }
+    if (dropping && self->dropping) {
+        kith_root_dropping_done (self, ctx);
         return;
     }
     //  A coordinator that did not answer looks at the rows again by itself
@@ -149,10 +134,13 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
 }
 
 static void
-s_tell (root_t *self, kith_ctx_t *ctx, kith_role_t role, kith_msg_t **msg_p)
+s_tell (kith_root_t *self, kith_ctx_t *ctx, kith_role_t role, kith_msg_t **msg_p)
 {
-    //  Only a flush must succeed: who else was not reached looks at the rows again by itself
-    void *must = (*msg_p)->kind == KITH_KIND_COLLECTION_FLUSH ? self : NULL;
+    //  Who else was not reached looks at the rows again by itself
+    const kith_kind_t kind = (*msg_p)->kind;
+    void *must = kind == KITH_KIND_COLLECTION_FLUSH || kind == KITH_KIND_PARTITION_END
+                     ? self
+                     : NULL;
     self->tells++;
     kith_ctx_call (ctx, kith_actor (role, 0), msg_p, kith_ctx_left_us (ctx, self->task),
                    s_told, must);
@@ -180,14 +168,14 @@ s_dropped (const kith_proto_collection_t *row)
     return msg;
 }
 
-static void
-s_tell_all (root_t *self, kith_ctx_t *ctx)
+void
+kith_root_tell_all (kith_root_t *self, kith_ctx_t *ctx)
 {
     const kith_proto_collection_t *row = self->change.row;
     const kith_kind_t kind = self->task->kind;
     kith_msg_t *msg;
     self->tells = 1;    //  none of the calls ends in here
-    kith_error_clear (&self->flush_error);
+    kith_error_clear (&self->must_error);
     if (kind == KITH_KIND_COLLECTION_DROP) {
         msg = s_dropped (row);
         s_tell (self, ctx, KITH_ROLE_DATA_COORD, &msg);
@@ -208,16 +196,23 @@ s_tell_all (root_t *self, kith_ctx_t *ctx)
         ((kith_proto_collection_flush_t *) msg->body)->id = row->id;
         s_tell (self, ctx, KITH_ROLE_DATA_COORD, &msg);
     }
+    if (kind == KITH_KIND_PARTITION_DROP && self->dropping) {
+        msg = kith_msg_new (KITH_KIND_PARTITION_END);
+        kith_proto_partition_end_t *end = msg->body;
+        end->collection = row->id;
+        end->partition = self->dropping;
+        s_tell (self, ctx, KITH_ROLE_DATA_COORD, &msg);
+    }
     self->tells--;
 }
 
-static void s_run (root_t *self, kith_ctx_t *ctx);
+static void s_run (kith_root_t *self, kith_ctx_t *ctx);
 
 static void
 s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
              void *arg)
 {
-    root_t *self = arg_self;
+    kith_root_t *self = arg_self;
     (void) arg;
     if (end == KITH_END_STOPPED)
         return;
@@ -232,7 +227,7 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
             self->counter_revision = done->revision;
             self->next_id += 1 + row->channels_count;
         }
-        s_tell_all (self, ctx);
+        kith_root_tell_all (self, ctx);
         return;
     }
     kith_error_t error;
@@ -254,7 +249,7 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
 }
 
 static kith_msg_t *
-s_txn (root_t *self, uint32_t compares, uint32_t changes)
+s_txn (kith_root_t *self, uint32_t compares, uint32_t changes)
 {
     kith_msg_t *txn = kith_txn_new (compares + 1, changes);
     kith_lease_compare (&self->lease, txn);
@@ -284,7 +279,7 @@ s_new_fields (const kith_proto_collection_create_t *create, kith_proto_collectio
 
 //  The log with the fewest channels
 static uint32_t
-s_log (const root_t *self, const kith_proto_collection_t *row, uint32_t logs)
+s_log (const kith_root_t *self, const kith_proto_collection_t *row, uint32_t logs)
 {
     uint32_t counts [KITH_LOGS_MAX] = {0};
     for (uint32_t i = 0; i < self->entry_count; i++) {
@@ -318,7 +313,7 @@ s_partition_names (const kith_proto_collection_create_t *create, kith_error_t *e
 }
 
 static int
-s_new_row (root_t *self, kith_ctx_t *ctx, kith_arena_t *arena,
+s_new_row (kith_root_t *self, kith_ctx_t *ctx, kith_arena_t *arena,
            kith_proto_collection_t *row, kith_error_t *error)
 {
     const kith_proto_collection_create_t *create = self->task->body;
@@ -377,15 +372,15 @@ s_same_definition (const kith_proto_collection_t *a, const kith_proto_collection
 }
 
 static void
-s_create (root_t *self, kith_ctx_t *ctx)
+s_create (kith_root_t *self, kith_ctx_t *ctx)
 {
     const kith_proto_collection_create_t *create = self->task->body;
     kith_proto_collection_t row = {0};
     kith_arena_t arena = {0};
     kith_error_t error;
     const int rc = s_new_row (self, ctx, &arena, &row, &error);
-    const entry_t *old =
-        *create->name ? s_find (self, create->db, create->name, 0) : NULL;
+    const kith_root_entry_t *old =
+        *create->name ? kith_root_find (self, create->db, create->name, 0) : NULL;
     if (!rc && old && create->ok_if_same && s_same_definition (&row, old->row.row)) {
         kith_msg_t *answer = kith_msg_new (KITH_KIND_COLLECTION_DESCRIBED);
         kith_proto_collection_described_t *described = answer->body;
@@ -436,7 +431,7 @@ static void
 s_drop_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
              void *arg)
 {
-    root_t *self = arg_self;
+    kith_root_t *self = arg_self;
     (void) arg;
     if (end == KITH_END_STOPPED)
         return;
@@ -448,7 +443,7 @@ s_drop_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     }
     const kith_proto_kv_rows_t *rows = (*answer_p)->body;
     const kith_proto_collection_t *row = self->change.row;
-    const entry_t *entry = s_find (self, "", "", row->id);
+    const kith_root_entry_t *entry = kith_root_find (self, "", "", row->id);
     kith_msg_t *txn = s_txn (self, 1 + row->channels_count, 2 + row->channels_count);
     const kith_key_t key = kith_key_collection (row->id);
     kith_txn_compare (txn, key.text, entry->revision);
@@ -470,12 +465,13 @@ s_drop_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
 }
 
 static void
-s_drop (root_t *self, kith_ctx_t *ctx)
+s_drop (kith_root_t *self, kith_ctx_t *ctx)
 {
     const kith_proto_collection_drop_t *drop = self->task->body;
-    entry_t *entry = s_entry_or_refuse (self, ctx, &self->task, drop->db, drop->name, 0);
+    kith_root_entry_t *entry =
+        s_entry_or_refuse (self, ctx, &self->task, drop->db, drop->name, 0);
     if (!entry) {
-        s_next (self, ctx);
+        kith_root_next (self, ctx);
         return;
     }
     kith_keep (&self->change, &kith_proto_collection_table, entry->row.row);
@@ -484,9 +480,9 @@ s_drop (root_t *self, kith_ctx_t *ctx)
 
 //  Changes of one row
 
-static void
-s_put_change (root_t *self, kith_ctx_t *ctx, entry_t *entry,
-              const kith_proto_collection_t *row)
+void
+kith_root_put_change (kith_root_t *self, kith_ctx_t *ctx, kith_root_entry_t *entry,
+                      const kith_proto_collection_t *row)
 {
     kith_keep (&self->change, &kith_proto_collection_table, row);
     const kith_key_t key = kith_key_collection (row->id);
@@ -522,7 +518,7 @@ s_check_index (const kith_proto_collection_t *row, uint32_t field,
 }
 
 static int
-s_index_change (root_t *self, kith_proto_collection_t *row, kith_arena_t *arena,
+s_index_change (kith_root_t *self, kith_proto_collection_t *row, kith_arena_t *arena,
                 kith_error_t *error)
 {
     const bool drop = self->task->kind == KITH_KIND_INDEX_DROP;
@@ -555,51 +551,12 @@ s_index_change (root_t *self, kith_proto_collection_t *row, kith_arena_t *arena,
     return 0;
 }
 
-static int
-s_partition_change (root_t *self, kith_proto_collection_t *row, kith_arena_t *arena,
-                    kith_error_t *error)
-{
-    const bool drop = self->task->kind == KITH_KIND_PARTITION_DROP;
-    const kith_proto_partition_create_t *create = self->task->body;
-    const kith_proto_partition_drop_t *dropping = self->task->body;
-    const char *name = drop ? dropping->partition : create->partition;
-    kith_proto_partition_t *partitions =
-        kith_arena_alloc (arena, (row->partitions_count + 1) * sizeof *partitions);
-    uint32_t count = 0, next = 0;
-    for (uint32_t i = 0; i < row->partitions_count; i++) {
-        if (row->partitions [i].id >= next)
-            next = row->partitions [i].id + 1;
-        if (strcmp (row->partitions [i].name, name) != 0)
-            partitions [count++] = row->partitions [i];
-    }
-    const bool there = count < row->partitions_count;
-    if (drop && !there)
-        return kith_error_set (error, KITH_ERR_PARTITION_NOT_FOUND,
-                               "no partition '%s' in %s", name, row->name);
-    if (drop)
-        return kith_error_set (
-            error, KITH_ERR_UNSUPPORTED,
-            "dropping a partition needs compaction, which is not there yet; "
-            "delete its rows instead");
-    if (there || !*name || strlen (name) > KITH_NAME_MAX)
-        return kith_error_set (
-            error, there ? KITH_ERR_EXISTS : KITH_ERR_INVALID, "partition '%.60s' %s",
-            name, there ? "is there already" : "is no name (1 to 255 characters)");
-    if (count >= KITH_PARTITIONS_MAX)
-        return kith_error_set (error, KITH_ERR_LIMIT, "at most %u partitions are allowed",
-                               KITH_PARTITIONS_MAX);
-    partitions [count++] = (kith_proto_partition_t){next, name};
-    row->partitions = partitions;
-    row->partitions_count = count;
-    return 0;
-}
-
 static void
-s_change (root_t *self, kith_ctx_t *ctx, const char *db, const char *name)
+s_change (kith_root_t *self, kith_ctx_t *ctx, const char *db, const char *name)
 {
-    entry_t *entry = s_entry_or_refuse (self, ctx, &self->task, db, name, 0);
+    kith_root_entry_t *entry = s_entry_or_refuse (self, ctx, &self->task, db, name, 0);
     if (!entry) {
-        s_next (self, ctx);
+        kith_root_next (self, ctx);
         return;
     }
     kith_proto_collection_t row = *(const kith_proto_collection_t *) entry->row.row;
@@ -616,17 +573,21 @@ s_change (root_t *self, kith_ctx_t *ctx, const char *db, const char *name)
             rc = kith_error_set (&error, KITH_ERR_UNSUPPORTED,
                                  "more than one replica is not there yet");
     }
+    else if (kind == KITH_KIND_PARTITION_CREATE)
+        rc = kith_root_partition_create (self, &row, &arena, &error);
+    else if (kith_root_dropping_again (self, ctx, entry->row.row))
+        return;
     else
-        rc = s_partition_change (self, &row, &arena, &error);
+        rc = kith_root_partition_drop (self, &row, &arena, &error);
     if (rc)
         s_task_fail (self, ctx, &error);
     else
-        s_put_change (self, ctx, entry, &row);
+        kith_root_put_change (self, ctx, entry, &row);
     kith_arena_free (&arena);
 }
 
 static void
-s_run (root_t *self, kith_ctx_t *ctx)
+s_run (kith_root_t *self, kith_ctx_t *ctx)
 {
     const kith_msg_t *task = self->task;
     if (task->kind == KITH_KIND_COLLECTION_CREATE)
@@ -655,13 +616,28 @@ s_run (root_t *self, kith_ctx_t *ctx)
     }
 }
 
-static void
-s_next (root_t *self, kith_ctx_t *ctx)
+//  A task whose asker has stopped waiting is not begun: it would be done long after others that were asked for later
+static bool
+s_is_late (kith_root_t *self, kith_ctx_t *ctx)
 {
-    if (self->task || !self->ready || !self->queue.count)
+    const int64_t deadline_us = self->task->deadline_us;
+    if (!deadline_us || kith_ctx_now_us (ctx) < deadline_us)
+        return false;
+    kith_refuse (ctx, &self->task, KITH_ERR_BUSY,
+                 "its time was over before its turn came; nothing was done");
+    return true;
+}
+
+void
+kith_root_next (kith_root_t *self, kith_ctx_t *ctx)
+{
+    while (!self->task && self->ready && self->queue.count) {
+        self->task = kith_park_take (&self->queue, 0);
+        if (s_is_late (self, ctx))
+            continue;
+        s_run (self, ctx);
         return;
-    self->task = kith_park_take (&self->queue, 0);
-    s_run (self, ctx);
+    }
 }
 
 //  Questions
@@ -674,7 +650,7 @@ s_by_name (const void *a, const void *b)
 }
 
 static void
-s_list (root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+s_list (kith_root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     kith_msg_t *answer = kith_msg_new (KITH_KIND_COLLECTION_LISTED);
     kith_proto_collection_listed_t *listed = answer->body;
@@ -690,10 +666,10 @@ s_list (root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 }
 
 static void
-s_describe (root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+s_describe (kith_root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     const kith_proto_collection_describe_t *ask = (*msg_p)->body;
-    const entry_t *entry =
+    const kith_root_entry_t *entry =
         s_entry_or_refuse (self, ctx, msg_p, ask->db, ask->name, ask->id);
     if (!entry)
         return;
@@ -705,7 +681,7 @@ s_describe (root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 }
 
 static void
-s_topology_get (root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+s_topology_get (kith_root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     kith_msg_t *answer = kith_msg_new (KITH_KIND_TOPOLOGY);
     kith_proto_topology_t *topology = answer->body;
@@ -718,7 +694,7 @@ s_topology_get (root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 static void
 s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
-    root_t *self = arg_self;
+    kith_root_t *self = arg_self;
     const kith_kind_t kind = (*msg_p)->kind;
     const bool question = kind == KITH_KIND_COLLECTION_LIST
                           || kind == KITH_KIND_COLLECTION_DESCRIBE
@@ -736,7 +712,7 @@ s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
                      self->queue.count);
     else if (task || !self->ready) {
         kith_park_add (&self->queue, msg_p);
-        s_next (self, ctx);
+        kith_root_next (self, ctx);
     }
     else if (kind == KITH_KIND_COLLECTION_LIST)
         s_list (self, ctx, msg_p);
@@ -749,7 +725,7 @@ s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 //  Start: the lease, the catalog, the counter, the topology
 
 static void
-s_begin (root_t *self, kith_ctx_t *ctx)
+s_begin (kith_root_t *self, kith_ctx_t *ctx)
 {
     self->ready = true;
     kith_park_t queue = self->queue;
@@ -757,6 +733,7 @@ s_begin (root_t *self, kith_ctx_t *ctx)
     for (uint32_t i = 0; i < queue.count; i++)
         s_handle (self, ctx, &queue.items [i]);
     free (queue.items);
+    kith_root_dropping_queue (self, ctx);
 }
 
 static void
@@ -773,7 +750,7 @@ static void s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end,
                        kith_msg_t **answer_p, void *arg);
 
 static void
-s_take_topology (root_t *self, kith_ctx_t *ctx, const kith_proto_kv_rows_t *rows,
+s_take_topology (kith_root_t *self, kith_ctx_t *ctx, const kith_proto_kv_rows_t *rows,
                  kith_arena_t *arena)
 {
     const kith_proto_topology_row_t *row =
@@ -807,7 +784,7 @@ static void
 s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
            void *arg)
 {
-    root_t *self = arg_self;
+    kith_root_t *self = arg_self;
     const uintptr_t which = (uintptr_t) arg;
     if (end == KITH_END_STOPPED)
         return;
@@ -852,7 +829,7 @@ static void *
 s_init (kith_ctx_t *ctx, zconfig_t *config)
 {
     (void) config;
-    root_t *self = kith_new (sizeof *self);
+    kith_root_t *self = kith_new (sizeof *self);
     self->next_id = 1;
     self->lease = (kith_lease_t){.role = KITH_ROLE_ROOT_COORD, .ready = s_leased};
     kith_lease_take (ctx, &self->lease);
@@ -862,16 +839,20 @@ s_init (kith_ctx_t *ctx, zconfig_t *config)
 static void
 s_timeout (void *arg_self, kith_ctx_t *ctx, int tag)
 {
-    root_t *self = arg_self;
+    kith_root_t *self = arg_self;
     if (tag == KITH_TAG_LEASE)
         kith_lease_take (ctx, &self->lease);
+    else if (tag == KITH_ROOT_DROPPING) {
+        self->dropping_timer = false;
+        kith_root_dropping_queue (self, ctx);
+    }
 }
 
 static void
 s_stop (void **self_p, kith_ctx_t *ctx)
 {
     (void) ctx;
-    root_t *self = *self_p;
+    kith_root_t *self = *self_p;
     for (uint32_t i = 0; i < self->entry_count; i++)
         kith_kept_free (&self->entries [i].row);
     free (self->entries);

@@ -17,6 +17,8 @@ static const char *const s_names [KITH_BUG_COUNT] = {
     [KITH_BUG_STRONG_WITHOUT_ASK] = "strong-without-ask",
     [KITH_BUG_NO_DEDUP] = "no-dedup",
     [KITH_BUG_STALE_INCARNATION] = "stale-incarnation",
+    [KITH_BUG_WRITE_AFTER_DROP] = "write-after-drop",
+    [KITH_BUG_FREE_BEFORE_DROP] = "free-before-drop",
 };
 
 #ifdef KITH_BUGS

@@ -23,6 +23,8 @@ typedef enum {
     KITH_BUG_STRONG_WITHOUT_ASK,        //  S1 left out
     KITH_BUG_NO_DEDUP,                  //  W2 left out
     KITH_BUG_STALE_INCARNATION,    //  receiver takes what is meant for another incarnation
+    KITH_BUG_WRITE_AFTER_DROP,     //  a dropped partition takes rows after its DROP
+    KITH_BUG_FREE_BEFORE_DROP,     //  a segment leaves the view before its DROP is applied
     KITH_BUG_COUNT
 } kith_bug_t;
 

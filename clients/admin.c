@@ -52,6 +52,20 @@ kith_admin_drop (kith_client_t *client, const char *name)
 }
 
 kith_msg_t *
+kith_admin_partition (kith_client_t *client, const char *collection, const char *name,
+                      bool drop)
+{
+    kith_msg_t *msg =
+        kith_msg_new (drop ? KITH_KIND_PARTITION_DROP : KITH_KIND_PARTITION_CREATE);
+    kith_proto_partition_create_t *create = msg->body;
+    kith_proto_partition_drop_t *dropping = msg->body;
+    *(drop ? &dropping->db : &create->db) = s_text (msg, kith_client_db (client));
+    *(drop ? &dropping->collection : &create->collection) = s_text (msg, collection);
+    *(drop ? &dropping->partition : &create->partition) = s_text (msg, name);
+    return msg;
+}
+
+kith_msg_t *
 kith_admin_list (kith_client_t *client)
 {
     kith_msg_t *msg = kith_msg_new (KITH_KIND_COLLECTION_LIST);

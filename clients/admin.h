@@ -10,6 +10,8 @@ kith_msg_t *
 kith_admin_create (kith_client_t *client, const char *name, const char *const *fields,
                    size_t count, uint32_t shards, kith_error_t *error);
 kith_msg_t *kith_admin_drop (kith_client_t *client, const char *name);
+kith_msg_t *kith_admin_partition (kith_client_t *client, const char *collection,
+                                  const char *name, bool drop);
 kith_msg_t *kith_admin_list (kith_client_t *client);
 kith_msg_t *kith_admin_describe (kith_client_t *client, const char *name);
 kith_msg_t *kith_admin_flush (kith_client_t *client, const char *name);

@@ -394,6 +394,9 @@ kith_read_search (const kith_search_t *search, kith_error_t *error)
     body->filter = s_text (msg, search->filter);
     body->output = s_copy_names (&msg->arena, search->output, search->output_count);
     body->output_count = (uint32_t) search->output_count;
+    body->partitions =
+        s_copy_names (&msg->arena, search->partitions, search->partition_count);
+    body->partitions_count = (uint32_t) search->partition_count;
     body->level = (uint32_t) search->level;
     body->bounded_ms = search->bounded_ms;
     body->recall = search->recall;
@@ -418,6 +421,9 @@ kith_read_query (const kith_query_t *query, kith_error_t *error)
     body->filter = s_text (msg, query->filter);
     body->output = s_copy_names (&msg->arena, query->output, query->output_count);
     body->output_count = (uint32_t) query->output_count;
+    body->partitions =
+        s_copy_names (&msg->arena, query->partitions, query->partition_count);
+    body->partitions_count = (uint32_t) query->partition_count;
     body->limit = query->limit;
     body->offset = query->offset;
     body->order = s_text (msg, query->order);

@@ -98,6 +98,22 @@ kith_client_drop (kith_client_t *self, const char *collection, kith_failure_t *f
 }
 
 int
+kith_client_partition_create (kith_client_t *self, const char *collection,
+                              const char *partition, kith_failure_t *failure)
+{
+    return s_do (self, kith_admin_partition (self, collection, partition, false), 0,
+                 failure);
+}
+
+int
+kith_client_partition_drop (kith_client_t *self, const char *collection,
+                            const char *partition, kith_failure_t *failure)
+{
+    return s_do (self, kith_admin_partition (self, collection, partition, true), 0,
+                 failure);
+}
+
+int
 kith_client_flush (kith_client_t *self, const char *collection, kith_failure_t *failure)
 {
     return s_do (self, kith_admin_flush (self, collection), FLUSH_MS, failure);

@@ -145,3 +145,11 @@ kith_rows_json (kith_rows_t *self, const char *text, size_t size, kith_failure_t
         return kith_failure_set (failure, &error);
     return 0;
 }
+
+int
+kith_rows_partition (kith_rows_t *self, const char *partition, kith_failure_t *failure)
+{
+    kith_error_t error = {0};
+    return kith_rows_to (self, partition, &error) ? kith_failure_set (failure, &error)
+                                                  : 0;
+}

@@ -96,6 +96,14 @@ KITH_EXPORT int kith_client_create (kith_client_t *self, const char *collection,
 KITH_EXPORT int
 kith_client_drop (kith_client_t *self, const char *collection, kith_failure_t *failure);
 
+//  Partitions: rows of a collection that are searched by themselves or dropped together. "_default" is always there.
+KITH_EXPORT int
+kith_client_partition_create (kith_client_t *self, const char *collection,
+                              const char *partition, kith_failure_t *failure);
+KITH_EXPORT int
+kith_client_partition_drop (kith_client_t *self, const char *collection,
+                            const char *partition, kith_failure_t *failure);
+
 //  As JSON text, with the keys of `zactor ... --json`; caller frees with kith_text_free.
 KITH_EXPORT char *kith_client_list (kith_client_t *self, kith_failure_t *failure);
 KITH_EXPORT char *kith_client_describe (kith_client_t *self, const char *collection,
@@ -178,6 +186,11 @@ KITH_EXPORT int kith_rows_nulls (kith_rows_t *self, const char *field, size_t co
 KITH_EXPORT int kith_rows_json (kith_rows_t *self, const char *text, size_t size,
                                 kith_failure_t *failure);
 
+//  Where the rows go when they are inserted; null: _default. A key is there once in a collection: a row that is inserted into another
+//  partition moves.
+KITH_EXPORT int
+kith_rows_partition (kith_rows_t *self, const char *partition, kith_failure_t *failure);
+
 //  --- Writes
 
 //  Inserts rows (cut into requests of about 1 MiB); one with a key that is there replaces that row. All or some of them may have been
@@ -221,8 +234,10 @@ typedef struct {
     bool explain;           //  tell the stages
     const void *
         raw;    //  instead of vectors: nq in the field's own type, as kith_rows_raw_vectors
-    size_t raw_bytes;         //  of all of them
-    uint64_t reserved [6];    //  zero
+    size_t raw_bytes;                 //  of all of them
+    const char *const *partitions;    //  only rows of these; none: all
+    size_t partition_count;
+    uint64_t reserved [4];    //  zero
 } kith_search_t;
 
 //  By keys or filter; neither: all rows up to the limit. A zeroed one holds the defaults.
@@ -239,7 +254,9 @@ typedef struct {
     bool count;    //  only how many: kith_answer_count
     kith_level_t level;
     uint32_t bounded_ms;
-    uint64_t reserved [8];    //  zero
+    const char *const *partitions;    //  as in kith_search_t
+    size_t partition_count;
+    uint64_t reserved [6];    //  zero
 } kith_query_t;
 
 KITH_EXPORT kith_answer_t *

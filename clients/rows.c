@@ -25,9 +25,27 @@ struct kith_rows {
     kith_opened_t *opened;
     column_t columns [KITH_FIELDS_MAX];
     uint32_t count;
-    size_t begun;    //  rows before the one that is begun
+    size_t begun;                          //  rows before the one that is begun
+    char partition [KITH_NAME_MAX + 1];    //  empty: _default
     kith_bytes_t scratch;
 };
+
+int
+kith_rows_to (kith_rows_t *self, const char *partition, kith_error_t *error)
+{
+    if (partition && strlen (partition) > KITH_NAME_MAX)
+        return kith_error_set (error, KITH_ERR_LIMIT,
+                               "a partition's name has at most %u characters",
+                               KITH_NAME_MAX);
+    snprintf (self->partition, sizeof self->partition, "%s", partition ? partition : "");
+    return 0;
+}
+
+const char *
+kith_rows_goes_to (const kith_rows_t *self)
+{
+    return self->partition;
+}
 
 kith_rows_t *
 kith_rows_new (kith_opened_t *opened)

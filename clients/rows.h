@@ -12,6 +12,10 @@
 kith_rows_t *kith_rows_new (kith_opened_t *opened);
 kith_opened_t *kith_rows_opened (const kith_rows_t *self);
 
+//  The partition of these rows (null: _default).
+int kith_rows_to (kith_rows_t *self, const char *partition, kith_error_t *error);
+const char *kith_rows_goes_to (const kith_rows_t *self);
+
 //  For readers of files: `column` is the place of a field in the definition. raw: count values of the field's own
 //  width (no varlen), copied as they are; vectors that are not finite are refused.
 int kith_rows_place (const kith_rows_t *self, const char *field, uint32_t *column,

@@ -173,9 +173,9 @@ s_since (const kith_writer_t *self, const kith_proto_collection_t *definition,
 }
 
 static kith_msg_t *
-s_insert_request (kith_writer_t *self, const kith_proto_collection_t *definition,
-                  kith_bytes_t *batch)
+s_insert_request (kith_writer_t *self, const kith_rows_t *rows, kith_bytes_t *batch)
 {
+    const kith_proto_collection_t *definition = kith_rows_opened (rows)->definition;
     kith_msg_t *msg = kith_msg_new (KITH_KIND_INSERT);
     kith_proto_insert_t *body = msg->body;
     body->db = kith_arena_strdup (&msg->arena, kith_client_db (self->client));
@@ -186,6 +186,7 @@ s_insert_request (kith_writer_t *self, const kith_proto_collection_t *definition
     body->request.counter = kith_client_next_write (self->client);
     body->since = s_since (self, definition, &msg->arena, &body->since_count);
     body->schema = definition->version;
+    body->partition = kith_arena_strdup (&msg->arena, kith_rows_goes_to (rows));
     body->rows = kith_msg_add_bytes (msg, batch);
     return msg;
 }
@@ -222,7 +223,7 @@ s_send_piece (kith_writer_t *self, const kith_rows_t *rows, size_t from, size_t 
     self->pieces = piece;
     self->count++;
     kith_msg_t *msg = self->remove ? s_remove_request (self, definition, &batch)
-                                   : s_insert_request (self, definition, &batch);
+                                   : s_insert_request (self, rows, &batch);
     msg->schema = definition->version;
     kith_client_start (self->client, &msg, self->timeout_ms, s_piece_ended, piece);
 }

@@ -1083,7 +1083,7 @@ static const kith_codec_field_t s_partition_end_fields [] = {
      "number (owner)"},
     {"channels", KITH_WIRE_U64, true, offsetof (kith_proto_partition_end_t, channels),
      offsetof (kith_proto_partition_end_t, channels_count), NULL,
-     "channels of that log (owner)"},
+     "the one channel (owner)"},
 };
 
 const kith_codec_table_t kith_proto_partition_end_table = {
@@ -1822,10 +1822,12 @@ static const kith_codec_field_t s_partition_drop_fields [] = {
      offsetof (kith_proto_partition_drop_t, collection), 0, NULL, "name"},
     {"partition", KITH_WIRE_STRING, false,
      offsetof (kith_proto_partition_drop_t, partition), 0, NULL, "name"},
+    {"id", KITH_WIRE_U32, false, offsetof (kith_proto_partition_drop_t, id), 0, NULL,
+     "of one whose drop is gone on with; 0: the one that has the name"},
 };
 
 const kith_codec_table_t kith_proto_partition_drop_table = {
-    "partition_drop", sizeof (kith_proto_partition_drop_t), 3, s_partition_drop_fields,
+    "partition_drop", sizeof (kith_proto_partition_drop_t), 4, s_partition_drop_fields,
     "Drops a partition and its rows"
 };
 

@@ -727,7 +727,7 @@ typedef struct {
     uint64_t collection;                //  its collection
     uint32_t partition;                 //  id, never used again
     uint32_t log;                       //  number (owner)
-    uint64_t *channels;                 //  channels of that log (owner)
+    uint64_t *channels;                 //  the one channel (owner)
     uint32_t channels_count;
 } kith_proto_partition_end_t;
 
@@ -1167,6 +1167,8 @@ typedef struct {
     const char *db;                     //  database
     const char *collection;             //  name
     const char *partition;              //  name
+    //  of one whose drop is gone on with; 0: the one that has the name
+    uint32_t id;
 } kith_proto_partition_drop_t;
 
 //  Nothing: is somebody there

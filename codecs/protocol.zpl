@@ -487,7 +487,7 @@ messages
         collection = "u64, its collection"
         partition = "u32, id, never used again"
         log = "u32, number (owner)"
-        channels = "[]u64, channels of that log (owner)"
+        channels = "[]u64, the one channel (owner)"
 
     #   query coordination
     route_channels
@@ -835,6 +835,7 @@ messages
         db = "string, database"
         collection = "string, name"
         partition = "string, name"
+        id = "u32, of one whose drop is gone on with; 0: the one that has the name"
     ping
         number = 124
         answer = ok

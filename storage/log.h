@@ -16,7 +16,7 @@
 //  behind: bytes of the same append before this record. Records of one append are synced together, so a power
 //  loss may leave any of them; a whole record whose append began after a damaged one proves that one was synced.
 //
-//  Body: INSERT: a batch (base/column.h) of user fields; DELETE: a batch of the key field alone; SEAL: none.
+//  Body: INSERT: a batch (base/column.h) of user fields; DELETE: a batch of the key field alone; SEAL, DROP: none.
 #ifndef KITH_LOG_H
 #define KITH_LOG_H
 
@@ -30,8 +30,9 @@ typedef enum {
     KITH_RECORD_INSERT = 1,
     KITH_RECORD_DELETE = 2,
     KITH_RECORD_SEAL = 3,
-    KITH_RECORD_EPOCH = 4,     //  Kafka: no seq, outside the chain
-    KITH_RECORD_BARRIER = 5    //  likewise
+    KITH_RECORD_EPOCH = 4,      //  Kafka: no seq, outside the chain
+    KITH_RECORD_BARRIER = 5,    //  likewise
+    KITH_RECORD_DROP = 6        //  ends every row of its partition that is older
 } kith_record_kind_t;
 
 typedef struct {
@@ -55,6 +56,10 @@ typedef struct {
     const uint8_t *body;    //  in the opened bytes, or the caller's
     uint64_t body_bytes;
 } kith_record_t;
+
+//  It stands in the log's chain. A request of a client wrote it.
+bool kith_record_has_seq (kith_record_kind_t kind);
+bool kith_record_is_write (kith_record_kind_t kind);
 
 //  Bytes that a record with such a body takes.
 uint64_t kith_record_bytes (uint64_t body_bytes);

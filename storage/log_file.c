@@ -82,7 +82,7 @@ s_encode (kith_log_file_t *self, const kith_record_t *records, size_t count,
     kith_bytes_clear (&self->buffer);
     for (size_t index = 0; index < count; index++) {
         kith_record_t record = records [index];
-        if (record.kind < KITH_RECORD_INSERT || record.kind > KITH_RECORD_SEAL)
+        if (!kith_record_has_seq (record.kind))
             return kith_error_set (error, KITH_ERR_INVALID,
                                    "log %" PRIu32
                                    ": a record of kind %d is not for a file",

@@ -170,8 +170,7 @@ s_check_append (log_mem_t *self, const kith_record_t *records, size_t count,
                                self->options.log);
     uint64_t total = 0;
     for (size_t index = 0; index < count; index++) {
-        if (records [index].kind < KITH_RECORD_INSERT
-            || records [index].kind > KITH_RECORD_SEAL)
+        if (!kith_record_has_seq (records [index].kind))
             return kith_error_set (error, KITH_ERR_INVALID,
                                    "log %" PRIu32
                                    ": a record of kind %d is not for a file",

@@ -170,7 +170,7 @@ s_check_record (recovery_t *self, const kith_scan_record_t *found, kith_error_t 
     const char *reason = NULL;
     if (record->cluster != options->cluster || record->log != options->log)
         reason = "a record of another log";
-    else if (record->kind > KITH_RECORD_SEAL)
+    else if (!kith_record_has_seq (record->kind))
         reason = "a record of a kind that is not for files";
     else if (record->seq != self->chain.seq + 1)
         reason = "its seq does not follow";

@@ -32,6 +32,19 @@ enum {
     AT_CRC = 124
 };
 
+bool
+kith_record_has_seq (kith_record_kind_t kind)
+{
+    return kind == KITH_RECORD_INSERT || kind == KITH_RECORD_DELETE
+           || kind == KITH_RECORD_SEAL || kind == KITH_RECORD_DROP;
+}
+
+bool
+kith_record_is_write (kith_record_kind_t kind)
+{
+    return kind == KITH_RECORD_INSERT || kind == KITH_RECORD_DELETE;
+}
+
 uint64_t
 kith_record_bytes (uint64_t body_bytes)
 {
@@ -41,7 +54,7 @@ kith_record_bytes (uint64_t body_bytes)
 uint32_t
 kith_record_put (kith_bytes_t *out, const kith_record_t *record, uint32_t previous_crc)
 {
-    assert (record->kind >= KITH_RECORD_INSERT && record->kind <= KITH_RECORD_BARRIER);
+    assert (record->kind >= KITH_RECORD_INSERT && record->kind <= KITH_RECORD_DROP);
     assert (record->body_bytes <= KITH_LOG_RECORD_BYTES_MAX - KITH_RECORD_HEADER);
     size_t bytes = (size_t) kith_record_bytes (record->body_bytes);
     kith_bytes_reserve (out, bytes);
@@ -97,7 +110,7 @@ s_check_header (const uint8_t *header, uint64_t size, kith_error_t *error)
                                "record: version %u, this program knows %u", version,
                                VERSION);
     uint8_t kind = header [AT_KIND];
-    if (kind < KITH_RECORD_INSERT || kind > KITH_RECORD_BARRIER)
+    if (kind < KITH_RECORD_INSERT || kind > KITH_RECORD_DROP)
         return kith_error_set (error, KITH_ERR_PROTOCOL, "record: unknown kind %u", kind);
     static const uint8_t zeros [AT_CRC - AT_ZERO2];
     if (header [AT_ZERO] || memcmp (header + AT_ZERO2, zeros, sizeof zeros) != 0)

@@ -43,6 +43,8 @@ s_kind (kith_record_kind_t kind)
             return "epoch";
         case KITH_RECORD_BARRIER:
             return "barrier";
+        case KITH_RECORD_DROP:
+            return "drop";
     }
     return "unknown";
 }

@@ -155,7 +155,8 @@ s_run_opened (kith_cli_t *cli, kith_opened_t *opened)
     self.progress = kith_progress_new (kith_cli_progress (cli), what);
     self.writer = kith_writer_new (cli->client, false, kith_cli_timeout_ms (cli, 60000));
     self.rows = kith_rows_new (opened);
-    int status = s_end (&self, s_import (&self));
+    int result = kith_rows_to (self.rows, kith_cli_text (cli, "partition"), &self.error);
+    int status = s_end (&self, result == 0 ? s_import (&self) : result);
     if (self.errors && fclose (self.errors) != 0 && status == KITH_EXIT_DONE) {
         kith_error_errno (&self.error, errno, "%s cannot be written", errors);
         status = kith_cli_fail (cli, &self.error, NULL);
@@ -203,6 +204,8 @@ const kith_command_t kith_cmd_import = {
              "what a wrong row does", false},
             {"errors", 0, KITH_OPTION_FILE, "FILE", NULL, NULL,
              "rows that were skipped, with the reason, as JSON lines", false},
+            {"partition", 0, KITH_OPTION_TEXT, "NAME", NULL, NULL,
+             "where the rows go (default: _default)", false},
             {"first-key", 0, KITH_OPTION_COUNT, "N", "0", NULL,
              "number of the first row, where a file of vectors brings no int64 key",
              false},

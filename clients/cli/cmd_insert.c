@@ -57,7 +57,7 @@ s_run (kith_cli_t *cli)
         return kith_cli_fail (cli, &error, NULL);
     kith_writer_t *writer = kith_writer_new (cli->client, false, 0);
     kith_rows_t *rows = kith_rows_new (opened);
-    int result = 0;
+    int result = kith_rows_to (rows, kith_cli_text (cli, "partition"), &error);
     for (uint32_t index = 1; index < cli->parsed.argument_count && result == 0; index++) {
         const char *text = cli->parsed.arguments [index];
         bool file = text [0] == '@' || strcmp (text, "-") == 0;
@@ -87,6 +87,10 @@ const kith_command_t kith_cmd_insert = {
                                     "with one object a line",
                                     false, true},
                                    {0}},
+    .options =
+        (const kith_option_t []){{"partition", 0, KITH_OPTION_TEXT, "NAME", NULL, NULL,
+                                  "where the rows go (default: _default)", false},
+                                 {0}},
     .detail = "The token that is printed lets a later search see this write: --token.\n",
     .examples = {"zactor insert notes '{\"id\": 1, \"v\": [0.1, 0.2, 0.3]}'",
                  "zactor insert notes - < rows.jsonl", NULL},

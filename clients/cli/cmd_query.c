@@ -11,6 +11,7 @@ s_options (kith_cli_t *cli, kith_query_t *query, kith_arena_t *arena, kith_rows_
     query->collection = kith_cli_argument (cli, 0);
     query->filter = kith_cli_text (cli, "filter");
     query->output = kith_reading_output (cli, arena, &query->output_count);
+    query->partitions = kith_reading_partitions (cli, arena, &query->partition_count);
     query->limit = kith_option_count (&cli->parsed, "limit");
     query->offset = kith_option_count (&cli->parsed, "offset");
     query->order = kith_cli_text (cli, "order");
@@ -110,6 +111,7 @@ const kith_command_t kith_cmd_query = {
              false},
             {"output", 0, KITH_OPTION_TEXT, "FIELDS", NULL, NULL,
              "fields shown, comma-separated; *: all (default: all but vectors)", false},
+            KITH_READING_PARTITION_OPTION,
             KITH_READING_LEVEL_OPTIONS,
             {0}},
     .detail = "Without --keys and --filter: all rows, up to --limit.\n",

@@ -97,6 +97,8 @@ s_options (kith_cli_t *cli, asked_t *asked, kith_error_t *error)
     search->k = k > UINT32_MAX ? UINT32_MAX : (uint32_t) k;
     search->filter = kith_cli_text (cli, "filter");
     search->output = kith_reading_output (cli, &asked->arena, &search->output_count);
+    search->partitions =
+        kith_reading_partitions (cli, &asked->arena, &search->partition_count);
     search->recall = (float) kith_option_real (&cli->parsed, "recall");
     search->effort = (uint32_t) kith_option_count (&cli->parsed, "effort");
     search->partial = kith_cli_flag (cli, "partial");
@@ -268,6 +270,7 @@ const kith_command_t kith_cmd_search = {
              "what is to be found, of what is there (default: the index's)", false},
             {"effort", 0, KITH_OPTION_COUNT, "N", NULL, NULL,
              "beam width of the search, instead of --recall", false},
+            KITH_READING_PARTITION_OPTION,
             KITH_READING_LEVEL_OPTIONS,
             {"partial", 0, KITH_OPTION_FLAG, NULL, NULL, NULL,
              "an answer without a shard is better than none", false},

@@ -71,6 +71,18 @@ kith_reading_output (const kith_cli_t *cli, kith_arena_t *arena, size_t *count)
     return names;
 }
 
+const char **
+kith_reading_partitions (const kith_cli_t *cli, kith_arena_t *arena, size_t *count)
+{
+    *count = 0;
+    while (kith_option_each (&cli->parsed, "partition", (uint32_t) *count))
+        ++*count;
+    const char **names = kith_arena_alloc (arena, (*count + 1) * sizeof *names);
+    for (uint32_t index = 0; index < *count; index++)
+        names [index] = kith_option_each (&cli->parsed, "partition", index);
+    return names;
+}
+
 int
 kith_reading_level (kith_cli_t *cli, kith_level_t *level, uint32_t *bounded_ms,
                     kith_error_t *error)

@@ -14,11 +14,20 @@ kith_reading_keys (kith_rows_t *rows, const char *text, bool single, kith_error_
 const char **
 kith_reading_output (const kith_cli_t *cli, kith_arena_t *arena, size_t *count);
 
+//  Names of --partition (may be given several times), in the arena; *count of them.
+const char **
+kith_reading_partitions (const kith_cli_t *cli, kith_arena_t *arena, size_t *count);
+
 //  --consistency, --token: the level; joins the token into the session. A token alone means session.
 int kith_reading_level (kith_cli_t *cli, kith_level_t *level, uint32_t *bounded_ms,
                         kith_error_t *error);
 
 //  Options of the tables
+#define KITH_READING_PARTITION_OPTION                                                    \
+    {                                                                                    \
+        "partition", 0, KITH_OPTION_TEXT, "NAME", NULL, NULL,                            \
+            "only rows of this partition; may be given several times", true              \
+    }
 #define KITH_READING_LEVEL_OPTIONS                                                       \
     {"consistency",                                                                      \
      0,                                                                                  \

@@ -73,6 +73,7 @@ s_token (kith_lane_t *lane, const kith_proto_position_t *token, uint32_t count,
     kith_driver_t *driver = lane->driver;
     kith_error_t error;
     answer->seen.floors = lane->floors;
+    answer->seen.dropped = lane->dropped;
     if (count != driver->workload.shards) {
         kith_error_set (&error, KITH_ERR_INTERNAL, "%u positions for %u shards", count,
                         driver->workload.shards);
@@ -112,6 +113,16 @@ s_check_rows (kith_lane_t *lane, const answer_t *answer, bool *shown)
             s_violate (lane, "a row that must not be seen", &error);
             return false;
         }
+        if (lane->only != UINT32_MAX
+            && kith_oracle_partition (driver->oracle, what->payload) != lane->only) {
+            kith_error_set (&error, KITH_ERR_INTERNAL,
+                            "key %u, version %" PRIu64 " is of partition %u, not %u",
+                            what->key, what->payload,
+                            kith_oracle_partition (driver->oracle, what->payload),
+                            lane->only);
+            s_wrong (lane, &error, "a row of another partition");
+            return false;
+        }
         if (shown [what->key]) {
             kith_error_set (&error, KITH_ERR_INTERNAL, "key %u stands twice in an answer",
                             what->key);
@@ -131,6 +142,19 @@ s_check_absent (kith_lane_t *lane, const answer_t *answer, const bool *shown,
     kith_error_t error;
     if (shown [key])
         return true;
+    if (lane->only != UINT32_MAX) {
+        //  Whoever asks for one partition is told nothing of a row that is in another
+        const uint64_t version =
+            kith_oracle_certain (lane->driver->oracle, &answer->seen, key);
+        if (!version
+            || kith_oracle_partition (lane->driver->oracle, version) != lane->only)
+            return true;
+        kith_error_set (&error, KITH_ERR_INTERNAL,
+                        "key %u, version %" PRIu64 " of partition %u", key, version,
+                        lane->only);
+        s_wrong (lane, &error, "a row of the partition is missing");
+        return false;
+    }
     if (kith_oracle_absent (lane->driver->oracle, &answer->seen, key, &error)) {
         s_violate (lane, "a row is missing", &error);
         return false;
@@ -245,7 +269,9 @@ s_check_nearest (kith_lane_t *lane, const answer_t *answer, const float *scores,
     for (uint32_t key = lane->low; key < lane->high; key++) {
         const uint64_t version =
             shown [key] ? 0 : kith_oracle_certain (driver->oracle, &answer->seen, key);
-        if (!version)
+        if (!version
+            || (lane->only != UINT32_MAX
+                && kith_oracle_partition (driver->oracle, version) != lane->only))
             continue;
         const double score = kith_oracle_score (driver->oracle, version, lane->query);
         const double slack = SCORE_SLACK * (1 + fabs (score));

@@ -71,12 +71,19 @@ s_draw_write (kith_lane_t *lane)
     lane->count = 1 + (uint32_t) kith_driver_below (driver, most);
     for (uint32_t row = 0; row < lane->count; row++)
         lane->keys [row] = (uint32_t) kith_driver_below (driver, driver->workload.keys);
+    lane->partition = 0;
+    if (!remove && driver->workload.partitions)
+        lane->partition =
+            (uint32_t) kith_driver_below (driver, driver->workload.partitions + 1);
     for (uint32_t row = 0; row < lane->count; row++) {
         bool hidden = false;
         for (uint32_t later = row + 1; later < lane->count; later++)
             hidden = hidden || lane->keys [later] == lane->keys [row];
-        lane->versions [row] =
-            kith_oracle_begin (driver->oracle, lane->keys [row], remove, hidden);
+        const kith_oracle_write_t write = {.key = lane->keys [row],
+                                           .partition = lane->partition,
+                                           .remove = remove,
+                                           .hidden = hidden};
+        lane->versions [row] = kith_oracle_begin (driver->oracle, &write);
     }
 }
 
@@ -175,6 +182,10 @@ s_send (kith_lane_t *lane, kith_ctx_t *ctx)
         memcpy (lane->floors, lane->session, bytes);
     else
         memset (lane->floors, 0, bytes);
+    memset (lane->dropped, 0, sizeof lane->dropped);
+    if (lane->level == KITH_CONSISTENCY_STRONG)
+        memcpy (lane->dropped, kith_oracle_dropped (driver->oracle),
+                sizeof lane->dropped);
     lane->attempts++;
     lane->out = true;
     driver->report->retries += lane->attempts > 1;
@@ -204,6 +215,11 @@ s_begin_read (kith_lane_t *lane, kith_ctx_t *ctx, kith_op_t op, uint32_t level)
 {
     kith_driver_t *driver = lane->driver;
     lane->level = level;
+    lane->only = UINT32_MAX;
+    if (op != KITH_OP_COUNT && driver->workload.partitions
+        && kith_driver_below (driver, 4) == 0)
+        lane->only =
+            (uint32_t) kith_driver_below (driver, driver->workload.partitions + 1);
     if (op == KITH_OP_GET)
         s_draw_get (lane);
     else if (op == KITH_OP_SEARCH)
@@ -233,6 +249,7 @@ s_audit (kith_lane_t *lane, kith_ctx_t *ctx)
     kith_driver_t *driver = lane->driver;
     const uint32_t step = driver->audit_step++;
     lane->level = KITH_CONSISTENCY_STRONG;
+    lane->only = UINT32_MAX;
     if (step == 0) {
         s_begin (lane, ctx, KITH_OP_LOAD);
         return;
@@ -257,19 +274,34 @@ s_audit (kith_lane_t *lane, kith_ctx_t *ctx)
 }
 
 static void
+s_begin_alone (kith_lane_t *lane, kith_ctx_t *ctx)
+{
+    kith_driver_t *driver = lane->driver;
+    if (driver->alone_op == KITH_OP_PARTITION) {
+        driver->partition =
+            1 + (uint32_t) kith_driver_below (driver, driver->workload.partitions);
+        kith_oracle_drop_begin (driver->oracle, driver->partition);
+        for (uint32_t other = 0; other < driver->lane_count; other++)
+            kith_oracle_excuse (driver->oracle, driver->lanes [other].session);
+    }
+    s_begin (lane, ctx, driver->alone_op);
+}
+
+static void
 s_run (kith_lane_t *lane, kith_ctx_t *ctx)
 {
     kith_driver_t *driver = lane->driver;
     if (driver->alone == lane) {
         if (s_others_idle (lane))
-            s_begin (lane, ctx, KITH_OP_DROP);
+            s_begin_alone (lane, ctx);
         return;
     }
     if (driver->alone)
         return;
     kith_op_t op = s_draw_op (driver);
-    if (op == KITH_OP_DROP) {
+    if (op == KITH_OP_DROP || op == KITH_OP_PARTITION) {
         driver->alone = lane;
+        driver->alone_op = op;
         return;
     }
     if (op == KITH_OP_RELEASE && driver->released)
@@ -337,14 +369,29 @@ s_opened (kith_lane_t *lane, const kith_msg_t *msg)
     driver->alone = NULL;
 }
 
+//  No copy of a request that names something can still be under way
+static bool
+s_is_clean (const kith_driver_t *driver)
+{
+    const kith_sim_options_t *faults = &driver->faults;
+    return !driver->tainted && faults->duplicate <= 0 && faults->stale <= 0;
+}
+
+static void
+s_partition_dropped (kith_driver_t *driver)
+{
+    kith_oracle_drop_end (driver->oracle, driver->partition);
+    driver->report->partition_drops++;
+    if (!s_is_clean (driver))
+        driver->partition_names [driver->partition]++;
+}
+
 //  A name is used again only if no copy of a request that names it can still be under way: a drop or an insert that
 //  comes that late means the collection that has the name then
 static void
 s_dropped (kith_driver_t *driver)
 {
-    const kith_sim_options_t *faults = &driver->faults;
-    const bool clean = !driver->tainted && faults->duplicate <= 0 && faults->stale <= 0;
-    if (!clean)
+    if (!s_is_clean (driver))
         driver->generation++;
     snprintf (driver->name, sizeof driver->name, "rows_%u", driver->generation);
     driver->tainted = false;
@@ -371,6 +418,12 @@ s_done (kith_lane_t *lane, kith_ctx_t *ctx)
                                        : KITH_OP_OPEN;
     if (op == KITH_OP_DROP)
         s_dropped (driver);
+    if (op == KITH_OP_PARTITION) {
+        s_partition_dropped (driver);
+        then = KITH_OP_PARTITION_MAKE;
+    }
+    if (op == KITH_OP_PARTITION_MAKE)
+        driver->alone = NULL;
     driver->report->releases += op == KITH_OP_RELEASE;
     driver->report->flushes += op == KITH_OP_FLUSH;
     driver->report->indexes += op == KITH_OP_INDEX;
@@ -402,6 +455,7 @@ s_is_hard (kith_code_t code)
         case KITH_ERR_IO:
         case KITH_ERR_NO_SPACE:
         case KITH_ERR_CANCELLED:
+        case KITH_ERR_PARTITION_NOT_FOUND:
             return false;
     }
     return true;
@@ -425,6 +479,13 @@ s_failed (kith_lane_t *lane, kith_ctx_t *ctx, const kith_error_t *error)
         s_done (lane, ctx);
         return;
     }
+    //  An attempt that seemed to fail was made, or a copy of this one
+    if ((lane->attempts > 1 || !s_is_clean (driver))
+        && ((lane->op == KITH_OP_PARTITION && error->code == KITH_ERR_PARTITION_NOT_FOUND)
+            || (lane->op == KITH_OP_PARTITION_MAKE && error->code == KITH_ERR_EXISTS))) {
+        s_done (lane, ctx);
+        return;
+    }
     if (s_is_write (lane->op) && error->code == KITH_ERR_OUTCOME_UNKNOWN) {
         s_unknown (lane);
         s_done (lane, ctx);
@@ -436,8 +497,15 @@ s_failed (kith_lane_t *lane, kith_ctx_t *ctx, const kith_error_t *error)
                              kith_code_name (error->code));
         return;
     }
-    if (s_is_read (lane->op) && driver->phase != KITH_PHASE_AUDIT
-        && lane->attempts >= TRIES_MAX) {
+    if (driver->phase == KITH_PHASE_AUDIT && error->code == KITH_ERR_NOT_LOADED
+        && s_is_read (lane->op) && !s_is_clean (driver)) {
+        //  A late copy of a release came after the load: the audit begins again with a load
+        driver->audit_step = 0;
+        lane->op = KITH_OP_NONE;
+        kith_msg_destroy (&lane->request);
+    }
+    else if (s_is_read (lane->op) && driver->phase != KITH_PHASE_AUDIT
+             && lane->attempts >= TRIES_MAX) {
         s_done (lane, ctx);
         return;
     }

@@ -33,10 +33,14 @@ typedef struct {
     //  a write: rows in record order
     uint64_t versions [KITH_DRIVER_ROWS_MAX];
     uint32_t keys [KITH_DRIVER_ROWS_MAX];    //  of a get, too
+    uint32_t partition;                      //  of an insert
     uint32_t count;
     //  a read
     uint32_t low, high;    //  keys of a range
     uint32_t k;
+    uint32_t only;    //  rows of this partition alone; UINT32_MAX: all
+    uint64_t
+        dropped [KITH_ORACLE_PARTITIONS_MAX];    //  as they were when the attempt began
     float query [64];
     uint32_t level;
     kith_floor_t *floors;    //  as they were when the attempt began
@@ -67,6 +71,10 @@ typedef struct kith_driver {
     uint32_t key_field, payload_field, vector_field;
     uint32_t log_of [KITH_ORACLE_SHARDS_MAX];
     kith_lane_t *alone;    //  it waits until the others are idle, then only it acts
+    kith_op_t alone_op;
+    uint32_t partition;    //  that is dropped and made again
+    uint32_t
+        partition_names [KITH_ORACLE_PARTITIONS_MAX];    //  how often each had a new one
     //  request ids and what is known of the logs, by client
     uint64_t writes;
     uint64_t known [KITH_DRIVER_LANES_MAX][KITH_DRIVER_LOGS_MAX];
@@ -95,6 +103,10 @@ kith_driver_violate (kith_driver_t *self, const char *format, ...) KITH_PRINTF (
 
 uint64_t kith_driver_below (kith_driver_t *self, uint64_t limit);
 double kith_driver_unit (kith_driver_t *self);
+
+//  A partition's name as it is now, in the message; 0: _default.
+const char *
+kith_driver_partition (const kith_driver_t *self, uint32_t partition, kith_msg_t *msg);
 
 //  requests.c: the message of what the lane is about to do
 void kith_lane_build (kith_lane_t *lane);

@@ -11,6 +11,7 @@ typedef enum { STATE_OPEN, STATE_ACKED, STATE_UNKNOWN, STATE_HIDDEN } state_t;
 
 typedef struct {
     uint32_t key;
+    uint32_t partition;
     bool remove;
     state_t state;
     uint64_t seq;      //  0: not known
@@ -25,6 +26,9 @@ struct kith_oracle {
     uint64_t first;          //  of the present collection
     uint64_t *newest;        //  by key: version; 0: none
     kith_floor_t *floors;    //  by key
+    //  by partition: the newest version when its newest drop began, and when it had ended
+    uint64_t drop_began [KITH_ORACLE_PARTITIONS_MAX];
+    uint64_t drop_ended [KITH_ORACLE_PARTITIONS_MAX];
 };
 
 kith_oracle_t *
@@ -62,6 +66,8 @@ kith_oracle_reset (kith_oracle_t *self)
     self->first = self->count + 1;
     memset (self->newest, 0, self->keys * sizeof *self->newest);
     memset (self->floors, 0, self->keys * sizeof *self->floors);
+    memset (self->drop_began, 0, sizeof self->drop_began);
+    memset (self->drop_ended, 0, sizeof self->drop_ended);
 }
 
 uint32_t
@@ -85,9 +91,9 @@ s_version (const kith_oracle_t *self, uint64_t version)
 }
 
 uint64_t
-kith_oracle_begin (kith_oracle_t *self, uint32_t key, bool remove, bool hidden)
+kith_oracle_begin (kith_oracle_t *self, const kith_oracle_write_t *write)
 {
-    assert (key < self->keys);
+    assert (write->key < self->keys && write->partition < KITH_ORACLE_PARTITIONS_MAX);
     if (self->count == self->capacity) {
         self->capacity = self->capacity ? 2 * self->capacity : 256;
         version_t *grown = kith_new (self->capacity * sizeof *grown);
@@ -97,12 +103,60 @@ kith_oracle_begin (kith_oracle_t *self, uint32_t key, bool remove, bool hidden)
         self->versions = grown;
     }
     self->versions [self->count++] =
-        (version_t){.key = key,
-                    .remove = remove,
-                    .state = hidden ? STATE_HIDDEN : STATE_OPEN,
-                    .older = self->newest [key]};
-    self->newest [key] = self->count;
+        (version_t){.key = write->key,
+                    .partition = write->partition,
+                    .remove = write->remove,
+                    .state = write->hidden ? STATE_HIDDEN : STATE_OPEN,
+                    .older = self->newest [write->key]};
+    self->newest [write->key] = self->count;
     return self->count;
+}
+
+uint32_t
+kith_oracle_partition (const kith_oracle_t *self, uint64_t version)
+{
+    return s_version (self, version)->partition;
+}
+
+//  Its partition was dropped since, or is being dropped: the row may be gone
+static bool
+s_may_be_gone (const kith_oracle_t *self, uint64_t version)
+{
+    const version_t *what = s_version (self, version);
+    return !what->remove && version <= self->drop_began [what->partition];
+}
+
+void
+kith_oracle_excuse (const kith_oracle_t *self, kith_floor_t *floors)
+{
+    for (uint32_t key = 0; key < self->keys; key++)
+        for (uint64_t version = self->newest [key]; version && floors [key].must;) {
+            const version_t *what = s_version (self, version);
+            //  The row that is asked for; or one that may have replaced it, whatever its client knows
+            if (s_may_be_gone (self, version) && what->state != STATE_HIDDEN
+                && (!what->seq || what->seq >= floors [key].min_seq))
+                floors [key].must = false;
+            version = what->older;
+        }
+}
+
+void
+kith_oracle_drop_begin (kith_oracle_t *self, uint32_t partition)
+{
+    self->drop_began [partition] = self->count;
+    kith_oracle_excuse (self, self->floors);
+}
+
+void
+kith_oracle_drop_end (kith_oracle_t *self, uint32_t partition)
+{
+    self->drop_ended [partition] = self->drop_began [partition];
+}
+
+const uint64_t *
+kith_oracle_dropped (const kith_oracle_t *self)
+{
+    return self->drop_ended;
 }
 
 //  --------------------------------------------------------------------------
@@ -181,6 +235,14 @@ s_floor (const kith_oracle_t *self, const kith_seen_t *seen, uint32_t key)
             s_raise (&floor, what->remove, what->seq);
         version = what->older;
     }
+    //  A row that was dropped, or may have been replaced by one that was, need not be there
+    for (uint64_t version = self->newest [key]; version && floor.must;) {
+        const version_t *what = s_version (self, version);
+        if (s_may_be_gone (self, version) && what->state != STATE_HIDDEN
+            && (!what->seq || (what->seq >= floor.min_seq && what->seq <= at)))
+            floor.must = false;
+        version = what->older;
+    }
     return floor;
 }
 
@@ -202,6 +264,12 @@ s_tell (const kith_oracle_t *self, uint32_t key, kith_error_t *error)
         version = what->older;
     }
     kith_error_hint (error, "key %u, newest first:%s", key, text);
+}
+
+static bool
+s_is_gone (const kith_seen_t *seen, uint64_t version, const version_t *what)
+{
+    return seen->dropped && !what->remove && version <= seen->dropped [what->partition];
 }
 
 int
@@ -229,6 +297,8 @@ kith_oracle_row (kith_oracle_t *self, const kith_seen_t *seen, const kith_seen_r
         wrong = "was replaced within its own record";
     else if (what->seq && what->seq != row->seq)
         wrong = "was acknowledged or seen at another seq: it was applied twice";
+    else if (s_is_gone (seen, row->payload, what))
+        wrong = "is of a partition that was dropped before the read began";
     else if (row->seq > at)
         wrong = "is newer than what the answer was read at";
     else if (row->seq < floor.min_seq)
@@ -257,7 +327,8 @@ s_may_be (const kith_oracle_t *self, const kith_seen_t *seen, uint32_t key, bool
     for (uint64_t version = self->newest [key]; version;) {
         const version_t *what = s_version (self, version);
         const bool may = what->seq ? what->seq > above && what->seq <= at : true;
-        if (what->remove == remove && what->state != STATE_HIDDEN && may)
+        if (what->remove == remove && what->state != STATE_HIDDEN && may
+            && !s_is_gone (seen, version, what))
             return true;
         version = what->older;
     }
@@ -290,8 +361,14 @@ void
 kith_oracle_saw_row (kith_oracle_t *self, kith_floor_t *session,
                      const kith_seen_row_t *row)
 {
-    s_raise (&self->floors [row->key], false, row->seq);
-    s_raise (&session [row->key], false, row->seq);
+    //  One that is gone at a later seq says only that nothing older is seen again
+    const bool gone = s_may_be_gone (self, row->payload);
+    kith_floor_t *floors [] = {&self->floors [row->key], &session [row->key]};
+    for (int i = 0; i < 2; i++)
+        if (!gone)
+            s_raise (floors [i], false, row->seq);
+        else if (row->seq > floors [i]->min_seq)
+            *floors [i] = (kith_floor_t){row->seq, false};
 }
 
 void

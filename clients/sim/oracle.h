@@ -16,6 +16,7 @@
 #include "engine/kernels/kernels.h"
 
 #define KITH_ORACLE_SHARDS_MAX 16u
+#define KITH_ORACLE_PARTITIONS_MAX 4u
 
 typedef struct kith_oracle kith_oracle_t;
 
@@ -27,7 +28,9 @@ typedef struct {
 //  One answer that is checked
 typedef struct {
     const kith_floor_t
-        *floors;      //  as they were when it began; null: nothing is promised
+        *floors;    //  as they were when it began; null: nothing is promised
+    const uint64_t
+        *dropped;     //  by partition: its versions up to here are gone; null: nothing is
     bool at_known;    //  the answer said what it was read at
     uint64_t at [KITH_ORACLE_SHARDS_MAX];    //  seq, by shard
 } kith_seen_t;
@@ -51,7 +54,23 @@ uint32_t kith_oracle_shard (const kith_oracle_t *self, uint32_t key);
 
 //  A write of a key begins; returns the version, which is the payload of a put. hidden: a later row of the same
 //  record has the same key, nobody may ever see this one.
-uint64_t kith_oracle_begin (kith_oracle_t *self, uint32_t key, bool remove, bool hidden);
+typedef struct {
+    uint32_t key;
+    uint32_t partition;
+    bool remove;
+    bool hidden;
+} kith_oracle_write_t;
+uint64_t kith_oracle_begin (kith_oracle_t *self, const kith_oracle_write_t *write);
+uint32_t kith_oracle_partition (const kith_oracle_t *self, uint64_t version);
+
+//  A partition is dropped while no write is under way: from the beginning on its rows may be gone, from the end on they are.
+//  excuse: floors (of a session, say) that ask for such a row ask for it no more.
+void kith_oracle_drop_begin (kith_oracle_t *self, uint32_t partition);
+void kith_oracle_drop_end (kith_oracle_t *self, uint32_t partition);
+void kith_oracle_excuse (const kith_oracle_t *self, kith_floor_t *floors);
+
+//  By partition: the versions that no read which begins now may show.
+const uint64_t *kith_oracle_dropped (const kith_oracle_t *self);
 
 //  Its end: acknowledged at a seq; never applied; or nobody will ever know. INTERNAL: it was seen at another seq.
 int kith_oracle_acked (kith_oracle_t *self, uint64_t version, uint64_t seq,

@@ -50,6 +50,10 @@ kith_op_name (kith_op_t op)
             return "create";
         case KITH_OP_OPEN:
             return "open";
+        case KITH_OP_PARTITION:
+            return "partition";
+        case KITH_OP_PARTITION_MAKE:
+            return "partition make";
     }
     return "";
 }
@@ -189,10 +193,10 @@ void
 kith_workload_draw (uint64_t seed, kith_workload_t *self)
 {
     static const double weights [KITH_OPS_WEIGHTED] = {
-        [KITH_OP_INSERT] = 40, [KITH_OP_REMOVE] = 12, [KITH_OP_GET] = 15,
-        [KITH_OP_RANGE] = 6,   [KITH_OP_COUNT] = 4,   [KITH_OP_SEARCH] = 15,
-        [KITH_OP_FLUSH] = 2,   [KITH_OP_INDEX] = 0.5, [KITH_OP_RELEASE] = 0.3,
-        [KITH_OP_DROP] = 0.5};
+        [KITH_OP_INSERT] = 40, [KITH_OP_REMOVE] = 12,    [KITH_OP_GET] = 15,
+        [KITH_OP_RANGE] = 6,   [KITH_OP_COUNT] = 4,      [KITH_OP_SEARCH] = 15,
+        [KITH_OP_FLUSH] = 2,   [KITH_OP_INDEX] = 0.5,    [KITH_OP_RELEASE] = 0.3,
+        [KITH_OP_DROP] = 0.5,  [KITH_OP_PARTITION] = 1.0};
     kith_random_t random;
     kith_random_seed (&random, kith_mix64 (seed ^ 0x776f726b));
     *self =
@@ -215,4 +219,7 @@ kith_workload_draw (uint64_t seed, kith_workload_t *self)
         const double factor = 0.3 + 1.7 * kith_random_unit (&random);
         self->weights [op] = in ? weights [op] * factor : 0;
     }
+    self->partitions = s_between (&random, 0, KITH_PARTITIONS_DRAWN);
+    if (!self->partitions)
+        self->weights [KITH_OP_PARTITION] = 0;
 }

@@ -18,14 +18,18 @@ typedef enum {
     KITH_OP_SEARCH,
     KITH_OP_FLUSH,
     KITH_OP_INDEX,
-    KITH_OP_RELEASE,    //  and load again
-    KITH_OP_DROP,       //  and create again
+    KITH_OP_RELEASE,      //  and load again
+    KITH_OP_DROP,         //  and create again
+    KITH_OP_PARTITION,    //  drop a partition, and make it again
     //  No weight: they follow others
     KITH_OP_LOAD,
     KITH_OP_CREATE,
-    KITH_OP_OPEN
+    KITH_OP_OPEN,
+    KITH_OP_PARTITION_MAKE
 } kith_op_t;
-#define KITH_OPS_WEIGHTED 11
+#define KITH_OPS_WEIGHTED 12
+
+#define KITH_PARTITIONS_DRAWN 3u
 
 const char *kith_op_name (kith_op_t op);
 
@@ -42,6 +46,7 @@ typedef struct {
     int64_t run_us;        //  time with faults
     double stale_since;    //  share of writes that name an old `since`
     double weights [KITH_OPS_WEIGHTED];
+    uint32_t partitions;    //  beside _default
 } kith_workload_t;
 
 //  Draws both from a seed: the text of a configuration is appended.

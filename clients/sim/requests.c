@@ -8,6 +8,14 @@ s_name (kith_lane_t *lane, kith_msg_t *msg)
     return kith_arena_strdup (&msg->arena, lane->driver->name);
 }
 
+const char *
+kith_driver_partition (const kith_driver_t *self, uint32_t partition, kith_msg_t *msg)
+{
+    return partition ? kith_arena_printf (&msg->arena, "part_%u_%u", partition,
+                                          self->partition_names [partition])
+                     : "_default";
+}
+
 static void
 s_create (kith_lane_t *lane, kith_msg_t *msg)
 {
@@ -18,6 +26,11 @@ s_create (kith_lane_t *lane, kith_msg_t *msg)
     body->ok_if_same = true;
     body->fields = kith_arena_alloc (&msg->arena, 3 * sizeof *body->fields);
     body->fields_count = 3;
+    body->partitions = kith_arena_alloc (&msg->arena, (workload->partitions + 1)
+                                                          * sizeof *body->partitions);
+    for (uint32_t i = 1; i <= workload->partitions; i++)
+        body->partitions [body->partitions_count++] =
+            kith_driver_partition (lane->driver, i, msg);
     body->fields [0] = (kith_proto_field_t){
         .name = "id", .type = KITH_TYPE_INT64, .key = true, .default_value = ""};
     body->fields [1] = (kith_proto_field_t){
@@ -96,6 +109,7 @@ s_insert (kith_lane_t *lane, kith_msg_t *msg)
 {
     kith_proto_insert_t *body = msg->body;
     body->collection = s_name (lane, msg);
+    body->partition = kith_driver_partition (lane->driver, lane->partition, msg);
     s_request_id (lane, msg, &body->request, &body->since, &body->since_count);
     body->rows = s_rows (lane, msg);
 }
@@ -129,6 +143,17 @@ s_output (kith_msg_t *msg, uint32_t *count)
     return output;
 }
 
+static const char **
+s_only (const kith_lane_t *lane, kith_msg_t *msg, uint32_t *count)
+{
+    if (lane->only == UINT32_MAX)
+        return NULL;
+    const char **names = kith_arena_alloc (&msg->arena, sizeof *names);
+    names [0] = kith_driver_partition (lane->driver, lane->only, msg);
+    *count = 1;
+    return names;
+}
+
 static void
 s_query (kith_lane_t *lane, kith_msg_t *msg)
 {
@@ -138,6 +163,7 @@ s_query (kith_lane_t *lane, kith_msg_t *msg)
     body->level = lane->level;
     body->token = s_token (lane, msg, &body->token_count);
     body->count = lane->op == KITH_OP_COUNT;
+    body->partitions = s_only (lane, msg, &body->partitions_count);
     if (lane->op == KITH_OP_GET)
         body->keys = s_keys (lane, msg);
     else
@@ -155,6 +181,7 @@ s_search (kith_lane_t *lane, kith_msg_t *msg)
     body->level = lane->level;
     body->token = s_token (lane, msg, &body->token_count);
     body->nq = 1;
+    body->partitions = s_only (lane, msg, &body->partitions_count);
     body->k = lane->k;
     if (lane->low > 0 || lane->high < lane->driver->workload.keys)
         body->filter = kith_arena_printf (&msg->arena, "id >= %u and id < %u", lane->low,
@@ -180,6 +207,23 @@ s_index (kith_lane_t *lane, kith_msg_t *msg)
     body->field = kith_arena_strdup (&msg->arena, "vector");
     body->spec.type = kith_arena_strdup (&msg->arena, "graph");
     body->spec.recall = 0.95f;
+}
+
+static void
+s_partition (kith_lane_t *lane, kith_msg_t *msg)
+{
+    const kith_driver_t *driver = lane->driver;
+    kith_proto_partition_create_t *create = msg->body;
+    kith_proto_partition_drop_t *drop = msg->body;
+    const char *name = kith_driver_partition (driver, driver->partition, msg);
+    if (lane->op == KITH_OP_PARTITION) {
+        drop->collection = s_name (lane, msg);
+        drop->partition = name;
+    }
+    else {
+        create->collection = s_name (lane, msg);
+        create->partition = name;
+    }
 }
 
 //  A message whose body is a name alone
@@ -226,6 +270,10 @@ s_kind (kith_op_t op)
             return KITH_KIND_COLLECTION_CREATE;
         case KITH_OP_OPEN:
             return KITH_KIND_COLLECTION_OPEN;
+        case KITH_OP_PARTITION:
+            return KITH_KIND_PARTITION_DROP;
+        case KITH_OP_PARTITION_MAKE:
+            return KITH_KIND_PARTITION_CREATE;
     }
     return KITH_KIND_PING;
 }
@@ -265,6 +313,10 @@ kith_lane_build (kith_lane_t *lane)
         case KITH_OP_DROP:
         case KITH_OP_OPEN:
             s_named (lane, msg);
+            break;
+        case KITH_OP_PARTITION:
+        case KITH_OP_PARTITION_MAKE:
+            s_partition (lane, msg);
             break;
     }
     lane->request = msg;

@@ -27,7 +27,7 @@ typedef struct {
     uint64_t reads;        //  answers checked
     uint64_t rows;         //  rows in them
     uint64_t retries;      //  requests sent again
-    uint64_t flushes, indexes, releases, drops;
+    uint64_t flushes, indexes, releases, drops, partition_drops;
     uint64_t near_wanted;    //  rows that searches through a graph should have found,
     uint64_t near_found;     //  and did
     kith_sim_stats_t stats;

@@ -37,6 +37,8 @@ struct kith_flush {
     uint32_t ended;
     uint64_t text_bytes [KITH_FIELDS_MAX];    //  of varlen fields
     kith_keymap_t keys;
+    bool selected;    //  puts take the rows of one partition
+    kith_flush_part_t part;
 };
 
 kith_flush_t *
@@ -122,6 +124,14 @@ s_delete (kith_flush_t *self, const kith_column_t *keys)
         if (found >= 0)
             s_end (self, (uint32_t) found);
     }
+}
+
+static void
+s_drop (kith_flush_t *self, uint32_t partition)
+{
+    for (uint32_t index = 0; index < self->row_count; index++)
+        if (s_source (self, s_row (self, index)->source)->partition == partition)
+            s_end (self, index);
 }
 
 static void
@@ -232,7 +242,7 @@ int
 kith_flush_add (kith_flush_t *self, const kith_record_t *record, kith_error_t *error)
 {
     assert (self && record);
-    if (record->kind == KITH_RECORD_EPOCH || record->kind == KITH_RECORD_BARRIER)
+    if (!kith_record_has_seq (record->kind))
         return 0;
     if (record->seq <= self->last || record->seq > self->to)
         return kith_error_set (error, KITH_ERR_CORRUPT,
@@ -244,6 +254,8 @@ kith_flush_add (kith_flush_t *self, const kith_record_t *record, kith_error_t *e
         status = s_add_insert (self, record, error);
     else if (record->kind == KITH_RECORD_DELETE)
         status = s_add_delete (self, record, error);
+    else if (record->kind == KITH_RECORD_DROP)
+        s_drop (self, record->partition);
     if (status != 0)
         return kith_error_prefix (error, "record %" PRIu64, record->seq);
     self->last = record->seq;
@@ -338,17 +350,66 @@ s_put_system (const kith_flush_t *self, s_snapshot_t *snapshot, uint32_t field)
     kith_column_builder_free (&builder);
 }
 
+static int
+s_part_compare (const void *left, const void *right)
+{
+    const kith_flush_part_t *a = left, *b = right;
+    return a->partition < b->partition ? -1 : a->partition > b->partition;
+}
+
+//  Rows of one record follow each other, so that most find their part at once
+kith_flush_part_t *
+kith_flush_parts (const kith_flush_t *self, uint32_t *count)
+{
+    kith_bytes_t found = {0};
+    uint32_t at = 0;
+    *count = 0;
+    for (uint32_t index = 0; index < self->row_count; index++) {
+        const s_row_t *row = s_row (self, index);
+        const s_source_t *source = s_source (self, row->source);
+        if (row->ended)
+            continue;
+        const kith_flush_part_t *parts = (const void *) found.data;
+        if (at >= *count || parts [at].partition != source->partition)
+            for (at = 0; at < *count && parts [at].partition != source->partition;)
+                at++;
+        if (at == *count) {
+            const kith_flush_part_t fresh = {.partition = source->partition};
+            kith_bytes_put (&found, &fresh, sizeof fresh);
+            ++*count;
+        }
+        kith_flush_part_t *part = (kith_flush_part_t *) (void *) found.data + at;
+        part->rows++;
+        part->newest = source->seq;
+    }
+    if (*count)
+        qsort (found.data, *count, sizeof (kith_flush_part_t), s_part_compare);
+    //  The buffer's memory may be freed by free ()
+    return (kith_flush_part_t *) (void *) found.data;
+}
+
+void
+kith_flush_select (kith_flush_t *self, const kith_flush_part_t *part)
+{
+    self->selected = part != NULL;
+    self->part = part ? *part : (kith_flush_part_t){0};
+}
+
 static void
 s_list_rows (const kith_flush_t *self, s_snapshot_t *snapshot)
 {
-    snapshot->rows = kith_new (kith_flush_rows (self) * sizeof snapshot->rows [0]);
-    snapshot->cells = kith_new (kith_flush_rows (self) * sizeof snapshot->cells [0]);
+    const uint32_t rows = self->selected ? self->part.rows : kith_flush_rows (self);
+    snapshot->rows = kith_new (rows * sizeof snapshot->rows [0]);
+    snapshot->cells = kith_new (rows * sizeof snapshot->cells [0]);
     for (uint32_t index = 0; index < self->row_count; index++) {
         const s_row_t *row = s_row (self, index);
-        if (!row->ended)
+        const bool wanted =
+            !self->selected
+            || s_source (self, row->source)->partition == self->part.partition;
+        if (!row->ended && wanted)
             snapshot->rows [snapshot->row_count++] = row;
     }
-    assert (snapshot->row_count == kith_flush_rows (self));
+    assert (snapshot->row_count == rows);
 }
 
 int

@@ -13,7 +13,18 @@ void kith_flush_destroy (kith_flush_t **self_p);
 
 //  Next record of the range, in seq order. Its bytes must live until put (bodies are referred to, not copied).
 int kith_flush_add (kith_flush_t *self, const kith_record_t *record, kith_error_t *error);
-uint32_t kith_flush_rows (const kith_flush_t *self);    //  that the snapshot will have
+uint32_t kith_flush_rows (const kith_flush_t *self);    //  that the snapshots will have
+
+//  The partitions of those rows, by id: *count of them, malloc'ed (null when none). newest: the greatest seq of a row of it.
+typedef struct {
+    uint32_t partition;
+    uint32_t rows;
+    uint64_t newest;
+} kith_flush_part_t;
+kith_flush_part_t *kith_flush_parts (const kith_flush_t *self, uint32_t *count);
+
+//  The next puts take the rows of this part alone; null: all.
+void kith_flush_select (kith_flush_t *self, const kith_flush_part_t *part);
 
 //  Puts the snapshot: user fields, $seq, $row, $timestamp, $partition, and the key index. info->rows is filled in. Not called when rows are 0 and
 //  nothing is to be kept: an empty range makes no segment.

@@ -233,6 +233,17 @@ kith_growing_end (kith_growing_t *self, const kith_column_t *keys, uint64_t seq)
     }
 }
 
+void
+kith_growing_end_partition (kith_growing_t *self, uint32_t partition, uint64_t seq)
+{
+    for (uint32_t index = 0; index < kith_growing_chunks (self); index++) {
+        kith_chunk_t *chunk = s_chunk (self, index);
+        for (uint32_t place = 0; place < chunk->used; place++)
+            if (chunk->partitions [place] == partition && chunk->seqs [place] < seq)
+                s_end (self, chunk, place, seq);
+    }
+}
+
 static void
 s_count_bytes (kith_growing_t *self, const kith_chunk_t *last)
 {

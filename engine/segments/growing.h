@@ -21,6 +21,7 @@ int kith_growing_insert (kith_growing_t *self, const kith_record_t *record,
 
 //  Ends the newest versions of the keys at seq, if they are older.
 void kith_growing_end (kith_growing_t *self, const kith_column_t *keys, uint64_t seq);
+void kith_growing_end_partition (kith_growing_t *self, uint32_t partition, uint64_t seq);
 
 //  Ends a row; false if it had ended before.
 bool kith_growing_end_row (kith_growing_t *self, uint32_t row, uint64_t seq);

@@ -276,6 +276,18 @@ kith_sealed_end (kith_sealed_t *self, const kith_column_t *keys, uint64_t seq)
     }
 }
 
+void
+kith_sealed_end_partition (kith_sealed_t *self, uint32_t partition, uint64_t seq)
+{
+    if (partition < self->partition_least || partition > self->partition_greatest)
+        return;
+    const uint8_t *partitions = self->system [3].data;
+    for (uint32_t row = 0; row < self->rows; row++)
+        if (kith_get_u32 (partitions + (size_t) row * 4) == partition
+            && s_seq (self, row) < seq)
+            kith_sealed_end_row (self, row, seq);
+}
+
 static uint32_t
 s_index_of (const kith_sealed_t *self, uint32_t field)
 {

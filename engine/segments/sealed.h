@@ -22,6 +22,7 @@ void kith_sealed_destroy (kith_sealed_t **self_p);
 
 //  Writer. end: ends the versions of the keys that are older than seq. end_row: false if it had ended before.
 void kith_sealed_end (kith_sealed_t *self, const kith_column_t *keys, uint64_t seq);
+void kith_sealed_end_partition (kith_sealed_t *self, uint32_t partition, uint64_t seq);
 bool kith_sealed_end_row (kith_sealed_t *self, uint32_t row, uint64_t seq);
 int kith_sealed_set_index (kith_sealed_t *self, uint32_t field,
                            kith_container_t **index_p, kith_error_t *error);

@@ -149,6 +149,18 @@ s_end_keys (kith_segment_t *self, const kith_record_t *record, kith_error_t *err
     return 0;
 }
 
+static int
+s_end_rows (kith_segment_t *self, const kith_record_t *record, kith_error_t *error)
+{
+    if (record->kind != KITH_RECORD_DROP)
+        return s_end_keys (self, record, error);
+    if (self->growing)
+        kith_growing_end_partition (self->growing, record->partition, record->seq);
+    else
+        kith_sealed_end_partition (self->sealed, record->partition, record->seq);
+    return 0;
+}
+
 //  True if a record is new to the segment and has rows
 static bool
 s_wanted (const kith_segment_t *self, const kith_record_t *record)
@@ -158,6 +170,7 @@ s_wanted (const kith_segment_t *self, const kith_record_t *record)
     switch (record->kind) {
         case KITH_RECORD_INSERT:
         case KITH_RECORD_DELETE:
+        case KITH_RECORD_DROP:
             return true;
         case KITH_RECORD_SEAL:
         case KITH_RECORD_EPOCH:
@@ -165,12 +178,6 @@ s_wanted (const kith_segment_t *self, const kith_record_t *record)
             break;
     }
     return false;
-}
-
-static bool
-s_has_seq (const kith_record_t *record)
-{
-    return record->kind != KITH_RECORD_EPOCH && record->kind != KITH_RECORD_BARRIER;
 }
 
 int
@@ -182,11 +189,11 @@ kith_segment_apply (kith_segment_t *self, const kith_record_t *record,
     if (s_wanted (self, record)) {
         int status = record->kind == KITH_RECORD_INSERT
                          ? s_insert (self, record, error)
-                         : s_end_keys (self, record, error);
+                         : s_end_rows (self, record, error);
         if (status != 0)
             return -1;
     }
-    if (s_has_seq (record))
+    if (kith_record_has_seq (record->kind))
         kith_segment_cover (self, record->seq);
     return 0;
 }
@@ -195,9 +202,9 @@ int
 kith_segment_end (kith_segment_t *self, const kith_record_t *record, kith_error_t *error)
 {
     assert (self && record);
-    if (s_wanted (self, record) && s_end_keys (self, record, error) != 0)
+    if (s_wanted (self, record) && s_end_rows (self, record, error) != 0)
         return -1;
-    if (s_has_seq (record))
+    if (kith_record_has_seq (record->kind))
         kith_segment_cover (self, record->seq);
     return 0;
 }

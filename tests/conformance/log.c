@@ -303,22 +303,27 @@ s_case_refused (const kith_conformance_log_t *engine)
     kith_record_t record = {.kind = KITH_RECORD_EPOCH};
     cr_assert_neq (log->append (log, &record, 1, &error), 0);
     cr_assert_eq (error.code, KITH_ERR_INVALID);
+    record.kind = KITH_RECORD_BARRIER;
+    cr_assert_neq (log->append (log, &record, 1, &error), 0);
+    cr_assert_eq (error.code, KITH_ERR_INVALID);
     record.kind = KITH_RECORD_INSERT;
     record.body_bytes = KITH_LOG_RECORD_BYTES_MAX;
     record.body = kith_new (record.body_bytes);
     cr_assert_neq (log->append (log, &record, 1, &error), 0);
     cr_assert_eq (error.code, KITH_ERR_LIMIT);
 
-    //  Nothing was written, so the log goes on; the largest record of all fits
+    //  Nothing was written, so the log goes on: with the end of a partition, and the largest record of all
     record.body_bytes -= KITH_RECORD_HEADER;
+    const kith_record_t drop = {.kind = KITH_RECORD_DROP, .partition = 5};
     cr_assert_eq (log->append (log, NULL, 0, &error), 0);
+    cr_assert_eq (log->append (log, &drop, 1, &error), 0);
     cr_assert_eq (log->append (log, &record, 1, &error), 0);
-    cr_assert_eq (log->last (log), 3);
+    cr_assert_eq (log->last (log), 4);
     cr_assert_eq (s_open (log, 2, 0, false), KITH_OK);
-    cr_assert_eq (log->last (log), 3);
+    cr_assert_eq (log->last (log), 4);
     kith_bytes_t out = {0};
     uint64_t covered = 0;
-    cr_assert_eq (log->read (log, 2, 0, 1000, &out, &covered, &error), 0);
+    cr_assert_eq (log->read (log, 3, 0, 1000, &out, &covered, &error), 0);
     cr_assert_eq (out.size, kith_record_bytes (record.body_bytes));
     kith_bytes_free (&out);
     free ((void *) (uintptr_t) record.body);

@@ -35,9 +35,10 @@ s_print (const kith_sim_report_t *report)
             report->digest);
     printf ("  acks %" PRIu64 ", unknown %" PRIu64 ", reads %" PRIu64 ", rows %" PRIu64
             ", retries %" PRIu64 ", flushes %" PRIu64 ", indexes %" PRIu64
-            ", releases %" PRIu64 ", drops %" PRIu64 "\n",
+            ", releases %" PRIu64 ", drops %" PRIu64 ", of partitions %" PRIu64 "\n",
             report->acks, report->unknown, report->reads, report->rows, report->retries,
-            report->flushes, report->indexes, report->releases, report->drops);
+            report->flushes, report->indexes, report->releases, report->drops,
+            report->partition_drops);
     printf ("  crashes %" PRIu64 ", lost %" PRIu64 ", twice %" PRIu64
             ", reordered %" PRIu64 ", stale %" PRIu64 ", partitions %" PRIu64
             ", pauses %" PRIu64 ", writes lost %" PRIu64 ", torn %" PRIu64
@@ -83,6 +84,7 @@ s_smoke (uint64_t from, uint64_t to, const char *faults)
         all.rows += report.rows;
         all.flushes += report.flushes;
         all.drops += report.drops;
+        all.partition_drops += report.partition_drops;
         sum->crashes += report.stats.crashes;
         sum->lost += report.stats.lost;
         sum->duplicated += report.stats.duplicated;
@@ -101,6 +103,7 @@ s_smoke (uint64_t from, uint64_t to, const char *faults)
                    {"rows read", all.rows},
                    {"flushes", all.flushes},
                    {"drops", all.drops},
+                   {"drops of partitions", all.partition_drops},
                    {"crashes", sum->crashes},
                    {"lost messages", sum->lost},
                    {"messages twice", sum->duplicated},

@@ -295,3 +295,33 @@ Test (common, a_definition_with_too_many_fields_is_refused)
     cr_assert_null (kith_schema_of (&row, &error));
     cr_assert_eq (error.code, KITH_ERR_LIMIT);
 }
+
+//  A client is told at once what nobody but a person can mend, and waits for all else
+Test (common, a_log_without_an_owner_says_why)
+{
+    kith_error_t error = {0};
+    kith_proto_log_route_t route = {
+        .owner = {.role = KITH_ROLE_DATA_NODE, .index = 3}, .reason = "", .hint = ""};
+    cr_assert (!kith_log_refused (&route, 7, &error));
+    cr_assert_eq (error.code, KITH_ERR_BUSY);
+    route.code = KITH_ERR_CORRUPT;
+    route.reason = "log-7/000001.log at byte 64: a record";
+    route.hint = "put it back";
+    route.failed_ms = 100;
+    cr_assert (!kith_log_refused (&route, 7, &error));
+    cr_assert_eq (error.code, KITH_ERR_BUSY);
+    cr_assert_not_null (strstr (error.message, route.reason));
+    route.failed_ms = 60000;
+    cr_assert (kith_log_refused (&route, 7, &error));
+    cr_assert_eq (error.code, KITH_ERR_CORRUPT);
+    cr_assert_not_null (strstr (error.message, route.reason));
+    cr_assert_not_null (strstr (error.message, "log 7"));
+    cr_assert_not_null (strstr (error.message, "data_node/3"));
+    cr_assert_str_eq (error.hint, route.hint);
+    //  A full disk may have room the next moment
+    route.code = KITH_ERR_NO_SPACE;
+    cr_assert (!kith_log_refused (&route, 7, &error));
+    cr_assert_eq (error.code, KITH_ERR_BUSY);
+    route.code = KITH_ERR_COUNT;
+    cr_assert (!kith_log_refused (&route, 7, &error));
+}

@@ -316,6 +316,19 @@ model_seal (model_t *self)
 }
 
 void
+model_drop (model_t *self, uint32_t partitions)
+{
+    const uint32_t partition = (uint32_t) kith_random_below (&self->random, partitions);
+    kith_bytes_t body = {0};
+    s_put_record (self, KITH_RECORD_DROP, partition, 0, &body);
+    for (uint32_t index = 0; index < model_count (self); index++) {
+        model_row_t *row = s_row (self, index);
+        if (row->partition == partition && row->death == KITH_ALIVE)
+            row->death = self->seq;
+    }
+}
+
+void
 model_step (model_t *self, uint32_t rows_max, uint32_t keys)
 {
     uint64_t kind = kith_random_below (&self->random, 10);

@@ -67,8 +67,9 @@ model_record (const model_t *self, uint64_t seq);    //  seqs begin at 1
 void model_insert (model_t *self, uint32_t rows_max, uint32_t keys, uint32_t partitions);
 void model_delete (model_t *self, uint32_t rows_max, uint32_t keys);
 void model_seal (model_t *self);
+void model_drop (model_t *self, uint32_t partitions);
 
-//  Any of the three, seldom the last.
+//  Any of the first three, seldom a seal.
 void model_step (model_t *self, uint32_t rows_max, uint32_t keys);
 
 bool model_visible (const model_row_t *row, uint64_t s);

@@ -104,6 +104,65 @@ Test (flush, refuses_records_out_of_order)
     model_destroy (&other);
 }
 
+//  A snapshot for each partition has the rows that are left of it, and together they have all
+Test (flush, parts_are_the_partitions)
+{
+    enum { PARTITIONS = 5 };
+    for (uint64_t seed = 1; seed <= 8; seed++) {
+        model_t *model = model_new (seed, seed % 2, KITH_METRIC_L2);
+        for (uint32_t index = 0; index < 30; index++)
+            model_insert (model, 15, 90, PARTITIONS);
+        model_drop (model, PARTITIONS);
+        for (uint32_t index = 0; index < seed; index++)
+            model_insert (model, 5, 90, PARTITIONS);
+        kith_error_t error = {0};
+        kith_flush_t *flush = kith_flush_new (model->schema, 0, model->seq);
+        for (uint64_t seq = 1; seq <= model->seq; seq++)
+            cr_assert_eq (kith_flush_add (flush, model_record (model, seq), &error), 0);
+        uint32_t alive [PARTITIONS] = {0}, count = 0, total = 0;
+        uint64_t newest [PARTITIONS] = {0};
+        for (uint32_t index = 0; index < model_count (model); index++) {
+            const model_row_t *row = model_row (model, index);
+            if (row->death != KITH_ALIVE)
+                continue;
+            alive [row->partition]++;
+            newest [row->partition] = row->seq;
+        }
+        kith_flush_part_t *parts = kith_flush_parts (flush, &count);
+        uint32_t at = 0;
+        for (uint32_t partition = 0; partition < PARTITIONS; partition++) {
+            if (!alive [partition])
+                continue;
+            cr_assert_lt (at, count);
+            cr_assert_eq (parts [at].partition, partition);
+            cr_assert_eq (parts [at].rows, alive [partition]);
+            cr_assert_eq (parts [at].newest, newest [partition]);
+            char name [16];
+            snprintf (name, sizeof name, "part-%u", partition);
+            kith_file_info_t info = {.cluster = 9,
+                                     .channel = 7,
+                                     .segment = parts [at].newest,
+                                     .from = 1,
+                                     .to = model->seq,
+                                     .epoch = 1};
+            uint64_t hash, size;
+            kith_flush_select (flush, &parts [at++]);
+            cr_assert_eq (
+                kith_flush_put (flush, model->objects, name, &info, &hash, &size, &error),
+                0);
+            kith_segment_t *segment = model_open (model, name, NULL);
+            cr_assert_eq (kith_segment_rows (segment), alive [partition]);
+            total += alive [partition];
+            kith_segment_destroy (&segment);
+        }
+        cr_assert_eq (at, count);
+        cr_assert_eq (total, kith_flush_rows (flush));
+        free (parts);
+        kith_flush_destroy (&flush);
+        model_destroy (&model);
+    }
+}
+
 //  Fields that the record lacks come from the schema
 Test (flush, fills_missing_fields)
 {

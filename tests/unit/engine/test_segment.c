@@ -186,7 +186,10 @@ static void
 s_channel_step (channel_t *self, uint32_t rows_max, uint32_t keys)
 {
     kith_error_t error = {0};
-    model_step (self->model, rows_max, keys);
+    if (kith_random_below (&self->model->random, 15) == 0)
+        model_drop (self->model, 3);
+    else
+        model_step (self->model, rows_max, keys);
     const kith_record_t *record = model_record (self->model, self->model->seq);
     cr_assert_eq (kith_segment_apply (self->open, record, &error), 0, "%s",
                   error.message);
