@@ -61,6 +61,61 @@ kith_schema_of (const kith_proto_collection_t *definition, kith_error_t *error)
                             definition->version, error);
 }
 
+kith_segment_t *
+kith_segment_of_row (kith_objects_t *objects, uint64_t cluster, kith_schema_t *schema,
+                     const kith_proto_segment_row_t *row, kith_error_t *error)
+{
+    kith_container_t *snapshot =
+        kith_container_open (objects, row->snapshot, KITH_FILE_SNAPSHOT, cluster,
+                             row->snapshot_hash, row->bytes, error);
+    if (!snapshot)
+        return NULL;
+    kith_container_t *deaths = NULL;
+    if (*row->deaths) {
+        deaths = kith_container_open (objects, row->deaths, KITH_FILE_DEATHS, cluster,
+                                      row->deaths_hash, row->deaths_bytes, error);
+        if (!deaths) {
+            kith_container_destroy (&snapshot);
+            return NULL;
+        }
+    }
+    kith_segment_t *segment = kith_segment_open (schema, &snapshot, &deaths, error);
+    if (segment)
+        kith_segment_cover (segment, row->applied_to);
+    return segment;
+}
+
+bool
+kith_hello_is_of (kith_ctx_t *ctx, kith_msg_t **msg_p, kith_role_t role, uint32_t count)
+{
+    const kith_address_t from = (*msg_p)->from;
+    if (from.role == role && from.index < count)
+        return true;
+    kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "%s/%u is no %s of this topology",
+                 kith_role_name (from.role), from.index, kith_role_name (role));
+    return false;
+}
+
+void
+kith_node_lease (kith_ctx_t *ctx, kith_role_t role, uint32_t index,
+                 const kith_proto_node_row_t *row, bool put, kith_reply_fn *fn, void *arg)
+{
+    kith_msg_t *msg = kith_msg_new (put ? KITH_KIND_LEASE_PUT : KITH_KIND_LEASE_KEEP);
+    const kith_key_t key = kith_key_node (role, index);
+    kith_bytes_t bytes = {0};
+    kith_codec_pack (&kith_proto_node_row_table, row, &bytes);
+    const kith_blob_t value = {kith_arena_copy (&msg->arena, bytes.data, bytes.size),
+                               (uint32_t) bytes.size};
+    kith_bytes_free (&bytes);
+    kith_proto_lease_put_t *lease = msg->body;
+    kith_proto_lease_keep_t *keep = msg->body;
+    *(put ? &lease->key : &keep->key) = kith_arena_strdup (&msg->arena, key.text);
+    *(put ? &lease->value : &keep->value) = value;
+    if (put)
+        lease->ttl_ms = KITH_NODE_TTL_MS;
+    kith_meta_call (ctx, &msg, fn, arg);
+}
+
 static kith_key_t s_key (const char *format, ...) KITH_PRINTF (1, 2);
 
 static kith_key_t

@@ -3,11 +3,12 @@
 #ifndef KITH_ACTORS_COMMON_H
 #define KITH_ACTORS_COMMON_H
 
-#include "engine/segments/schema.h"
+#include "engine/segments/segment.h"
 #include "runtime/actor.h"
 
-#define KITH_CALL_US 5000000    //  deadline of a call between actors that names none
-#define KITH_KEY_MAX 320        //  bytes of a metadata key or object name
+#define KITH_CALL_US 5000000       //  deadline of a call between actors that names none
+#define KITH_NODE_TTL_MS 10000u    //  a node that is not heard of for so long is dead
+#define KITH_KEY_MAX 320           //  bytes of a metadata key or object name
 
 //  Which actor, whatever its incarnation.
 kith_address_t kith_actor (kith_role_t role, uint32_t index);
@@ -18,6 +19,20 @@ kith_address_t kith_address_from (const kith_proto_address_t *address);
 //  Schema of a definition; null with the reason.
 kith_schema_t *
 kith_schema_of (const kith_proto_collection_t *definition, kith_error_t *error);
+
+//  A sealed segment as its row names it: snapshot and death list opened, complete up to applied_to; null with the reason.
+kith_segment_t *
+kith_segment_of_row (kith_objects_t *objects, uint64_t cluster, kith_schema_t *schema,
+                     const kith_proto_segment_row_t *row, kith_error_t *error);
+
+//  A node of the role said hello: true, or it is none of this topology and was refused.
+bool
+kith_hello_is_of (kith_ctx_t *ctx, kith_msg_t **msg_p, kith_role_t role, uint32_t count);
+
+//  T10: the row of a node under its lease, put (then fn gets kv_done) or kept alive.
+void kith_node_lease (kith_ctx_t *ctx, kith_role_t role, uint32_t index,
+                      const kith_proto_node_row_t *row, bool put, kith_reply_fn *fn,
+                      void *arg);
 
 //  Keys of metadata rows: valid in every kv, and different for different arguments (names: valid ones; two of 110
 //  letters or more, a capital counting double, may share a key if their hashes are the same: the second is then refused).

@@ -101,28 +101,10 @@ s_lease (kith_data_coord_t *self, kith_ctx_t *ctx, const kith_msg_t *hello)
     const kith_proto_node_hello_t *body = hello->body;
     const kith_proto_node_row_t row = {.incarnation = hello->from.incarnation,
                                        .endpoint = body->endpoint};
-    const kith_key_t key = kith_key_node (KITH_ROLE_DATA_NODE, index);
-    kith_bytes_t bytes = {0};
-    kith_codec_pack (&kith_proto_node_row_table, &row, &bytes);
     const bool put = node->leased != row.incarnation;
-    kith_msg_t *msg = kith_msg_new (put ? KITH_KIND_LEASE_PUT : KITH_KIND_LEASE_KEEP);
-    const kith_blob_t value = {kith_arena_copy (&msg->arena, bytes.data, bytes.size),
-                               (uint32_t) bytes.size};
-    kith_bytes_free (&bytes);
-    if (put) {
-        kith_proto_lease_put_t *lease = msg->body;
-        lease->key = kith_arena_strdup (&msg->arena, key.text);
-        lease->value = value;
-        lease->ttl_ms = KITH_NODE_TTL_MS;
-        node->leased = row.incarnation;
-        kith_meta_call (ctx, &msg, s_lease_put, NULL);
-    }
-    else {
-        kith_proto_lease_keep_t *lease = msg->body;
-        lease->key = kith_arena_strdup (&msg->arena, key.text);
-        lease->value = value;
-        kith_meta_call (ctx, &msg, s_lease_kept, (void *) (uintptr_t) index);
-    }
+    node->leased = row.incarnation;
+    kith_node_lease (ctx, KITH_ROLE_DATA_NODE, index, &row, put,
+                     put ? s_lease_put : s_lease_kept, (void *) (uintptr_t) index);
 }
 
 static void
@@ -145,12 +127,8 @@ s_hello (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     const kith_msg_t *msg = *msg_p;
     const kith_proto_node_hello_t *hello = msg->body;
-    if (msg->from.role != KITH_ROLE_DATA_NODE || msg->from.index >= self->node_count) {
-        kith_refuse (ctx, msg_p, KITH_ERR_INVALID,
-                     "%s/%u is no data node of this topology",
-                     kith_role_name (msg->from.role), msg->from.index);
+    if (!kith_hello_is_of (ctx, msg_p, KITH_ROLE_DATA_NODE, self->node_count))
         return;
-    }
     s_lease (self, ctx, msg);
     for (uint32_t i = 0; i < hello->logs_count; i++) {
         const kith_proto_log_route_t *told = &hello->logs [i];

@@ -5,8 +5,6 @@
 
 #include "actors/common.h"
 
-#define KITH_NODE_TTL_MS 10000u
-
 typedef struct {
     uint32_t home;    //  data node whose disk has it
     kith_proto_log_route_t

@@ -225,26 +225,10 @@ s_put_snapshots (flush_t *self)
 static int
 s_put_deaths (flush_t *self, kith_proto_segment_row_t *row)
 {
-    kith_container_t *snapshot =
-        kith_container_open (self->objects, row->snapshot, KITH_FILE_SNAPSHOT,
-                             self->cluster, row->snapshot_hash, row->bytes, &self->error);
-    if (!snapshot)
-        return -1;
-    kith_container_t *deaths = NULL;
-    if (*row->deaths) {
-        deaths = kith_container_open (self->objects, row->deaths, KITH_FILE_DEATHS,
-                                      self->cluster, row->deaths_hash, row->deaths_bytes,
-                                      &self->error);
-        if (!deaths) {
-            kith_container_destroy (&snapshot);
-            return -1;
-        }
-    }
-    kith_segment_t *segment =
-        kith_segment_open (self->schema, &snapshot, &deaths, &self->error);
+    kith_segment_t *segment = kith_segment_of_row (self->objects, self->cluster,
+                                                   self->schema, row, &self->error);
     if (!segment)
         return -1;
-    kith_segment_cover (segment, row->applied_to);
     int rc = s_each (self, s_segment_end, segment);
     uint32_t count = 0;
     kith_death_t *list = rc ? NULL : kith_segment_deaths (segment, self->to, &count);

@@ -3,9 +3,9 @@
 #include "actors/common.h"
 #include "actors/indexes.h"
 #include "actors/roles.h"
+#include "actors/scan.h"
 
 #define LOOK_US 5000000
-#define TICK_US 250000
 #define BUILD_US 60000000    //  plus a millisecond a row
 #define FAILURES_MAX 5u      //  of one build before it waits for a change
 
@@ -34,28 +34,13 @@ typedef struct {
 
 typedef struct {
     kith_lease_t lease;
-    bool scanning, dirty, ticking;
-    kith_park_t waiting, served;    //  as in query_coord
-    kith_kept_t collections, channels,
-        indexes;    //  kith_proto_kv_rows_t of the newest scan
-    kith_kept_t next_collections, next_channels;    //  of the one under way
+    kith_scan_t scan;
     job_t **jobs;
     uint32_t job_count, job_capacity;
     uint64_t next_job;
     node_t *nodes;
     uint32_t node_count;
 } coord_t;
-
-static void s_scan (coord_t *self, kith_ctx_t *ctx);
-
-static void
-s_tick (coord_t *self, kith_ctx_t *ctx)
-{
-    if (self->ticking)
-        return;
-    self->ticking = true;
-    kith_ctx_after (ctx, TICK_US, TAG_TICK);
-}
 
 static job_t *
 s_job (coord_t *self, uint64_t channel, uint64_t segment, uint32_t field)
@@ -94,7 +79,7 @@ s_job_failed (coord_t *self, kith_ctx_t *ctx, job_t *job, const char *reason)
     snprintf (job->failed, sizeof job->failed, "%s", reason);
     kith_ctx_log (ctx, 'w', "index of channel %" PRIu64 " segment %" PRIu64 ": %s",
                   job->channel, job->segment, reason);
-    s_tick (self, ctx);
+    kith_scan_tick_later (&self->scan, ctx);
 }
 
 //  T7: the index row is put if the channel's row still names the segment
@@ -133,7 +118,7 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     kith_ctx_send (ctx, kith_actor (KITH_ROLE_QUERY_COORD, 0), &msg);
     s_job_free (self, job);
     s_commit_free (commit);
-    s_scan (self, ctx);
+    kith_scan_begin (&self->scan, ctx);
 }
 
 static void
@@ -158,7 +143,7 @@ s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
     if (!named) {
         s_commit_free (commit);
         s_job_failed (self, ctx, job, "the segment is gone");
-        s_scan (self, ctx);
+        kith_scan_begin (&self->scan, ctx);
         return;
     }
     const kith_key_t channel = kith_key_channel (job->channel);
@@ -192,7 +177,7 @@ s_built (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
         node->busy = false;
     job_t *job = s_job_by_id (self, built.job);
     if (!job || !job->running) {
-        s_tick (self, ctx);
+        kith_scan_tick_later (&self->scan, ctx);
         return;
     }
     if (end != KITH_END_OK) {
@@ -207,26 +192,14 @@ s_built (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
     kith_keep (&commit->row, &kith_proto_index_row_table, &answer->row);
     const kith_key_t key = kith_key_channel (job->channel);
     kith_meta_get (ctx, key.text, s_commit_row, commit);
-    s_tick (self, ctx);
+    kith_scan_tick_later (&self->scan, ctx);
 }
 
-//  Definition of a collection, row of a channel, as the newest scan has them
-static const kith_proto_collection_t *
-s_definition (const coord_t *self, uint64_t id, kith_arena_t *arena)
-{
-    const kith_proto_kv_rows_t *rows = self->collections.row;
-    const kith_key_t key = kith_key_collection (id);
-    for (uint32_t i = 0; rows && i < rows->items_count; i++)
-        if (!strcmp (rows->items [i].key, key.text))
-            return kith_row_read (&kith_proto_collection_table, rows->items [i].value,
-                                  arena);
-    return NULL;
-}
-
+//  Row of a channel, as the newest scan has it
 static const kith_proto_channel_row_t *
 s_channel (const coord_t *self, uint64_t id, kith_arena_t *arena)
 {
-    const kith_proto_kv_rows_t *rows = self->channels.row;
+    const kith_proto_kv_rows_t *rows = self->scan.rows [KITH_SCAN_CHANNELS].row;
     const kith_key_t key = kith_key_channel (id);
     for (uint32_t i = 0; rows && i < rows->items_count; i++)
         if (!strcmp (rows->items [i].key, key.text))
@@ -241,7 +214,7 @@ s_start (coord_t *self, kith_ctx_t *ctx, job_t *job, uint32_t node)
     kith_arena_t arena = {0};
     const kith_proto_channel_row_t *row = s_channel (self, job->channel, &arena);
     const kith_proto_collection_t *definition =
-        row ? s_definition (self, row->collection, &arena) : NULL;
+        row ? kith_scan_collection (&self->scan, row->collection, &arena) : NULL;
     kith_proto_index_build_t build = {.channel = job->channel};
     bool found = false;
     for (uint32_t i = 0; definition && i < row->segments_count; i++)
@@ -297,7 +270,7 @@ static const kith_proto_index_row_t *
 s_index (const coord_t *self, uint64_t channel, uint64_t segment,
          const kith_proto_index_spec_t *spec, kith_arena_t *arena)
 {
-    const kith_proto_kv_rows_t *rows = self->indexes.row;
+    const kith_proto_kv_rows_t *rows = self->scan.rows [KITH_SCAN_INDEXES].row;
     const kith_key_t key = kith_key_index (channel, segment, spec->field);
     const kith_proto_index_row_t *row = NULL;
     for (uint32_t i = 0; rows && i < rows->items_count && !row; i++)
@@ -353,17 +326,20 @@ s_want (coord_t *self, kith_ctx_t *ctx, const kith_proto_channel_row_t *row,
 }
 
 static void
-s_plan (coord_t *self, kith_ctx_t *ctx)
+s_plan (void *arg_self, kith_ctx_t *ctx)
 {
+    coord_t *self = arg_self;
     for (uint32_t i = 0; i < self->job_count; i++)
         self->jobs [i]->seen = false;
-    const kith_proto_kv_rows_t *rows = self->channels.row;
+    const kith_proto_kv_rows_t *rows = self->scan.rows [KITH_SCAN_CHANNELS].row;
     for (uint32_t i = 0; rows && i < rows->items_count; i++) {
         kith_arena_t arena = {0};
         const kith_proto_channel_row_t *row =
             kith_row_read (&kith_proto_channel_row_table, rows->items [i].value, &arena);
         const kith_proto_collection_t *definition =
-            row && !row->dropped ? s_definition (self, row->collection, &arena) : NULL;
+            row && !row->dropped
+                ? kith_scan_collection (&self->scan, row->collection, &arena)
+                : NULL;
         if (definition)
             s_want (self, ctx, row, definition, &arena);
         kith_arena_free (&arena);
@@ -438,7 +414,7 @@ s_describe (const coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     kith_msg_t *answer = kith_msg_new (KITH_KIND_INDEX_DESCRIBED);
     kith_proto_index_described_t *described = answer->body;
     const kith_proto_collection_t *definition =
-        s_definition (self, ask->id, &answer->arena);
+        kith_scan_collection (&self->scan, ask->id, &answer->arena);
     if (!definition) {
         kith_msg_destroy (&answer);
         kith_refuse (ctx, msg_p, KITH_ERR_COLLECTION_NOT_FOUND,
@@ -463,72 +439,13 @@ s_describe (const coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     kith_ctx_reply (ctx, msg_p, &answer);
 }
 
-//  Scanning, as in query_coord: who asks is answered by a scan that began after the question
-
 static void
-s_scan_failed (coord_t *self, kith_ctx_t *ctx)
+s_serve (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
-    self->scanning = false;
-    self->dirty = true;
-    s_tick (self, ctx);
-}
-
-static void
-s_move (kith_kept_t *to, kith_kept_t *from)
-{
-    kith_kept_free (to);
-    *to = *from;
-    memset (from, 0, sizeof *from);
-}
-
-static void
-s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
-           void *arg)
-{
-    coord_t *self = arg_self;
-    const uintptr_t step = (uintptr_t) arg;
-    if (end == KITH_END_STOPPED)
-        return;
-    if (end != KITH_END_OK) {
-        s_scan_failed (self, ctx);
-        return;
-    }
-    if (step < 2) {
-        kith_keep (step ? &self->next_channels : &self->next_collections,
-                   &kith_proto_kv_rows_table, (*answer_p)->body);
-        kith_meta_scan (ctx, step ? "index/" : "channel/", s_scanned,
-                        (void *) (step + 1));
-        return;
-    }
-    kith_keep (&self->indexes, &kith_proto_kv_rows_table, (*answer_p)->body);
-    s_move (&self->collections, &self->next_collections);
-    s_move (&self->channels, &self->next_channels);
-    self->scanning = false;
-    s_plan (self, ctx);
-    kith_park_t served = self->served;
-    memset (&self->served, 0, sizeof self->served);
-    for (uint32_t i = 0; i < served.count; i++)
-        if (served.items [i]->kind == KITH_KIND_INDEX_DESCRIBE)
-            s_describe (self, ctx, &served.items [i]);
-        else
-            kith_reply_ok (ctx, &served.items [i]);
-    free (served.items);
-    if (self->dirty)
-        s_scan (self, ctx);
-}
-
-static void
-s_scan (coord_t *self, kith_ctx_t *ctx)
-{
-    self->dirty = true;
-    if (self->scanning || !self->lease.held)
-        return;
-    self->dirty = false;
-    self->scanning = true;
-    kith_park_free (&self->served);
-    self->served = self->waiting;
-    memset (&self->waiting, 0, sizeof self->waiting);
-    kith_meta_scan (ctx, "collection/", s_scanned, NULL);
+    if ((*msg_p)->kind == KITH_KIND_INDEX_DESCRIBE)
+        s_describe (arg_self, ctx, msg_p);
+    else
+        kith_reply_ok (ctx, msg_p);
 }
 
 //  Nodes
@@ -537,12 +454,8 @@ static void
 s_hello (coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     const kith_msg_t *msg = *msg_p;
-    if (msg->from.role != KITH_ROLE_INDEX_NODE || msg->from.index >= self->node_count) {
-        kith_refuse (ctx, msg_p, KITH_ERR_INVALID,
-                     "%s/%u is no index node of this topology",
-                     kith_role_name (msg->from.role), msg->from.index);
+    if (!kith_hello_is_of (ctx, msg_p, KITH_ROLE_INDEX_NODE, self->node_count))
         return;
-    }
     if (!kith_ctx_cluster (ctx)->id) {
         kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "the cluster's id is not known yet");
         return;
@@ -556,7 +469,7 @@ s_hello (coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
                               "the index node was started again");
         node->incarnation = msg->from.incarnation;
         node->busy = false;
-        s_tick (self, ctx);
+        kith_scan_tick_later (&self->scan, ctx);
     }
     kith_msg_t *answer = kith_msg_new (KITH_KIND_NODE_WELCOME);
     ((kith_proto_node_welcome_t *) answer->body)->cluster = kith_ctx_cluster (ctx)->id;
@@ -575,7 +488,9 @@ s_progress (coord_t *self, const kith_proto_index_progress_t *progress)
 static void
 s_leased (void *arg_self, kith_ctx_t *ctx)
 {
-    s_scan (arg_self, ctx);
+    coord_t *self = arg_self;
+    self->scan.allowed = true;
+    kith_scan_begin (&self->scan, ctx);
     kith_ctx_after (ctx, LOOK_US, TAG_LOOK);
 }
 
@@ -587,6 +502,7 @@ s_init (kith_ctx_t *ctx, zconfig_t *config)
     self->node_count = kith_ctx_role_count (ctx, KITH_ROLE_INDEX_NODE);
     self->nodes = kith_new ((self->node_count + 1) * sizeof *self->nodes);
     self->lease = (kith_lease_t){.role = KITH_ROLE_INDEX_COORD, .ready = s_leased};
+    self->scan = (kith_scan_t){.done = s_plan, .serve = s_serve, .tag = TAG_TICK};
     kith_lease_take (ctx, &self->lease);
     return self;
 }
@@ -605,8 +521,7 @@ s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     else if (kind == KITH_KIND_ROWS_CHANGED || kind == KITH_KIND_INDEX_DESCRIBE) {
         for (uint32_t i = 0; kind == KITH_KIND_ROWS_CHANGED && i < self->job_count; i++)
             self->jobs [i]->failures = 0;
-        kith_park_add (&self->waiting, msg_p);
-        s_scan (self, ctx);
+        kith_scan_ask (&self->scan, ctx, msg_p);
     }
     else
         kith_refuse (ctx, msg_p, KITH_ERR_UNSUPPORTED, "index_coord does not know '%s'",
@@ -620,13 +535,11 @@ s_timeout (void *arg_self, kith_ctx_t *ctx, int tag)
     if (tag == KITH_TAG_LEASE)
         kith_lease_take (ctx, &self->lease);
     else if (tag == TAG_TICK) {
-        self->ticking = false;
-        if (self->dirty)
-            s_scan (self, ctx);
+        kith_scan_tick (&self->scan, ctx);
         s_assign (self, ctx);
     }
     else {
-        s_scan (self, ctx);
+        kith_scan_begin (&self->scan, ctx);
         kith_ctx_after (ctx, LOOK_US, TAG_LOOK);
     }
 }
@@ -640,13 +553,7 @@ s_stop (void **self_p, kith_ctx_t *ctx)
         s_job_free (self, self->jobs [0]);
     free (self->jobs);
     free (self->nodes);
-    kith_park_free (&self->waiting);
-    kith_park_free (&self->served);
-    kith_kept_free (&self->collections);
-    kith_kept_free (&self->channels);
-    kith_kept_free (&self->indexes);
-    kith_kept_free (&self->next_collections);
-    kith_kept_free (&self->next_channels);
+    kith_scan_free (&self->scan);
     free (self);
     *self_p = NULL;
 }

@@ -3,8 +3,6 @@
 #include "actors/query_coord.h"
 #include "actors/roles.h"
 
-#define NODE_TTL_MS 10000u
-#define TICK_US 250000
 #define LOOK_US                                                                          \
     5000000    //  the rows are read again even if nobody says that they changed
 
@@ -43,8 +41,7 @@ s_route (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, bool las
     }
     kith_msg_destroy (&answer);
     if (!last) {
-        kith_park_add (&self->waiting, msg_p);
-        kith_query_coord_scan (self, ctx);
+        kith_scan_ask (&self->scan, ctx, msg_p);
     }
     else if (released)
         kith_refuse (ctx, msg_p, KITH_ERR_NOT_LOADED,
@@ -71,24 +68,18 @@ s_refresh (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     //  Its holders are told again: a death list may be newer
     for (uint32_t i = 0; i < self->node_count; i++)
         plan->told [i].plan = 0;
-    kith_query_coord_tick (self, ctx);
+    kith_scan_tick_later (&self->scan, ctx);
 }
 
-void
-kith_query_coord_scanned (kith_query_coord_t *self, kith_ctx_t *ctx)
+static void
+s_serve (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
-    kith_park_t served = self->served;
-    memset (&self->served, 0, sizeof self->served);
-    for (uint32_t i = 0; i < served.count; i++) {
-        kith_msg_t **msg_p = &served.items [i];
-        if ((*msg_p)->kind == KITH_KIND_ROUTE_CHANNELS)
-            s_route (self, ctx, msg_p, true);
-        else if ((*msg_p)->kind == KITH_KIND_CHANNEL_REFRESH)
-            s_refresh (self, ctx, msg_p);
-        else
-            kith_reply_ok (ctx, msg_p);
-    }
-    free (served.items);
+    if ((*msg_p)->kind == KITH_KIND_ROUTE_CHANNELS)
+        s_route (arg_self, ctx, msg_p, true);
+    else if ((*msg_p)->kind == KITH_KIND_CHANNEL_REFRESH)
+        s_refresh (arg_self, ctx, msg_p);
+    else
+        kith_reply_ok (ctx, msg_p);
 }
 
 //  Nodes: T10
@@ -134,31 +125,16 @@ s_lease_node (kith_query_coord_t *self, kith_ctx_t *ctx, uint32_t index,
     kith_query_coord_node_t *node = &self->nodes [index];
     const kith_proto_node_row_t row = {.incarnation = node->incarnation,
                                        .endpoint = endpoint};
-    const kith_key_t key = kith_key_node (KITH_ROLE_QUERY_NODE, index);
-    const bool put = node->leased != node->incarnation;
-    kith_msg_t *msg = kith_msg_new (put ? KITH_KIND_LEASE_PUT : KITH_KIND_LEASE_KEEP);
-    kith_bytes_t bytes = {0};
-    kith_codec_pack (&kith_proto_node_row_table, &row, &bytes);
-    const kith_blob_t value = {kith_arena_copy (&msg->arena, bytes.data, bytes.size),
-                               (uint32_t) bytes.size};
-    kith_bytes_free (&bytes);
-    if (put) {
-        kith_proto_lease_put_t *lease = msg->body;
-        lease->key = kith_arena_strdup (&msg->arena, key.text);
-        lease->value = value;
-        lease->ttl_ms = NODE_TTL_MS;
-        node->leased = node->incarnation;
-        node->lease_revision = 0;
-        leased_t *leased = kith_new (sizeof *leased);
-        *leased = (leased_t){index, node->incarnation};
-        kith_meta_call (ctx, &msg, s_leased_node, leased);
+    if (node->leased == node->incarnation) {
+        kith_node_lease (ctx, KITH_ROLE_QUERY_NODE, index, &row, false, s_kept_node,
+                         (void *) (uintptr_t) index);
+        return;
     }
-    else {
-        kith_proto_lease_keep_t *lease = msg->body;
-        lease->key = kith_arena_strdup (&msg->arena, key.text);
-        lease->value = value;
-        kith_meta_call (ctx, &msg, s_kept_node, (void *) (uintptr_t) index);
-    }
+    node->leased = node->incarnation;
+    node->lease_revision = 0;
+    leased_t *leased = kith_new (sizeof *leased);
+    *leased = (leased_t){index, node->incarnation};
+    kith_node_lease (ctx, KITH_ROLE_QUERY_NODE, index, &row, true, s_leased_node, leased);
 }
 
 static void
@@ -166,12 +142,8 @@ s_hello (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     const kith_msg_t *msg = *msg_p;
     const kith_proto_node_hello_t *hello = msg->body;
-    if (msg->from.role != KITH_ROLE_QUERY_NODE || msg->from.index >= self->node_count) {
-        kith_refuse (ctx, msg_p, KITH_ERR_INVALID,
-                     "%s/%u is no query node of this topology",
-                     kith_role_name (msg->from.role), msg->from.index);
+    if (!kith_hello_is_of (ctx, msg_p, KITH_ROLE_QUERY_NODE, self->node_count))
         return;
-    }
     if (!kith_ctx_cluster (ctx)->id) {
         kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "the cluster's id is not known yet");
         return;
@@ -265,9 +237,9 @@ s_look (kith_query_coord_t *self, kith_ctx_t *ctx)
     bool all = true;
     for (uint32_t i = 0; i < self->node_count; i++) {
         kith_query_coord_node_t *node = &self->nodes [i];
-        if (node->alive && now - node->heard_us > NODE_TTL_MS * 1000ll) {
+        if (node->alive && now - node->heard_us > KITH_NODE_TTL_MS * 1000ll) {
             kith_ctx_log (ctx, 'w', "query_node/%u was not heard of for %u s", i,
-                          NODE_TTL_MS / 1000);
+                          KITH_NODE_TTL_MS / 1000);
             node->alive = false;
         }
         all = all && node->alive;
@@ -283,32 +255,23 @@ s_look (kith_query_coord_t *self, kith_ctx_t *ctx)
             self->plans [i] = self->plans [--self->plan_count];
         }
     }
-    kith_query_coord_scan (self, ctx);
+    kith_scan_begin (&self->scan, ctx);
     if (all && self->held)
         kith_meta_scan (ctx, "pin/", s_old_pins, NULL);
     kith_ctx_after (ctx, LOOK_US, KITH_QUERY_COORD_TICK + 1);
-}
-
-void
-kith_query_coord_tick (kith_query_coord_t *self, kith_ctx_t *ctx)
-{
-    if (self->ticking)
-        return;
-    self->ticking = true;
-    kith_ctx_after (ctx, TICK_US, KITH_QUERY_COORD_TICK);
 }
 
 static void
 s_leased (void *arg_self, kith_ctx_t *ctx)
 {
     kith_query_coord_t *self = arg_self;
-    self->held = true;
+    self->held = self->scan.allowed = true;
     //  Plans of this life are newer than those of any earlier one
     self->next_plan = self->lease.epoch << 32 | 1;
     for (uint32_t i = 0; i < self->node_count; i++)
         if (self->nodes [i].alive)
             s_lease_node (self, ctx, i, "");
-    kith_query_coord_scan (self, ctx);
+    kith_scan_begin (&self->scan, ctx);
     kith_ctx_after (ctx, LOOK_US, KITH_QUERY_COORD_TICK + 1);
 }
 
@@ -320,6 +283,8 @@ s_init (kith_ctx_t *ctx, zconfig_t *config)
     self->node_count = kith_ctx_role_count (ctx, KITH_ROLE_QUERY_NODE);
     self->nodes = kith_new ((self->node_count + 1) * sizeof *self->nodes);
     self->lease = (kith_lease_t){.role = KITH_ROLE_QUERY_COORD, .ready = s_leased};
+    self->scan = (kith_scan_t){
+        .done = kith_query_coord_scanned, .serve = s_serve, .tag = KITH_QUERY_COORD_TICK};
     kith_lease_take (ctx, &self->lease);
     return self;
 }
@@ -336,10 +301,8 @@ s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     else if (kind == KITH_KIND_SEGMENT_UNUSED)
         s_unused (self, ctx, msg_p);
     else if (kind == KITH_KIND_ROWS_CHANGED || kind == KITH_KIND_CHANNEL_DROPPED
-             || kind == KITH_KIND_CHANNEL_REFRESH) {
-        kith_park_add (&self->waiting, msg_p);
-        kith_query_coord_scan (self, ctx);
-    }
+             || kind == KITH_KIND_CHANNEL_REFRESH)
+        kith_scan_ask (&self->scan, ctx, msg_p);
     else
         kith_refuse (ctx, msg_p, KITH_ERR_UNSUPPORTED, "query_coord does not know '%s'",
                      kith_kind_name (kind));
@@ -352,10 +315,7 @@ s_timeout (void *arg_self, kith_ctx_t *ctx, int tag)
     if (tag == KITH_TAG_LEASE)
         kith_lease_take (ctx, &self->lease);
     else if (tag == KITH_QUERY_COORD_TICK) {
-        self->ticking = false;
-        if (self->dirty)
-            kith_query_coord_scan (self, ctx);
-        else
+        if (!kith_scan_tick (&self->scan, ctx))
             kith_query_coord_plan (self, ctx);
     }
     else
@@ -371,10 +331,7 @@ s_stop (void **self_p, kith_ctx_t *ctx)
         kith_query_coord_free_plan (&self->plans [i]);
     free (self->plans);
     free (self->nodes);
-    kith_park_free (&self->waiting);
-    kith_park_free (&self->served);
-    kith_kept_free (&self->collections);
-    kith_kept_free (&self->channels);
+    kith_scan_free (&self->scan);
     free (self);
     *self_p = NULL;
 }

@@ -5,6 +5,7 @@
 
 #include "actors/common.h"
 #include "actors/query_balance.h"
+#include "actors/scan.h"
 
 typedef struct {
     uint64_t incarnation;       //  0: never heard of
@@ -55,28 +56,18 @@ typedef struct {
     uint64_t next_plan;
     bool held;       //  the lease is
     bool scanned;    //  once at least
-    bool scanning;
-    bool dirty;    //  something changed since the scan began
-    bool ticking;
-    kith_park_t waiting;        //  requests that a scan begun later answers
-    kith_park_t served;         //  requests that the scan under way answers
-    kith_kept_t collections;    //  kith_proto_kv_rows_t of the scan under way
-    kith_kept_t channels;
+    kith_scan_t scan;
 } kith_query_coord_t;
 
 enum { KITH_QUERY_COORD_TICK = 1 };
 
 //  query_coord_plan.c: from what is there to what each node is told
-void kith_query_coord_scan (kith_query_coord_t *self, kith_ctx_t *ctx);
+void kith_query_coord_scanned (void *self, kith_ctx_t *ctx);
 void kith_query_coord_plan (kith_query_coord_t *self, kith_ctx_t *ctx);
 void kith_query_coord_free_plan (kith_query_plan_t **plan_p);
 kith_query_plan_t *kith_query_coord_find (kith_query_coord_t *self, uint64_t channel);
 //  `follow` of a channel as its delegator is told it.
 kith_msg_t *
 kith_query_coord_follow (const kith_query_coord_t *self, const kith_query_plan_t *plan);
-
-//  query_coord.c: what was asked is answered once the scan that it waited for is done.
-void kith_query_coord_scanned (kith_query_coord_t *self, kith_ctx_t *ctx);
-void kith_query_coord_tick (kith_query_coord_t *self, kith_ctx_t *ctx);
 
 #endif

@@ -162,7 +162,7 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
         return;
     }
     if (end != KITH_END_OK) {
-        kith_query_coord_tick (self, ctx);
+        kith_scan_tick_later (&self->scan, ctx);
         return;
     }
     if (what.follow) {
@@ -288,8 +288,8 @@ s_pinned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
     plan->pinning = false;
     if (!kith_txn_committed (end, *answer_p)) {
         plan->digest = 0;    //  the row or a node changed: look again
-        self->dirty = true;
-        kith_query_coord_tick (self, ctx);
+        self->scan.dirty = true;
+        kith_scan_tick_later (&self->scan, ctx);
         return;
     }
     if (pin.plan != plan->plan) {
@@ -474,19 +474,14 @@ s_take_channel (kith_query_coord_t *self, const kith_proto_channel_row_t *row,
 static void
 s_take_rows (kith_query_coord_t *self, kith_arena_t *arena)
 {
-    const kith_proto_kv_rows_t *collections = self->collections.row;
-    const kith_proto_kv_rows_t *channels = self->channels.row;
+    const kith_proto_kv_rows_t *channels = self->scan.rows [KITH_SCAN_CHANNELS].row;
     for (uint32_t i = 0; i < self->plan_count; i++)
         self->plans [i]->seen = false;
     for (uint32_t i = 0; i < channels->items_count; i++) {
         const kith_proto_channel_row_t *row = kith_row_read (
             &kith_proto_channel_row_table, channels->items [i].value, arena);
-        const kith_proto_collection_t *definition = NULL;
-        const kith_key_t key = kith_key_collection (row ? row->collection : 0);
-        for (uint32_t j = 0; row && j < collections->items_count && !definition; j++)
-            if (!strcmp (collections->items [j].key, key.text))
-                definition = kith_row_read (&kith_proto_collection_table,
-                                            collections->items [j].value, arena);
+        const kith_proto_collection_t *definition =
+            row ? kith_scan_collection (&self->scan, row->collection, arena) : NULL;
         if (row)
             s_take_channel (self, row, channels->items [i].revision, definition);
     }
@@ -525,81 +520,14 @@ s_take_indexes (kith_query_coord_t *self, const kith_proto_kv_rows_t *rows,
     }
 }
 
-static void
-s_scan_failed (kith_query_coord_t *self, kith_ctx_t *ctx)
-{
-    self->scanning = false;
-    self->dirty = true;
-    kith_query_coord_tick (self, ctx);
-}
-
-static void
-s_indexes (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
-           void *arg)
+void
+kith_query_coord_scanned (void *arg_self, kith_ctx_t *ctx)
 {
     kith_query_coord_t *self = arg_self;
-    (void) arg;
-    if (end == KITH_END_STOPPED)
-        return;
-    if (end != KITH_END_OK) {
-        s_scan_failed (self, ctx);
-        return;
-    }
-    s_take_rows (self, &(*answer_p)->arena);
-    s_take_indexes (self, (*answer_p)->body, &(*answer_p)->arena);
-    kith_kept_free (&self->collections);
-    kith_kept_free (&self->channels);
-    self->scanning = false;
+    kith_arena_t arena = {0};
+    s_take_rows (self, &arena);
+    s_take_indexes (self, self->scan.rows [KITH_SCAN_INDEXES].row, &arena);
+    kith_arena_free (&arena);
     self->scanned = true;
     kith_query_coord_plan (self, ctx);
-    kith_query_coord_scanned (self, ctx);
-    if (self->dirty)
-        kith_query_coord_scan (self, ctx);
-}
-
-static void
-s_channels (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
-            void *arg)
-{
-    kith_query_coord_t *self = arg_self;
-    (void) arg;
-    if (end == KITH_END_STOPPED)
-        return;
-    if (end != KITH_END_OK) {
-        s_scan_failed (self, ctx);
-        return;
-    }
-    kith_keep (&self->channels, &kith_proto_kv_rows_table, (*answer_p)->body);
-    kith_meta_scan (ctx, "index/", s_indexes, NULL);
-}
-
-//  Collections are read after the channels would miss one made in between: channels come second
-static void
-s_collections (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
-               void *arg)
-{
-    kith_query_coord_t *self = arg_self;
-    (void) arg;
-    if (end == KITH_END_STOPPED)
-        return;
-    if (end != KITH_END_OK) {
-        s_scan_failed (self, ctx);
-        return;
-    }
-    kith_keep (&self->collections, &kith_proto_kv_rows_table, (*answer_p)->body);
-    kith_meta_scan (ctx, "channel/", s_channels, NULL);
-}
-
-void
-kith_query_coord_scan (kith_query_coord_t *self, kith_ctx_t *ctx)
-{
-    self->dirty = true;
-    if (self->scanning || !self->held)
-        return;
-    self->dirty = false;
-    self->scanning = true;
-    kith_park_free (&self->served);
-    self->served = self->waiting;
-    memset (&self->waiting, 0, sizeof self->waiting);
-    kith_meta_scan (ctx, "collection/", s_collections, NULL);
 }

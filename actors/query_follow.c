@@ -6,6 +6,7 @@
 #define CREDIT (512u << 10)
 #define WAIT_MS 5000u
 #define SLACK_US 1000000
+#define LATE_MAX_US 600000u
 #define INLINE_BYTES (48u << 10)    //  more is applied on a worker
 
 //  Records of one FETCH being applied. It has its own references; nothing else changes these segments meanwhile.
@@ -217,12 +218,27 @@ s_fetched (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
     kith_query_retry (self, ctx);
 }
 
+//  In simulation: a follower that falls behind what is flushed and loaded meanwhile
+static bool
+s_is_late (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
+{
+    const int64_t now = kith_ctx_now_us (ctx);
+    if (now >= channel->late_until_us && !kith_ctx_buggify (ctx, "follow-late"))
+        return false;
+    if (now >= channel->late_until_us)
+        channel->late_until_us = now + (int64_t) (kith_ctx_random (ctx) % LATE_MAX_US);
+    kith_query_retry (self, ctx);
+    return true;
+}
+
 void
 kith_query_fetch (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *channel)
 {
     kith_address_t owner;
     if (!channel->following || channel->applying || channel->restarting || channel->gone
         || !kith_owners_find (&self->owners, ctx, channel->log, &owner))
+        return;
+    if (!channel->fetching && s_is_late (self, ctx, channel))
         return;
     if (channel->fetching) {
         //  An owner that died answers nothing: as soon as another is known, it is asked instead

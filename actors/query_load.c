@@ -135,26 +135,9 @@ s_load_rows (load_t *load)
                                "the cluster's id is not known yet");
     if (kith_objects_check (load->objects, load->cluster, &load->error))
         return -1;
-    kith_container_t *snapshot =
-        kith_container_open (load->objects, row->snapshot, KITH_FILE_SNAPSHOT,
-                             load->cluster, row->snapshot_hash, row->bytes, &load->error);
-    if (!snapshot)
-        return -1;
-    kith_container_t *deaths = NULL;
-    if (*row->deaths) {
-        deaths = kith_container_open (load->objects, row->deaths, KITH_FILE_DEATHS,
-                                      load->cluster, row->deaths_hash, row->deaths_bytes,
+    load->rows = kith_segment_of_row (load->objects, load->cluster, load->schema, row,
                                       &load->error);
-        if (!deaths) {
-            kith_container_destroy (&snapshot);
-            return -1;
-        }
-    }
-    load->rows = kith_segment_open (load->schema, &snapshot, &deaths, &load->error);
-    if (!load->rows)
-        return -1;
-    kith_segment_cover (load->rows, row->applied_to);
-    return 0;
+    return load->rows ? 0 : -1;
 }
 
 //  Bytes that an index takes when it is loaded, as its builder measured them

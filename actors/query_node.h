@@ -124,6 +124,7 @@ typedef struct kith_query_channel {
     bool restarting;    //  and the follower begins again with its answer
     uint64_t applied;
     uint64_t applied_epoch;
+    int64_t late_until_us;    //  in simulation: nothing is fetched before
     uint64_t
         life;    //  counts starts of the follower: answers of an older one are dropped
     kith_segment_t **growing;    //  by age; the last is open

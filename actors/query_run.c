@@ -599,6 +599,7 @@ s_pin (kith_ctx_t *ctx, kith_read_t *read)
     for (uint32_t i = 0; i < channel->view.count; i++) {
         const kith_viewed_t *item = &channel->view.items [i];
         const kith_held_t *held = kith_query_held (channel, item->segment);
+        assert (read->s >= item->base);    //  R1, which D1 sees to
         if (item->holder.index == me.index && held && held->rows)
             read->segments [read->segment_count++] = kith_segment_share (held->rows);
         else if (item->holder.index == me.index) {

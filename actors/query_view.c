@@ -3,6 +3,8 @@
 #include "actors/query_node.h"
 #include "base/fault.h"
 
+#define LATE_BEHIND_US 2000000
+
 static kith_viewed_t *
 s_viewed (const kith_query_view_t *view, uint64_t segment)
 {
@@ -65,6 +67,10 @@ kith_query_take_follow (kith_query_node_t *self, kith_ctx_t *ctx,
     channel->log = follow->log;
     kith_keep (&channel->definition, &kith_proto_collection_table, &follow->definition);
     s_set_next (channel, follow);
+    //  In simulation: who is late stays behind what is flushed for a while (D1)
+    const int64_t now = kith_ctx_now_us (ctx);
+    if (channel->late_until_us > now && follow->row.checkpoint > channel->applied)
+        channel->late_until_us = now + LATE_BEHIND_US;
     if (!channel->delegator || !channel->full || again) {
         channel->delegator = true;
         channel->view_ready = false;

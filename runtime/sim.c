@@ -35,6 +35,19 @@ s_draw_us (kith_random_t *random, int64_t low, int64_t high)
     return (int64_t) s_draw (random, (double) low, (double) high);
 }
 
+//  Some seeds have much of one thing: what needs several faults close together is rare otherwise
+static void
+s_focus (kith_sim_options_t *self, kith_random_t *random)
+{
+    const uint64_t focus = kith_random_below (random, 4);
+    if (focus == 0) {
+        self->crash_every_us = s_draw_us (random, SECOND_US / 4, 2 * SECOND_US);
+        self->down_mean_us = 20000 + (int64_t) kith_random_below (random, 200000);
+    }
+    else if (focus == 1)
+        self->buggify = 1;
+}
+
 void
 kith_sim_options (kith_sim_options_t *self, uint64_t seed,
                   const kith_topology_t *topology)
@@ -63,6 +76,7 @@ kith_sim_options (kith_sim_options_t *self, uint64_t seed,
     self->power_loss = kith_random_unit (&random);
     self->pause_every_us = s_draw_us (&random, 5 * SECOND_US, 30 * SECOND_US);
     self->pause_for_us = 100000 + (int64_t) kith_random_below (&random, 15 * SECOND_US);
+    s_focus (self, &random);
 }
 
 //  --------------------------------------------------------------------------
@@ -293,6 +307,7 @@ kith_sim_heal (kith_sim_t *self)
         kith_sim_process_t *process = &self->processes [number];
         process->paused_until_us = 0;
         process->disk_operations_left = UINT32_MAX;
+        process->syncs_left = 0;
         if (!process->up)
             kith_sim_restart (self, number);
     }
@@ -305,13 +320,51 @@ s_any_process (kith_sim_t *self)
                                          self->options.topology->process_count);
 }
 
-//  A crash between two events, or within the next work after a few operations of the disk
+static void
+s_die_within (kith_sim_process_t *process, bool syncing, uint32_t operations, bool power)
+{
+    if (syncing)
+        process->syncs_left = operations / 3 + 1;
+    else
+        process->disk_operations_left = operations + 1;
+    process->die_by_power = power;
+}
+
+//  Those who start again may die once more before they are whole, or just after: what an earlier life left unsynced, and
+//  this one relies on, is lost then
+static void
+s_restart_crashed (kith_sim_t *self, uint32_t number)
+{
+    kith_sim_process_t *process = &self->processes [number];
+    const bool was_up = process->up;
+    bool again = kith_random_below (&self->crashes, 2) == 0;
+    bool syncing = kith_random_below (&self->crashes, 4) != 0;
+    bool power = kith_random_below (&self->crashes, 4) != 0;
+    uint32_t operations = (uint32_t) kith_random_below (&self->crashes, 16);
+    kith_sim_restart (self, number);
+    if (again && !was_up && process->up && self->faults)
+        s_die_within (process, syncing, operations,
+                      power && self->options.power_loss > 0);
+}
+
+//  One that has something to lose, if a few draws find one
+static uint32_t
+s_any_that_syncs (kith_sim_t *self)
+{
+    uint32_t number = s_any_process (self);
+    for (int draw = 0; draw < 6 && !self->processes [number].syncs; draw++)
+        number = s_any_process (self);
+    return number;
+}
+
+//  A crash between two events, or within the next work: after a few operations of the disk, or before a sync
 static void
 s_next_crash (kith_sim_t *self)
 {
-    uint32_t number = s_any_process (self);
     bool power = kith_random_unit (&self->crashes) < self->options.power_loss;
     bool within = kith_random_below (&self->crashes, 2) == 0;
+    bool syncing = kith_random_below (&self->crashes, 2) == 0;
+    uint32_t number = within && syncing ? s_any_that_syncs (self) : s_any_process (self);
     uint32_t operations = (uint32_t) kith_random_below (&self->crashes, 12);
     s_schedule (self, KITH_SIM_CRASH, self->options.crash_every_us);
     kith_sim_process_t *process = &self->processes [number];
@@ -321,8 +374,7 @@ s_next_crash (kith_sim_t *self)
         kith_sim_crash (self, number, power);
         return;
     }
-    process->disk_operations_left = operations + 1;
-    process->die_by_power = power;
+    s_die_within (process, syncing, operations, power);
 }
 
 //  --------------------------------------------------------------------------
@@ -333,7 +385,7 @@ static void
 s_run_fault (kith_sim_t *self, const kith_sim_event_t *event)
 {
     if (event->kind == KITH_SIM_RESTART) {
-        kith_sim_restart (self, event->process);
+        s_restart_crashed (self, event->process);
         return;
     }
     if (event->kind == KITH_SIM_JOIN) {

@@ -290,14 +290,16 @@ s_settle (kith_sim_disk_t *disk, s_settle_fn *settled, void *arg)
 //  --------------------------------------------------------------------------
 //  The port
 
+//  0: goes on; FAILS; DEAD: nobody is there any more who could do anything
+enum { FAILS = -1, DEAD = 1 };
+
 static int
 s_ask (s_view_t *view, kith_disk_op_t op, const char *path, kith_error_t *error)
 {
-    if (view->fault && view->fault (view->arg, op, error) != 0) {
+    const int answer = view->fault ? view->fault (view->arg, op, error) : 0;
+    if (answer != 0)
         kith_error_prefix (error, "%s", path);
-        return -1;
-    }
-    return 0;
+    return answer;
 }
 
 static int
@@ -389,9 +391,10 @@ s_write (kith_fs_t *port, kith_file_t *file, uint64_t at, const void *data, size
          kith_error_t *error)
 {
     s_view_t *view = (s_view_t *) port;
-    if (s_ask (view, KITH_DISK_WRITE, "write", error) != 0) {
+    const int answer = s_ask (view, KITH_DISK_WRITE, "write", error);
+    if (answer != 0) {
         //  A write that fails may have written a part
-        if (size > SECTOR)
+        if (answer == FAILS && size > SECTOR)
             s_await (file->inode, view->owner, at, data, SECTOR, false);
         return -1;
     }
@@ -423,9 +426,12 @@ s_sync (kith_fs_t *port, kith_file_t *file, kith_error_t *error)
 {
     s_view_t *view = (s_view_t *) port;
     s_inode_t *inode = file->inode;
-    if (s_ask (view, KITH_DISK_SYNC, "sync", error) != 0) {
-        //  The kernel may mark the pages clean: a second sync says yes and has written nothing (fsyncgate)
-        for (s_write_t *write = inode->first; write; write = write->next)
+    const int answer = s_ask (view, KITH_DISK_SYNC, "sync", error);
+    if (answer != 0) {
+        //  The kernel may mark the pages clean: a second sync says yes and has written nothing (fsyncgate). Of a process
+        //  that died before its sync they stay dirty
+        for (s_write_t *write = inode->first; write && answer == FAILS;
+             write = write->next)
             write->doomed = true;
         return -1;
     }
@@ -711,22 +717,43 @@ s_lose_name (void *arg, const s_change_t *change)
     return true;
 }
 
+//  Sectors of the disk that a write touches
+static uint64_t
+s_sectors (const s_write_t *write)
+{
+    return write->size ? (write->at + write->size - 1) / SECTOR - write->at / SECTOR + 1
+                       : 0;
+}
+
+//  Of a write that is torn each sector is there or not, by itself; the file may have its new length already
+static void
+s_tear (const s_loss_t *loss, kith_bytes_t *bytes, const s_write_t *write)
+{
+    uint64_t at = write->at;
+    const uint64_t end = write->at + write->size;
+    while (at < end) {
+        const uint64_t border = (at / SECTOR + 1) * SECTOR;
+        const size_t piece = (size_t) ((border < end ? border : end) - at);
+        if (kith_random_below (loss->random, 2) == 0)
+            s_put (bytes, at, write->data + (at - write->at), piece);
+        at += piece;
+    }
+    if (end > bytes->size && kith_random_below (loss->random, 2) == 0)
+        s_cut (bytes, end);
+    loss->stats->writes_torn++;
+}
+
 static void
 s_lose_writes (const s_loss_t *loss, s_inode_t *inode)
 {
     for (const s_write_t *write = inode->first; write; write = write->next) {
         uint64_t fate = kith_random_below (loss->random, 4);
-        size_t sectors = write->size / SECTOR;
-        if (fate < 2 && !write->doomed) {
+        if (fate == 0 && !write->doomed) {
             s_apply (&inode->durable, write, write->size);
             loss->stats->writes_kept++;
         }
-        else if (fate == 2 && sectors > 0 && !write->doomed) {
-            size_t part = (size_t) kith_random_below (loss->random, sectors + 1) * SECTOR;
-            if (part)
-                s_apply (&inode->durable, write, part);
-            loss->stats->writes_torn++;
-        }
+        else if (fate < 3 && s_sectors (write) > 1 && !write->doomed)
+            s_tear (loss, &inode->durable, write);
         else
             loss->stats->writes_lost++;
     }

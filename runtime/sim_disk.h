@@ -3,8 +3,8 @@
 //
 //  One disk holds the files of all processes; each process sees it through a view of its own, so that a crash takes
 //  back only what that process had not synced. Content: durable bytes, and writes in order that wait for sync. Names:
-//  durable ones, and changes in order that wait for sync_dir. A power loss keeps, loses or tears (at 512 bytes) each of
-//  them by itself.
+//  durable ones, and changes in order that wait for sync_dir. A power loss keeps or loses each of them by itself, or tears a
+//  write: of its sectors of 512 bytes any may be there.
 #ifndef KITH_SIM_DISK_H
 #define KITH_SIM_DISK_H
 
@@ -20,7 +20,8 @@ typedef enum {
     KITH_DISK_NAME    //  open with create, mkdir, rename, link, remove
 } kith_disk_op_t;
 
-//  Asked before each operation: -1 (error filled) makes it fail.
+//  Asked before each operation: -1 (error filled) makes it fail; 1 too, because whoever asks is dead: then what it wrote
+//  before is as it was.
 typedef int (kith_disk_fault_fn) (void *arg, kith_disk_op_t op, kith_error_t *error);
 
 typedef struct {

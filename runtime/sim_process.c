@@ -182,13 +182,18 @@ s_disk_fault (void *arg, kith_disk_op_t op, kith_error_t *error)
 {
     kith_sim_process_t *process = arg;
     kith_sim_t *self = process->sim;
-    if (!process->up || process->dying || process->disk_operations_left == 0)
-        return kith_error_set (error, KITH_ERR_IO, "the process is dead");
+    //  What a sync would make safe is at stake the moment before it
+    if (op == KITH_DISK_SYNC && process->syncs_left && --process->syncs_left == 0)
+        process->disk_operations_left = 0;
+    if (!process->up || process->dying || process->disk_operations_left == 0) {
+        kith_error_set (error, KITH_ERR_IO, "the process is dead");
+        return 1;
+    }
     if (process->disk_operations_left != UINT32_MAX)
         process->disk_operations_left--;
     if (op == KITH_DISK_SYNC) {
         self->stats.syncs++;
-        process->synced = true;
+        process->synced = process->syncs = true;
     }
     if (kith_sim_chance (self, &self->disks, self->options.io_error)) {
         self->stats.io_errors++;
@@ -335,6 +340,7 @@ kith_sim_start (kith_sim_t *self, uint32_t number)
     process->up = true;
     process->life++;
     process->disk_operations_left = UINT32_MAX;
+    process->syncs_left = 0;
     process->paused_until_us = 0;
     kith_sim_note (self, "start", number, process->life);
     if (s_make (self, process) != 0 || s_start_actors (process) != 0) {

@@ -74,8 +74,10 @@ typedef struct {
     uint64_t clock_ahead_ms;    //  of its wall clock
     uint32_t
         disk_operations_left;    //  it dies within its next work, after so many; UINT32_MAX: no
+    uint32_t syncs_left;    //  it dies at the last of so many syncs, before it; 0: no
     bool die_by_power;
     bool synced;      //  the work that runs has synced
+    bool syncs;       //  it has a disk of its own to sync
     kith_fs_t *fs;    //  its view of the disk
     kith_kv_image_t *kv;
     kith_process_t *process;

@@ -30,8 +30,9 @@ kith_segment_t *kith_segment_open (kith_schema_t *schema, kith_container_t **sna
 kith_segment_t *kith_segment_share (kith_segment_t *self);
 void kith_segment_destroy (kith_segment_t **self_p);    //  drops a reference
 
-//  Growing: INSERT appends its rows, ending older versions in this segment; DELETE ends by key, DROP by partition. Sealed (or an older
-//  growing one): rows of the record only end older versions. `applied` of the segment becomes the record's seq. Records must come in seq order; known ones are skipped.
+//  Growing: INSERT appends its rows, ending older versions in this segment; DELETE ends by key, DROP by partition. Sealed (or
+//  an older growing one): rows of the record only end older versions. `applied` of the segment becomes the record's seq. Records
+//  must come in seq order; known ones are skipped.
 int kith_segment_apply (kith_segment_t *self, const kith_record_t *record,
                         kith_error_t *error);
 int

@@ -92,6 +92,7 @@ s_smoke (uint64_t from, uint64_t to, const char *faults)
         sum->partitions += report.stats.partitions;
         sum->pauses += report.stats.pauses;
         sum->writes_lost += report.stats.writes_lost;
+        sum->writes_torn += report.stats.writes_torn;
         sum->io_errors += report.stats.io_errors + report.stats.kv_errors;
     }
     if (faults)
@@ -111,6 +112,7 @@ s_smoke (uint64_t from, uint64_t to, const char *faults)
                    {"partitions", sum->partitions},
                    {"pauses", sum->pauses},
                    {"lost writes", sum->writes_lost},
+                   {"torn writes", sum->writes_torn},
                    {"errors of disks", sum->io_errors}};
     for (size_t i = 0; i < sizeof counts / sizeof counts [0]; i++)
         right = s_happened (counts [i].name, counts [i].times) && right;

@@ -150,7 +150,7 @@ Test (record, forged)
         uint8_t value;
         kith_code_t code;
     } cases [] = {{4, 2, KITH_ERR_VERSION},    {5, 1, KITH_ERR_VERSION},
-                  {6, 0, KITH_ERR_PROTOCOL},   {6, 6, KITH_ERR_PROTOCOL},
+                  {6, 0, KITH_ERR_PROTOCOL},   {6, 7, KITH_ERR_PROTOCOL},
                   {7, 1, KITH_ERR_PROTOCOL},   {108, 1, KITH_ERR_PROTOCOL},
                   {123, 9, KITH_ERR_PROTOCOL}, {95, 0xff, KITH_ERR_LIMIT},
                   {91, 1, KITH_ERR_LIMIT},     {89, 1, KITH_ERR_CORRUPT}};
