@@ -15,7 +15,7 @@
 
 enum {
     BLOCK = 256,      //  rows that one bound is applied to
-    LIST = 64,        //  rows of one word of bits
+    LISTED = 4096,    //  rows listed before they are compared
     TILE = 1024,      //  rows of one BLAS tile
     QUERIES = 256,    //  queries of one BLAS tile: 1 MiB of products
     SPAN = 1024,      //  rows compared in one stream though not all are live
@@ -41,7 +41,7 @@ typedef struct {
 
 //  Rows of one tile, with what the bound needs to know of them
 typedef struct {
-    uint32_t ids [TILE];
+    uint32_t ids [TILE + KITH_SET_MORE];
     uint32_t count;
     const float *vectors;    //  count x dim: of the block itself, or packed
     float *packed;           //  TILE x dim, null while not needed
@@ -71,22 +71,27 @@ s_offer (const s_search_t *search, uint32_t query, uint32_t row, float product)
                                      .row = row + search->first_row});
 }
 
-//  Ids of the live rows among `count` from `first` on; returns how many
+//  Ids of the live rows from *next_p on, a multiple of 64, as many as there is room for; moves *next_p behind them. Returns how many.
 static uint32_t
-s_list (const kith_bits_t *live, uint32_t first, uint32_t count, uint32_t *ids)
+s_list (const s_search_t *search, const kith_bits_t *live, uint32_t *next_p,
+        uint32_t room, uint32_t *ids)
 {
+    const uint32_t rows = search->rows->rows;
     uint32_t found = 0;
-    if (!live) {
-        for (uint32_t row = 0; row < count; row++)
-            ids [row] = first + row;
-        return count;
-    }
-    for (uint32_t base = first; base < first + count; base += 64) {
-        uint64_t word = live->words [base / 64];
-        if (first + count - base < 64)
-            word &= ((uint64_t) 1 << (first + count - base)) - 1;
+    if (!live)
+        for (; *next_p < rows && found < room; *next_p += 1)
+            ids [found++] = *next_p;
+    if (*next_p >= rows || !live)
+        return found;
+    kith_set_t set = {.words = live->words, .count = rows / 64, .next = *next_p / 64};
+    found = search->kernels->set_list (&set, room, ids);
+    *next_p = set.next * 64;
+    //  The bits of later rows may be in the last word
+    if (set.next == set.count && rows % 64 && found + 64 <= room) {
+        uint64_t word = live->words [set.next] & (((uint64_t) 1 << rows % 64) - 1);
         for (; word; word &= word - 1)
-            ids [found++] = base + (uint32_t) __builtin_ctzll (word);
+            ids [found++] = *next_p + (uint32_t) __builtin_ctzll (word);
+        *next_p = rows;
     }
     return found;
 }
@@ -169,35 +174,25 @@ s_offer_block (const s_search_t *search, uint32_t query, const uint32_t *ids,
     }
 }
 
-//  Lists rows from *next_p on until a block is full of them, so that sparse rows too are asked for ahead
-static uint32_t
-s_block_fill (const s_search_t *search, const kith_bits_t *live, uint32_t *next_p,
-              uint32_t *ids)
-{
-    uint32_t rows = search->rows->rows, found = 0;
-    while (found <= BLOCK - LIST && *next_p < rows) {
-        uint32_t count = rows - *next_p < LIST ? rows - *next_p : LIST;
-        found += s_list (live, *next_p, count, ids + found);
-        *next_p += count;
-    }
-    return found;
-}
-
 static uint64_t
 s_search_few (const s_search_t *search, const kith_bits_t *live)
 {
     const kith_rows_t *rows = search->rows;
-    uint32_t ids [BLOCK];
+    uint32_t ids [LISTED + KITH_SET_MORE];
     float products [BLOCK];
     uint64_t compared = 0;
     for (uint32_t next = 0; next < rows->rows;) {
-        uint32_t count = s_block_fill (search, live, &next, ids);
-        for (uint32_t query = 0; query < search->nq && count; query++) {
-            s_products (search, (const char *) search->queries + query * search->bytes,
-                        ids, count, products);
-            s_offer_block (search, query, ids, products, count);
-            compared += count;
+        const uint32_t listed = s_list (search, live, &next, LISTED, ids);
+        for (uint32_t first = 0; first < listed; first += BLOCK) {
+            const uint32_t count = listed - first < BLOCK ? listed - first : BLOCK;
+            for (uint32_t query = 0; query < search->nq; query++) {
+                s_products (search,
+                            (const char *) search->queries + query * search->bytes,
+                            ids + first, count, products);
+                s_offer_block (search, query, ids + first, products, count);
+            }
         }
+        compared += (uint64_t) listed * search->nq;
     }
     return compared;
 }
@@ -319,12 +314,7 @@ s_tile_fill (const s_search_t *search, const kith_bits_t *live, uint32_t *next_p
              s_tile_t *tile)
 {
     const kith_rows_t *rows = search->rows;
-    tile->count = 0;
-    while (tile->count + BLOCK <= TILE && *next_p < rows->rows) {
-        uint32_t count = rows->rows - *next_p < BLOCK ? rows->rows - *next_p : BLOCK;
-        tile->count += s_list (live, *next_p, count, tile->ids + tile->count);
-        *next_p += count;
-    }
+    tile->count = s_list (search, live, next_p, TILE, tile->ids);
     if (tile->count == 0)
         return *next_p < rows->rows;
     tile->vectors = s_vector (search, tile->ids [0]);

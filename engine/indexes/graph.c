@@ -286,7 +286,7 @@ kith_graph_search_batch (const kith_graph_t *self, const kith_graph_batch_t *bat
     if (self->live)
         mine.live = kith_graph_live_rows (self, scratch, rows, options->live);
     const kith_graph_plan_t plan =
-        kith_graph_plan (self, rows, s_effort (self, &mine), &mine);
+        kith_graph_plan (self, scratch, rows, s_effort (self, &mine), &mine);
     for (uint32_t index = 0; index < batch->count; index++) {
         if (batch->stop && batch->stop (batch->stop_arg)) {
             *stopped = true;

@@ -6,46 +6,74 @@
 //  (ACORN-1, Patel et al. 2024): the neighbours of a neighbour that is filtered out stand in for it. Such a walk begins at answerable
 //  rows, the best of a sample, so that a filter which leaves nothing near the query does not strand it. When few may be answered, or the
 //  walk found too little or cost too much, their codes are scanned, or their vectors. Costs are in units of about 10 ns.
+#include <float.h>
 #include <math.h>
 
 #include "base/bytes.h"
 #include "engine/indexes/graph_layout.h"
 
 enum {
-    BATCH = 64,    //  codes asked for before the first is used
+    BATCH = 1024,       //  codes compared at once
+    AHEAD = 48,         //  codes asked for ahead of their turn
+    KEPT_TIMES = 4,     //  as many rows are gathered before the nearest are selected
+    GROUPS_MIN = 64,    //  of the rows of a scan
+    GROUPS_MAX = 512,
+    HALVINGS = 16,
     LINE = 64,
     EXPAND = 2,     //  nodes expanded at once
     BRIDGES = 4,    //  of a node
     BRIDGES_MAX = 3 * BRIDGES,
     //  As wide a beam at most when little near the query may be answered
-    FAR_TIMES = 5,
+    FAR_TIMES = 6,
     EFFORT_MIN = 64,     //  a narrower beam does not shrink
     EFFORT_MORE = 24,    //  two hops lead less straight than one
     SAMPLE = 512,        //  answerable rows that a walk begins with at most
     DEPTH_TIMES = 3    //  a scan of codes looks deeper than a walk: its recall is to be 1
 };
 
-#define THROUGH_SHARE 0.8    //  from here on rows that are filtered out lead the way
-#define HOPS_TIMES 2.3       //  what a step in two hops costs more than a plain one
-#define HOPS_SHARE 0.08      //  of the rows that two hops need
-#define FEW_POWER 0.3        //  how the beam shrinks where a filter leaves fewer rows
-#define FAR_POWER 0.35       //  how the beam grows where less is near than elsewhere
+#define LITTLE_RECALL 0.951f    //  up to here few are scored exactly
+#define THROUGH_SHARE 0.8       //  from here on rows that are filtered out lead the way
+#define HOPS_TIMES 2.3          //  what a step in two hops costs more than a plain one
+#define HOPS_SHARE 0.08         //  of the rows that two hops need
+#define FEW_POWER 0.3           //  how the beam shrinks where a filter leaves fewer rows
+#define FAR_POWER 0.35          //  how the beam grows where less is near than elsewhere
+#define FAR_CLEAR 1.5    //  so many times less is no chance of the few links looked at
+#define FAR_MORE 1.0     //  how it grows beyond that
 
-static uint32_t
-s_live (uint32_t rows, const kith_bits_t *live)
+//  Counts the rows that may be answered. The first of them are listed on the way: few rows are read once only.
+static void
+s_count_live (kith_graph_plan_t *plan, kith_graph_scratch_t *scratch,
+              const kith_bits_t *live)
 {
+    plan->live = plan->rows;
     if (!live)
-        return rows;
-    assert (live->count == rows);
-    return kith_bits_popcount (live);
+        return;
+    assert (live->count == plan->rows);
+    plan->set = (kith_set_t){.words = live->words,
+                             .count = (uint32_t) kith_bits_words (plan->rows)};
+    plan->listed =
+        kith_kernels ()->set_list (&plan->set, KITH_GRAPH_LISTED, scratch->listed);
+    plan->live = plan->listed
+                 + kith_kernels ()->set_count (live->words + plan->set.next,
+                                               plan->set.count - plan->set.next);
+}
+
+//  How many of the nearest by code are scored exactly when all codes are compared: less than after a walk, which misses some by itself
+static uint32_t
+s_depth (const kith_graph_t *self, const kith_graph_query_t *options)
+{
+    if (self->header.code == KITH_GRAPH_BITS)
+        return DEPTH_TIMES * kith_graph_depth (self, options->k);
+    const bool little = options->effort == 0 && options->recall <= LITTLE_RECALL;
+    return little ? 2 * options->k + 4 : kith_graph_depth (self, options->k);
 }
 
 kith_graph_plan_t
-kith_graph_plan (const kith_graph_t *self, uint32_t rows, uint32_t effort,
-                 const kith_graph_query_t *options)
+kith_graph_plan (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32_t rows,
+                 uint32_t effort, const kith_graph_query_t *options)
 {
-    kith_graph_plan_t plan = {
-        .effort = effort, .rows = rows, .live = s_live (rows, options->live)};
+    kith_graph_plan_t plan = {.effort = effort, .rows = rows};
+    s_count_live (&plan, scratch, options->live);
     double share = (double) plan.live / rows;
     //  What a vector, a code, and a row of a walk cost, as measured at 100, 384 and 784 dimensions
     double row = 0.4 + self->rows.dim / 128.0;
@@ -54,8 +82,7 @@ kith_graph_plan (const kith_graph_t *self, uint32_t rows, uint32_t effort,
         self->codes ? 2 + self->header.code_bytes / 256.0 : 2 + self->rows.dim / 24.0;
     double scan = plan.live * row, scan_codes = (double) INFINITY;
     if (self->codes)
-        scan_codes = plan.live * code
-                     + DEPTH_TIMES * kith_graph_depth (self, options->k) * (8 + row);
+        scan_codes = plan.live * code + s_depth (self, options) * (3 + row);
     const bool through = share > THROUGH_SHARE;
     plan.each = self->header.degree / 2.0 * step * (through ? 1 / share : HOPS_TIMES);
     plan.sample = effort < SAMPLE / 2 ? 2 * effort : SAMPLE;
@@ -307,7 +334,9 @@ s_effort (const s_hops_t *hops, const kith_graph_plan_t *plan)
 {
     double share = (double) plan->live / plan->rows;
     double near = (hops->answerable + share) / (hops->seen + 1.0);
-    double times = pow (share, FEW_POWER) * pow (share / near, FAR_POWER);
+    double less = share / near;
+    double times = pow (share, FEW_POWER) * pow (less, FAR_POWER)
+                   * pow (fmax (less / FAR_CLEAR, 1), FAR_MORE);
     times = times < FAR_TIMES ? times : FAR_TIMES;
     double effort =
         fmax (plan->effort * times, fmin (plan->effort, EFFORT_MIN)) + EFFORT_MORE;
@@ -320,7 +349,7 @@ s_search_hops (const kith_graph_t *self, kith_graph_scratch_t *scratch,
 {
     s_hops_t hops = {.self = self, .scratch = scratch, .live = live};
     //  The beam is cut to what is wanted once that is known
-    if (!kith_graph_beam_reset (&scratch->beam, FAR_TIMES * plan->effort))
+    if (!kith_graph_beam_reset (&scratch->beam, FAR_TIMES * plan->effort + EFFORT_MORE))
         return false;
     s_begin_hops (&hops, plan);
     uint32_t effort = s_effort (&hops, plan);
@@ -359,14 +388,164 @@ kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
 //  ---------------------------------------------------------------------
 //  Scan of codes
 
+//  What a scan keeps: a beam that gathers, in no order, what is not farther than `worst`. That falls as the depth-th nearest row comes nearer.
+typedef struct {
+    kith_graph_beam_t *beam;
+    uint32_t depth;
+    float worst;
+    //  The rows are dealt out into groups, of which each has a nearest row; the depth-th nearest of these is as near as the depth-th of all, at most
+    uint32_t groups;    //  0: too few for the depth
+    float nearest [GROUPS_MAX];
+} s_kept_t;
+
 static void
-s_scan_batch (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32_t count)
+s_keep (s_kept_t *kept, kith_graph_beam_t *beam, uint32_t depth)
 {
-    kith_graph_distances (self, scratch, scratch->rows, count, scratch->distances);
+    kept->beam = beam;
+    kept->depth = depth;
+    kept->worst = INFINITY;
+    kept->groups = GROUPS_MIN;
+    while (kept->groups < 5 * depth / 2)
+        kept->groups *= 2;
+    if (kept->groups > GROUPS_MAX)
+        kept->groups = 0;
+    for (uint32_t group = 0; group < kept->groups; group++)
+        kept->nearest [group] = INFINITY;
+}
+
+static uint32_t
+s_below (const s_kept_t *kept, float bound)
+{
+    uint32_t count = 0;
+    for (uint32_t group = 0; group < kept->groups; group++)
+        count += kept->nearest [group] <= bound;
+    return count;
+}
+
+//  Takes the nearer of each pair
+static inline void
+s_nearer (float *restrict nearest, const float *restrict distances, uint32_t count)
+{
     for (uint32_t index = 0; index < count; index++)
-        if (scratch->distances [index] < s_worst (&scratch->beam))
-            kith_graph_beam_put (&scratch->beam, scratch->distances [index],
-                                 scratch->rows [index]);
+        nearest [index] =
+            distances [index] < nearest [index] ? distances [index] : nearest [index];
+}
+
+//  Takes further distances into account. Halving finds a bound that is about as low as can be.
+static void
+s_lower (s_kept_t *kept, const float *distances, uint32_t count)
+{
+    float low = INFINITY, high = kept->worst;
+    for (uint32_t first = 0; first < count; first += kept->groups)
+        s_nearer (kept->nearest, distances + first,
+                  count - first < kept->groups ? count - first : kept->groups);
+    if (s_below (kept, FLT_MAX) < kept->depth)
+        return;
+    float most = -INFINITY;
+    for (uint32_t group = 0; group < kept->groups; group++) {
+        const float nearest = kept->nearest [group];
+        low = nearest < low ? nearest : low;
+        most = nearest > most && nearest <= FLT_MAX ? nearest : most;
+    }
+    high = most < high ? most : high;
+    for (uint32_t turn = 0; turn < HALVINGS; turn++) {
+        const float middle = low + (high - low) / 2;
+        const uint32_t below = s_below (kept, middle);
+        if (below >= kept->depth)
+            high = middle;
+        else
+            low = middle;
+        if (below == kept->depth)
+            break;
+    }
+    kept->worst = high;
+}
+
+//  Leaves the `most` nearest of a beam, in no order; returns the distance of the farthest (Hoare's selection)
+static float
+s_select (kith_graph_beam_t *beam, uint32_t most)
+{
+    kith_graph_near_t *near = beam->near;
+    uint32_t low = 0, high = beam->size - 1, last = most - 1;
+    while (low < high) {
+        const float pivot = near [low + (high - low) / 2].distance;
+        uint32_t left = low, right = high;
+        for (;;) {
+            while (near [left].distance < pivot)
+                left++;
+            while (pivot < near [right].distance)
+                right--;
+            if (left >= right)
+                break;
+            kith_graph_near_t other = near [left];
+            near [left++] = near [right];
+            near [right--] = other;
+        }
+        //  No distance is a NaN, so that both sides are smaller than the whole
+        if (last <= right)
+            high = right;
+        else
+            low = right + 1;
+    }
+    beam->size = most;
+    return near [last].distance;
+}
+
+//  Puts what is near enough into the beam
+static void
+s_gather (s_kept_t *kept, const uint32_t *rows, const float *distances, uint32_t count)
+{
+    kith_graph_beam_t *beam = kept->beam;
+    kith_graph_near_t *near = beam->near;
+    uint32_t size = beam->size;
+    float worst = kept->worst;
+    for (uint32_t index = 0; index < count; index++) {
+        near [size] =
+            (kith_graph_near_t){.distance = distances [index], .id = rows [index]};
+        size += distances [index] <= worst;
+        if (size == beam->capacity) {
+            beam->size = size;
+            worst = s_select (beam, kept->depth);
+            size = beam->size;
+        }
+    }
+    beam->size = size;
+    kept->worst = worst;
+}
+
+//  Compares listed rows; codes are asked for some way ahead of their turn
+static void
+s_scan_listed (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32_t count,
+               s_kept_t *kept)
+{
+    const uint32_t *rows = scratch->listed;
+    for (uint32_t first = 0; first < count; first += BATCH) {
+        const uint32_t some = count - first < BATCH ? count - first : BATCH;
+        kith_coded_t coded = kith_graph_coded (self, scratch, rows + first, some);
+        coded.ahead = AHEAD;
+        kith_graph_by_code (self) (&coded, scratch->distances);
+        if (kept->groups)
+            s_lower (kept, scratch->distances, some);
+        s_gather (kept, rows + first, scratch->distances, some);
+    }
+}
+
+//  All rows that may be answered: those that the plan has listed, then the others
+static void
+s_scan_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+             const kith_graph_plan_t *plan, s_kept_t *kept)
+{
+    uint32_t count = plan->listed;
+    kith_set_t set = plan->set;
+    //  Without a filter there is no set
+    for (uint32_t next = 0; count || (!set.words && next < plan->rows);) {
+        for (; !set.words && next < plan->rows && count < KITH_GRAPH_LISTED; next++)
+            scratch->listed [count++] = next;
+        s_scan_listed (self, scratch, count, kept);
+        count = set.words
+                    ? kith_kernels ()->set_list (&set, KITH_GRAPH_LISTED, scratch->listed)
+                    : 0;
+    }
 }
 
 bool
@@ -374,35 +553,20 @@ kith_graph_scan_codes (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                        const kith_graph_ask_t *ask, const kith_graph_plan_t *plan,
                        kith_topk_t *top)
 {
-    uint32_t depth = DEPTH_TIMES * kith_graph_depth (self, ask->options->k);
+    uint32_t depth = s_depth (self, ask->options);
     depth = depth < plan->live ? depth : plan->live;
     uint64_t compared = scratch->compared;
-    if (!self->codes || !kith_graph_prepare (self, scratch, ask->query, ask->norm)
-        || !kith_graph_beam_reset (&scratch->beam, depth))
+    if (!self->codes || !kith_graph_prepare_scan (self, scratch, ask->query, ask->norm)
+        || !kith_graph_beam_reset (&scratch->beam, KEPT_TIMES * depth + GROUPS_MIN))
         return false;
-    const uint32_t bytes = self->header.code_bytes;
-    const kith_bits_t *live = ask->options->live;
-    uint32_t count = 0;
-    for (uint32_t first = 0; first < plan->rows; first += 64) {
-        uint32_t left = plan->rows - first;
-        uint64_t word = live ? live->words [first / 64] : ~(uint64_t) 0;
-        if (left < 64)
-            word &= ((uint64_t) 1 << left) - 1;
-        for (; word; word &= word - 1) {
-            uint32_t row = first + (uint32_t) __builtin_ctzll (word);
-            for (uint32_t at = 0; at < bytes && at < 256; at += 64)
-                __builtin_prefetch (self->codes + (size_t) row * bytes + at);
-            scratch->rows [count++] = row;
-        }
-        if (count >= BATCH) {
-            s_scan_batch (self, scratch, count);
-            count = 0;
-        }
-    }
-    s_scan_batch (self, scratch, count);
+    s_kept_t kept;
+    s_keep (&kept, &scratch->beam, depth);
+    s_scan_live (self, scratch, plan, &kept);
+    if (scratch->beam.size > depth + depth / 2)
+        s_select (&scratch->beam, depth);
     scratch->compared = compared + plan->live;
     kith_graph_ask_t apart = *ask;
     apart.apart = true;
-    kith_graph_refine (self, scratch, &scratch->beam, &apart, depth, top);
+    kith_graph_refine (self, scratch, &scratch->beam, &apart, scratch->beam.size, top);
     return true;
 }

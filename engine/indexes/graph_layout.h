@@ -11,6 +11,7 @@
 #define KITH_GRAPH_LEVELS_MAX 8u        //  upper levels
 #define KITH_GRAPH_DEGREE_MAX 256u
 #define KITH_GRAPH_BATCH_MAX (6 * KITH_GRAPH_DEGREE_MAX)    //  neighbours of six nodes
+#define KITH_GRAPH_LISTED 4096u    //  rows of a filter listed at once
 #define KITH_GRAPH_EFFORT_MAX 65536u
 #define KITH_GRAPH_SAMPLE 256u     //  rows that calibration asks with
 #define KITH_GRAPH_GRID_MAX 24u    //  calibrated efforts
@@ -120,8 +121,33 @@ struct kith_graph_scratch {
     uint32_t ids [KITH_GRAPH_BATCH_MAX];    //  nodes whose distances are wanted next
     uint32_t rows [KITH_GRAPH_BATCH_MAX];
     float distances [KITH_GRAPH_BATCH_MAX];
+    uint32_t listed [KITH_GRAPH_LISTED + KITH_SET_MORE];    //  rows that a filter leaves
     uint64_t compared;
 };
+
+//  Rows beside the prepared query, as kernels compare codes
+static inline kith_coded_t
+kith_graph_coded (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
+                  const uint32_t *rows, uint32_t count)
+{
+    return (kith_coded_t){.query = scratch->code,
+                          .codes = self->codes,
+                          .bytes = self->header.code_bytes,
+                          .base = scratch->code_base,
+                          .step = scratch->code_step,
+                          .rows = rows,
+                          .count = count};
+}
+
+//  The kernel that compares codes; their last 8 bytes are the trailer (graph_codes.c).
+static inline kith_codes_rows_fn *
+kith_graph_by_code (const kith_graph_t *self)
+{
+    const kith_kernels_t *kernels = kith_kernels ();
+    return self->header.code == KITH_GRAPH_NIBBLES ? kernels->nibbles_rows
+           : self->header.code == KITH_GRAPH_BITS  ? kernels->bits_rows
+                                                   : kernels->bytes_rows;
+}
 
 static inline uint32_t
 kith_graph_count (const kith_graph_t *self)
@@ -141,6 +167,10 @@ void kith_graph_lay (kith_graph_t *self);
 //  Makes scratch ready to ask self for `vector`: room, epoch, query and its code. False: no memory.
 bool kith_graph_prepare (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                          const void *vector, float norm);
+
+//  The same without what only a walk needs: marks of what was seen.
+bool kith_graph_prepare_scan (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                              const void *vector, float norm);
 
 //  A new epoch: nothing is seen yet.
 void kith_graph_forget (kith_graph_scratch_t *scratch);
@@ -255,14 +285,17 @@ typedef struct {
     uint32_t effort;
     uint32_t rows;        //  of the graph when the search began
     uint32_t live;        //  of them that may be answered
+    uint32_t listed;      //  of these in scratch->listed, the first
+    kith_set_t set;       //  the others
     uint64_t budget;      //  rows that a filtered walk may compare
     uint32_t sample;      //  answerable rows that such a walk begins with
     double each, scan;    //  cost of a step of the walk, and of the cheaper scan
 } kith_graph_plan_t;
 
 //  Chooses by estimated cost (ENGINE 3.7): see graph_filter.c.
-kith_graph_plan_t kith_graph_plan (const kith_graph_t *self, uint32_t rows,
-                                   uint32_t effort, const kith_graph_query_t *options);
+kith_graph_plan_t
+kith_graph_plan (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32_t rows,
+                 uint32_t effort, const kith_graph_query_t *options);
 
 //  Walks, gathering only rows that may be answered. False: nothing was offered, scan instead.
 bool kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,

@@ -123,7 +123,7 @@ kith_graph_forget (kith_graph_scratch_t *scratch)
 }
 
 static bool
-s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
+s_make_marks (const kith_graph_t *self, kith_graph_scratch_t *scratch)
 {
     if (scratch->marks_count < self->capacity) {
         free (scratch->marks);
@@ -134,6 +134,12 @@ s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
         scratch->marks_count = self->capacity;
         scratch->epoch = 0;
     }
+    return true;
+}
+
+static bool
+s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
+{
     if (scratch->vector_room < self->rows.dim) {
         free (scratch->vector);
         free (scratch->stored);
@@ -180,6 +186,14 @@ kith_graph_numbers (const kith_graph_t *self, const void *vector, float *room)
 bool
 kith_graph_prepare (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                     const void *vector, float norm)
+{
+    return s_make_marks (self, scratch)
+           && kith_graph_prepare_scan (self, scratch, vector, norm);
+}
+
+bool
+kith_graph_prepare_scan (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                         const void *vector, float norm)
 {
     if (!s_make_room (self, scratch))
         return false;
@@ -243,40 +257,14 @@ kith_graph_exact_distances (const kith_graph_t *self, const kith_graph_scratch_t
         }
 }
 
-//  The last 8 bytes of a code are its trailer: see graph_codes.c
-static void
-s_code_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
-                  const uint32_t *rows, uint32_t count, float *distances)
-{
-    const kith_kernels_t *kernels = kith_kernels ();
-    const uint32_t bytes = self->header.code_bytes;
-    kith_codes4_fn *four = self->header.code == KITH_GRAPH_NIBBLES ? kernels->nibbles4
-                           : self->header.code == KITH_GRAPH_BITS  ? kernels->bits4
-                                                                   : kernels->bytes4;
-    for (uint32_t first = 0; first < count; first += 4) {
-        const uint8_t *codes [4];
-        int32_t products [4];
-        uint32_t left = count - first < 4 ? count - first : 4;
-        for (uint32_t each = 0; each < 4; each++)
-            codes [each] =
-                self->codes + (size_t) rows [first + (each < left ? each : 0)] * bytes;
-        four (scratch->code, codes, bytes, products);
-        for (uint32_t each = 0; each < left; each++) {
-            float trailer [2];
-            memcpy (trailer, codes [each] + bytes - sizeof trailer, sizeof trailer);
-            float product =
-                scratch->code_base + scratch->code_step * (float) products [each];
-            distances [first + each] = trailer [0] - trailer [1] * product;
-        }
-    }
-}
-
 void
 kith_graph_distances (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
                       const uint32_t *rows, uint32_t count, float *distances)
 {
-    if (self->codes)
-        s_code_distances (self, scratch, rows, count, distances);
+    if (self->codes) {
+        const kith_coded_t coded = kith_graph_coded (self, scratch, rows, count);
+        kith_graph_by_code (self) (&coded, distances);
+    }
     else
         kith_graph_exact_distances (self, scratch, rows, count, distances);
 }

@@ -2,6 +2,7 @@
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  maddubs multiplies unsigned by signed bytes and adds pairs to 16 bits.
+#include "engine/kernels/codes_rows.h"
 #include "engine/kernels/isa.h"
 #include "engine/kernels/sums_avx2.h"
 
@@ -113,11 +114,32 @@ s_bits4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
     _mm_storeu_si128 ((__m128i_u *) out, kith_avx2_sum4 (sums));
 }
 
+static void
+s_nibbles_rows (const kith_coded_t *coded, float *out)
+{
+    kith_codes_rows (coded, s_nibbles4, out);
+}
+
+static void
+s_bytes_rows (const kith_coded_t *coded, float *out)
+{
+    kith_codes_rows (coded, s_bytes4, out);
+}
+
+static void
+s_bits_rows (const kith_coded_t *coded, float *out)
+{
+    kith_codes_rows (coded, s_bits4, out);
+}
+
 void
 kith_fill_codes_avx2 (kith_kernels_t *table)
 {
     table->nibbles4 = s_nibbles4;
+    table->nibbles_rows = s_nibbles_rows;
     table->bytes4 = s_bytes4;
+    table->bytes_rows = s_bytes_rows;
     table->full4 = s_full4;
     table->bits4 = s_bits4;
+    table->bits_rows = s_bits_rows;
 }

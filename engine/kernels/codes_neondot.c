@@ -3,6 +3,7 @@
 //
 //  sdot adds four products of signed bytes to 32 bits. Codes below 128 are signed bytes as well; of codes up to 255 128 is taken
 //  off, which costs 128 times the query's own sum.
+#include "engine/kernels/codes_rows.h"
 #include "engine/kernels/codes_steps_neon.h"
 #include "engine/kernels/isa.h"
 
@@ -46,10 +47,24 @@ s_full4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
     kith_neon_store4 (sums, out);
 }
 
+static void
+s_nibbles_rows (const kith_coded_t *coded, float *out)
+{
+    kith_codes_rows (coded, s_nibbles4, out);
+}
+
+static void
+s_bytes_rows (const kith_coded_t *coded, float *out)
+{
+    kith_codes_rows (coded, s_bytes4, out);
+}
+
 void
 kith_fill_codes_neondot (kith_kernels_t *table)
 {
     table->nibbles4 = s_nibbles4;
+    table->nibbles_rows = s_nibbles_rows;
     table->bytes4 = s_bytes4;
+    table->bytes_rows = s_bytes_rows;
     table->full4 = s_full4;
 }

@@ -1,5 +1,6 @@
 //  codes_scalar.c - products of a query with quantised rows: the specification
 //  SPDX-License-Identifier: Apache-2.0
+#include "engine/kernels/codes_rows.h"
 #include "engine/kernels/isa.h"
 
 static void
@@ -52,11 +53,32 @@ s_bits4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
     }
 }
 
+static void
+s_nibbles_rows (const kith_coded_t *coded, float *out)
+{
+    kith_codes_rows (coded, s_nibbles4, out);
+}
+
+static void
+s_bytes_rows (const kith_coded_t *coded, float *out)
+{
+    kith_codes_rows (coded, s_bytes4, out);
+}
+
+static void
+s_bits_rows (const kith_coded_t *coded, float *out)
+{
+    kith_codes_rows (coded, s_bits4, out);
+}
+
 void
 kith_fill_codes_scalar (kith_kernels_t *table)
 {
     table->nibbles4 = s_nibbles4;
+    table->nibbles_rows = s_nibbles_rows;
     table->bytes4 = s_bytes4;
+    table->bytes_rows = s_bytes_rows;
     table->full4 = s_full4;
     table->bits4 = s_bits4;
+    table->bits_rows = s_bits_rows;
 }

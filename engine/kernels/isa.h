@@ -36,7 +36,7 @@ kith_kernels_set_float32 (kith_kernels_t *table, const kith_measure_t *dot,
 }
 
 //  Families: float, half (float16, bfloat16), int8, bits (Hamming, Jaccard), codes (of quantisers), fastscan (blocks of
-//  32 codes), rotate
+//  32 codes), rotate, set (bitmaps of rows)
 void kith_fill_float_scalar (kith_kernels_t *table);
 void kith_fill_half_scalar (kith_kernels_t *table);
 void kith_fill_int8_scalar (kith_kernels_t *table);
@@ -44,6 +44,7 @@ void kith_fill_bits_scalar (kith_kernels_t *table);
 void kith_fill_codes_scalar (kith_kernels_t *table);
 void kith_fill_fastscan_scalar (kith_kernels_t *table);
 void kith_fill_rotate_scalar (kith_kernels_t *table);
+void kith_fill_set_scalar (kith_kernels_t *table);
 
 void kith_fill_float_avx2 (kith_kernels_t *table);
 void kith_fill_half_avx2 (kith_kernels_t *table);
@@ -52,6 +53,7 @@ void kith_fill_bits_avx2 (kith_kernels_t *table);
 void kith_fill_codes_avx2 (kith_kernels_t *table);
 void kith_fill_fastscan_avx2 (kith_kernels_t *table);
 void kith_fill_rotate_avx2 (kith_kernels_t *table);
+void kith_fill_set_avx2 (kith_kernels_t *table);
 
 void kith_fill_float_avx512 (kith_kernels_t *table);
 void kith_fill_half_avx512 (kith_kernels_t *table);
@@ -60,12 +62,14 @@ void kith_fill_bits_avx512 (kith_kernels_t *table);
 void kith_fill_codes_avx512 (kith_kernels_t *table);
 void kith_fill_fastscan_avx512 (kith_kernels_t *table);
 void kith_fill_rotate_avx512 (kith_kernels_t *table);
+void kith_fill_set_avx512 (kith_kernels_t *table);
 
 void kith_fill_int8_avx512vnni (kith_kernels_t *table);
 void kith_fill_codes_avx512vnni (kith_kernels_t *table);
 
 void kith_fill_bits_avx512icl (kith_kernels_t *table);
 void kith_fill_fastscan_avx512icl (kith_kernels_t *table);
+void kith_fill_set_avx512icl (kith_kernels_t *table);
 
 void kith_fill_float_neon (kith_kernels_t *table);
 void kith_fill_half_neon (kith_kernels_t *table);

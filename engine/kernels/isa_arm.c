@@ -29,6 +29,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_codes_scalar (table);
     kith_fill_fastscan_scalar (table);
     kith_fill_rotate_scalar (table);
+    kith_fill_set_scalar (table);
 }
 
 static void

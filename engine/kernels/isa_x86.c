@@ -50,7 +50,8 @@ s_has_avx512icl (void)
 {
     return __builtin_cpu_supports ("avx512vpopcntdq")
            && __builtin_cpu_supports ("avx512bitalg")
-           && __builtin_cpu_supports ("avx512vbmi");
+           && __builtin_cpu_supports ("avx512vbmi")
+           && __builtin_cpu_supports ("avx512vbmi2");
 }
 
 static void
@@ -63,6 +64,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_codes_scalar (table);
     kith_fill_fastscan_scalar (table);
     kith_fill_rotate_scalar (table);
+    kith_fill_set_scalar (table);
 }
 
 static void
@@ -75,6 +77,7 @@ s_fill_avx2 (kith_kernels_t *table)
     kith_fill_codes_avx2 (table);
     kith_fill_fastscan_avx2 (table);
     kith_fill_rotate_avx2 (table);
+    kith_fill_set_avx2 (table);
 }
 
 static void
@@ -87,6 +90,7 @@ s_fill_avx512 (kith_kernels_t *table)
     kith_fill_codes_avx512 (table);
     kith_fill_fastscan_avx512 (table);
     kith_fill_rotate_avx512 (table);
+    kith_fill_set_avx512 (table);
 }
 
 static void
@@ -101,6 +105,7 @@ s_fill_avx512icl (kith_kernels_t *table)
 {
     kith_fill_bits_avx512icl (table);
     kith_fill_fastscan_avx512icl (table);
+    kith_fill_set_avx512icl (table);
 }
 
 const kith_isa_level_t kith_isa_levels [] = {

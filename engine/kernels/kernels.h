@@ -36,7 +36,7 @@ typedef enum {
     KITH_ISA_AVX2 = 1,          //  with FMA, F16C, POPCNT (Haswell, Zen)
     KITH_ISA_AVX512 = 2,        //  F, BW, VL, DQ (Skylake-X)
     KITH_ISA_AVX512VNNI = 3,    //  VNNI (Cascade Lake)
-    KITH_ISA_AVX512ICL = 4,     //  VPOPCNTDQ, BITALG, VBMI (Ice Lake, Zen 4)
+    KITH_ISA_AVX512ICL = 4,     //  VPOPCNTDQ, BITALG, VBMI, VBMI2 (Ice Lake, Zen 4)
     KITH_ISA_NEON = 5,          //  aarch64
     KITH_ISA_NEONDOT = 6,       //  dot products of bytes (Cortex-A76, Neoverse N1)
     KITH_ISA_LAST = KITH_ISA_NEONDOT
@@ -69,6 +69,34 @@ typedef uint32_t (kith_keep_fn) (const kith_keep_t *keep, uint32_t *kept);
 typedef void (kith_codes4_fn) (const int8_t *query, const uint8_t *const codes [4],
                                uint32_t bytes, int32_t out [4]);
 
+//  Rows whose codes end in a trailer {float shift, float scale}, and a query in the same code
+typedef struct {
+    const int8_t *query;
+    const uint8_t *codes;    //  of row 0 and all that follow
+    uint32_t bytes;          //  of a code
+    float base, step;        //  of the query's numbers
+    const uint32_t *rows;
+    uint32_t count;    //  rows
+    uint32_t ahead;    //  how many rows before its turn a code is asked for; 0: it is not
+} kith_coded_t;
+
+//  Distances by code: shift - scale * (base + step * product), each step rounded to float32
+typedef void (kith_codes_rows_fn) (const kith_coded_t *coded, float *out);
+
+//  Rows of a bitmap: a bit a row, the lowest of a word first
+typedef uint32_t (kith_set_count_fn) (const uint64_t *words, size_t count);
+
+typedef struct {
+    const uint64_t *words;
+    uint32_t count;    //  words
+    uint32_t next;     //  the first that is not listed
+} kith_set_t;
+
+//  Lists the rows of words from `next` on, ascending, as long as there is room for all of a word among `most`, and moves `next`. rows has room
+//  for KITH_SET_MORE more, which may be written too. Returns how many.
+#define KITH_SET_MORE 16u
+typedef uint32_t (kith_set_list_fn) (kith_set_t *set, uint32_t most, uint32_t *rows);
+
 //  One measure of vectors of one type: one to one, one to four, one to many. L2 is squared.
 typedef struct {
     kith_pair_fn *pair;
@@ -91,10 +119,13 @@ typedef struct {
     kith_widen_fn *float16_widen, *bfloat16_widen;
     kith_keep_fn *keep;
     kith_codes4_fn *nibbles4, *bytes4, *full4, *bits4;
+    kith_codes_rows_fn *nibbles_rows, *bytes_rows, *bits_rows;
     kith_fastscan_fn *fastscan;
     kith_judge_fn *judge;
     kith_nearest_fn *nearest;
     kith_rotate_fn *rotate;
+    kith_set_count_fn *set_count;
+    kith_set_list_fn *set_list;
 } kith_kernels_t;
 
 //  The table in use: the best that the CPU has, or what kith_kernels_choose said. The one global of Kith.

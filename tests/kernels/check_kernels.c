@@ -327,6 +327,79 @@ s_check_codes (check_t *check, uint32_t bytes, bool extreme)
     free (data);
 }
 
+//  Distances by codes of some rows, the last of which lies at the end of the memory
+static void
+s_check_code_rows (check_t *check, uint32_t count, uint32_t bytes)
+{
+    enum { CODES = 9 };
+    int8_t *query = malloc (8 * bytes);
+    uint8_t *codes = malloc (CODES * bytes);
+    uint32_t rows [COUNT];
+    float fast [COUNT], scalar [COUNT];
+    for (uint32_t at = 0; at < 8 * bytes; at++)
+        query [at] = (int8_t) kith_random_next (&check->random);
+    for (uint32_t at = 0; at < CODES * bytes; at++)
+        codes [at] = (uint8_t) kith_random_next (&check->random);
+    for (uint32_t index = 0; index < count; index++)
+        rows [index] = (uint32_t) kith_random_below (&check->random, CODES);
+    kith_coded_t coded = {.query = query,
+                          .codes = codes,
+                          .bytes = bytes,
+                          .base = s_value (&check->random, PLAIN),
+                          .step = s_value (&check->random, PLAIN),
+                          .rows = rows,
+                          .count = count,
+                          .ahead = count % 3 * 4};
+    check->fast->nibbles_rows (&coded, fast);
+    check->scalar->nibbles_rows (&coded, scalar);
+    s_same (check, fast, scalar, count, "nibbles_rows", bytes, MIXED);
+    check->fast->bytes_rows (&coded, fast);
+    check->scalar->bytes_rows (&coded, scalar);
+    s_same (check, fast, scalar, count, "bytes_rows", bytes, MIXED);
+    check->fast->bits_rows (&coded, fast);
+    check->scalar->bits_rows (&coded, scalar);
+    s_same (check, fast, scalar, count, "bits_rows", bytes, MIXED);
+    free (codes);
+    free (query);
+}
+
+//  Words that are empty, sparse, dense or full, against a look at each bit
+static void
+s_check_set (check_t *check, uint32_t count)
+{
+    uint64_t *words = malloc (count * sizeof *words);
+    uint32_t *rows = malloc ((2000 + KITH_SET_MORE) * sizeof *rows), found = 0;
+    for (uint32_t index = 0; index < count; index++) {
+        uint64_t any = kith_random_next (&check->random);
+        uint64_t few = any & kith_random_next (&check->random)
+                       & kith_random_next (&check->random)
+                       & kith_random_next (&check->random);
+        uint64_t kinds [] = {0, few, any, UINT64_MAX, few & (few - 1)};
+        words [index] = kinds [kith_random_below (&check->random, 5)];
+    }
+    kith_set_t set = {.words = words, .count = count};
+    bool same = true;
+    const uint32_t most = 64 + (uint32_t) kith_random_below (&check->random, 1000);
+    for (uint32_t bit = 0, listed = 0, place = 0; bit < 64 * count; bit++) {
+        if (!(words [bit / 64] >> bit % 64 & 1))
+            continue;
+        while (place == listed && set.next < set.count) {
+            listed = check->fast->set_list (&set, most, rows);
+            same &= listed <= most;
+            place = 0;
+        }
+        same &= place < listed && rows [place++] == bit;
+        found++;
+    }
+    check->checks += 2;
+    if (!same || check->fast->set_list (&set, most, rows) != 0)
+        s_report (check, "set_list", count, PLAIN);
+    if (check->fast->set_count (words, count) != found)
+        s_report (check, "set_count", count, PLAIN);
+    free (rows);
+    free (words);
+}
+
 //  Number `index` of a vector
 static double
 s_number (const char *vector, kith_vector_t type, uint32_t index)
@@ -501,6 +574,8 @@ s_check_scalar (check_t *check)
             s_check_scalar_pair (check, type, dim);
     s_check_widen (check, KITH_VECTOR_FLOAT16);
     s_check_widen (check, KITH_VECTOR_BFLOAT16);
+    for (uint32_t count = 1; count <= COUNT; count++)
+        s_check_set (check, count);
     return check->failures;
 }
 
@@ -521,6 +596,10 @@ s_check_isa (check_t *check)
          bytes += bytes < 1024 ? 64 : 4096 - bytes % 4096) {
         s_check_codes (check, bytes, false);
         s_check_codes (check, bytes, true);
+    }
+    for (uint32_t count = 1; count <= COUNT; count++) {
+        s_check_set (check, count);
+        s_check_code_rows (check, count, 64 + count % 4 * 64);
     }
     for (uint32_t subs = 4; subs <= 1100; subs += subs < 600 ? 4 : 252) {
         s_check_fastscan (check, subs, false);

@@ -427,6 +427,30 @@ s_check_filter (const data_t *data, shape_t shape, uint32_t keep, double least)
     kith_bits_free (&live);
 }
 
+//  Few rows left: all their codes are compared, and as few as 2 k + 4 of the rows exactly. k from one to more than there are
+Test (graph, filters_that_leave_few_by_recall)
+{
+    data_t data = s_data (KITH_METRIC_COSINE, 20011, 100, CLUSTERS);
+    s_build (&data, 2);
+    const uint32_t one_in [] = {3, 20, 64, 300, 2500, 19000}, ks [] = {1, 10, 100, 400};
+    for (uint32_t which = 0; which < 24; which++) {
+        kith_bits_t live;
+        kith_bits_init (&live, data.rows.rows, false);
+        for (uint32_t row = 0; row < data.rows.rows; row++)
+            if (kith_mix64 (row) % one_in [which / 4] == 0)
+                kith_bits_set (&live, row);
+        //  The last word has rows of its own
+        kith_bits_set (&live, data.rows.rows - 1);
+        kith_graph_query_t options = {
+            .k = ks [which % 4], .recall = 0.95f, .live = &live};
+        double recall = s_recall (&data, CLUSTERS, options);
+        cr_expect (recall >= 0.93, "one in %u live, k %u: recall %.3f",
+                   one_in [which / 4], options.k, recall);
+        kith_bits_free (&live);
+    }
+    s_free (&data);
+}
+
 Test (graph, filters_of_every_selectivity)
 {
     const shape_t shapes [] = {UNIFORM, CLUSTERS, COPIES};
