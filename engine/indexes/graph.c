@@ -285,7 +285,7 @@ kith_graph_search_batch (const kith_graph_t *self, const kith_graph_batch_t *bat
         return 0;
     if (self->live)
         mine.live = kith_graph_live_rows (self, scratch, rows, options->live);
-    const kith_graph_plan_t plan =
+    kith_graph_plan_t plan =
         kith_graph_plan (self, scratch, rows, s_effort (self, &mine), &mine);
     for (uint32_t index = 0; index < batch->count; index++) {
         if (batch->stop && batch->stop (batch->stop_arg)) {
@@ -298,6 +298,11 @@ kith_graph_search_batch (const kith_graph_t *self, const kith_graph_batch_t *bat
                                       .rows = rows,
                                       .options = &mine};
         compared += s_search (self, scratch, &ask, &plan, &tops [index]);
+        //  A scan of more rows than a list holds has listed others over the first
+        if (plan.listed < plan.live) {
+            plan.listed = 0;
+            plan.set.next = 0;
+        }
     }
     return compared;
 }

@@ -530,21 +530,33 @@ s_scan_listed (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32_t
     }
 }
 
-//  All rows that may be answered: those that the plan has listed, then the others
+//  Lists the next rows that may be answered; without a filter there is no set, and they count from `next`
+static uint32_t
+s_list_more (kith_graph_scratch_t *scratch, kith_set_t *set, uint32_t *next,
+             uint32_t rows)
+{
+    if (set->words)
+        return kith_kernels ()->set_list (set, KITH_GRAPH_LISTED, scratch->listed);
+    uint32_t count = 0;
+    for (; *next < rows && count < KITH_GRAPH_LISTED; (*next)++)
+        scratch->listed [count++] = *next;
+    return count;
+}
+
+//  All rows that may be answered: those that the plan has listed, then the others. A list of all of them is left as it is, for the next query.
 static void
 s_scan_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
              const kith_graph_plan_t *plan, s_kept_t *kept)
 {
-    uint32_t count = plan->listed;
     kith_set_t set = plan->set;
-    //  Without a filter there is no set
-    for (uint32_t next = 0; count || (!set.words && next < plan->rows);) {
-        for (; !set.words && next < plan->rows && count < KITH_GRAPH_LISTED; next++)
-            scratch->listed [count++] = next;
+    uint32_t next = 0, done = 0, count = plan->listed;
+    while (done < plan->live) {
+        if (count == 0)
+            count = s_list_more (scratch, &set, &next, plan->rows);
+        assert (count > 0);
         s_scan_listed (self, scratch, count, kept);
-        count = set.words
-                    ? kith_kernels ()->set_list (&set, KITH_GRAPH_LISTED, scratch->listed)
-                    : 0;
+        done += count;
+        count = 0;
     }
 }
 

@@ -182,6 +182,26 @@ Test (graph_batch, answers_as_one_by_one_for_other_vectors)
         }
 }
 
+//  More rows than are listed at once: what one query lists, the next one must not take for its own
+Test (graph_batch, answers_as_one_by_one_when_rows_are_listed_in_turns)
+{
+    const uint32_t rows = 3 * KITH_GRAPH_LISTED;
+    data_t data = s_data (KITH_METRIC_L2, KITH_VECTOR_FLOAT32, rows, KITH_GRAPH_NIBBLES);
+    kith_bits_t live;
+    kith_bits_init (&live, rows, false);
+    for (uint32_t row = 0; row < rows; row++)
+        if (kith_mix64 (row) % 10 < 7)
+            kith_bits_set (&live, row);
+    kith_graph_query_t options = {.k = K, .effort = rows / 2, .live = &live};
+    kith_graph_plan_t plan =
+        kith_graph_plan (data.graph, data.alone, rows, options.effort, &options);
+    cr_assert_eq (plan.way, KITH_GRAPH_SCAN_CODES);
+    cr_assert_gt (plan.live, plan.listed);
+    s_check_batch (&data, options, 3);
+    kith_bits_free (&live);
+    s_free (&data);
+}
+
 Test (graph_batch, answers_as_one_by_one_under_filters)
 {
     data_t data = s_data (KITH_METRIC_L2, KITH_VECTOR_FLOAT32, ROWS, KITH_GRAPH_NIBBLES);
