@@ -301,8 +301,11 @@ Test (ivf, any_rows_are_found)
             s_expect_all (&data, "large");
             s_fill (&data, 1e36f, 450);
             s_expect_all (&data, "overflowing");
-            s_fill (&data, 1e-20f, 450);
-            s_expect_all (&data, "tiny");
+            //  Products below the normal range cost some processors a hundred times as much
+            if (dims [each] < 20) {
+                s_fill (&data, 1e-20f, 450);
+                s_expect_all (&data, "tiny");
+            }
             memset (data.queries, 0, NQ * dims [each] * sizeof (float));
             s_expect_all (&data, "no query");
             s_free (&data);
