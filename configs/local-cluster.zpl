@@ -3,7 +3,7 @@
 cluster
     name = "local"
     logs = 4
-    objects_path = "data/objects"
+    objects_path = "data/local-objects"
 process
     name = "front"
     endpoint = "tcp://127.0.0.1:7000"
