@@ -8,7 +8,9 @@
 #include "engine/indexes/graph_layout.h"
 
 enum {
-    FAR = 100    //  least effort at which recall@100 was measured
+    NEAR = 10,    //  recall was measured at these k
+    FAR = 100,
+    KEPT_SHARE = 5    //  by codes, k + k / 5 are kept
 };
 
 void *
@@ -94,7 +96,7 @@ s_effort_at (const kith_graph_header_t *header, float recall, bool far)
     if (index == header->grid)
         return header->points [header->grid - 1].effort;
     const uint32_t effort = header->points [index].effort;
-    if (index == 0 || (far && header->points [index - 1].effort < FAR))
+    if (index == 0)
         return effort;
     const float low = s_bound (header, index - 1, far);
     const float share = (recall - low) / (s_bound (header, index, far) - low);
@@ -106,18 +108,16 @@ uint32_t
 kith_graph_effort (const kith_graph_t *self, float recall, uint32_t k)
 {
     const kith_graph_header_t *header = &self->header;
-    double effort = 64;
+    double effort = k > 64 ? k : 64;
     if (header->grid) {
         double near = s_effort_at (header, recall, false),
                far = s_effort_at (header, recall, true);
         effort = near;
-        if (k > 10 && k < 100 && far > near)
-            effort = near + (far - near) * (k - 10) / 90;
-        if (k >= 100)
-            effort = fmax (near, far * k / 100);
+        if (k > NEAR && k < FAR && far > near)
+            effort = near + (far - near) * (k - NEAR) / (FAR - NEAR);
+        if (k >= FAR)
+            effort = fmax (near, far * k / FAR);
     }
-    if (effort < k)
-        effort = k;
     return effort < KITH_GRAPH_EFFORT_MAX ? (uint32_t) effort : KITH_GRAPH_EFFORT_MAX;
 }
 
@@ -163,6 +163,16 @@ kith_graph_depth (const kith_graph_t *self, uint32_t k)
         return k + 8;
     //  A bit a dimension only says who is worth a look
     return self->header.code == KITH_GRAPH_BITS ? 8 * k + 200 : 2 * k + 40;
+}
+
+uint32_t
+kith_graph_kept (const kith_graph_t *self, uint32_t k)
+{
+    if (!self->codes)
+        return k;
+    //  The last of the k nearest may be a few places behind, and there is no calibration below NEAR
+    k = k > NEAR ? k : NEAR;
+    return k + k / KEPT_SHARE;
 }
 
 static void
@@ -227,7 +237,7 @@ s_search_all (const kith_graph_t *self, kith_graph_scratch_t *scratch,
               const kith_graph_ask_t *ask, uint32_t effort, kith_topk_t *top)
 {
     if (!kith_graph_prepare (self, scratch, ask->query, ask->norm)
-        || !kith_graph_beam_reset (&scratch->beam, effort))
+        || !kith_graph_beam_begin (self, &scratch->beam, effort, ask->options->k))
         return false;
     uint32_t entry = kith_graph_descend (self, scratch, 0);
     kith_graph_forget (scratch);
@@ -237,26 +247,27 @@ s_search_all (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     return true;
 }
 
-static uint32_t
-s_effort (const kith_graph_t *self, const kith_graph_query_t *options)
+uint32_t
+kith_graph_effort_of (const kith_graph_t *self, const kith_graph_query_t *options)
 {
-    float recall = options->recall > 0 ? options->recall : 0.95f;
-    uint32_t effort =
-        options->effort ? options->effort : kith_graph_effort (self, recall, options->k);
-    effort = effort < KITH_GRAPH_EFFORT_MAX ? effort : KITH_GRAPH_EFFORT_MAX;
-    return effort > options->k ? effort : options->k;
+    if (options->effort == 0)
+        return kith_graph_effort (self, options->recall > 0 ? options->recall : 0.95f,
+                                  options->k);
+    uint32_t effort = options->effort > options->k ? options->effort : options->k;
+    return effort < KITH_GRAPH_EFFORT_MAX ? effort : KITH_GRAPH_EFFORT_MAX;
 }
 
 static uint64_t
 s_search (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-          const kith_graph_ask_t *ask, const kith_graph_plan_t *plan, kith_topk_t *top)
+          const kith_graph_ask_t *ask, const kith_graph_plan_t *plan, uint32_t effort,
+          kith_topk_t *top)
 {
     scratch->compared = 0;
     bool answered = false;
     if (plan->way == KITH_GRAPH_WALK)
         answered = plan->live < plan->rows
                        ? kith_graph_search_live (self, scratch, ask, plan, top)
-                       : s_search_all (self, scratch, ask, plan->effort, top);
+                       : s_search_all (self, scratch, ask, effort, top);
     //  A filtered walk that went astray ends as a scan
     if (!answered && plan->way != KITH_GRAPH_SCAN)
         answered = kith_graph_scan_codes (self, scratch, ask, plan, top);
@@ -285,8 +296,11 @@ kith_graph_search_batch (const kith_graph_t *self, const kith_graph_batch_t *bat
         return 0;
     if (self->live)
         mine.live = kith_graph_live_rows (self, scratch, rows, options->live);
+    const uint32_t effort = kith_graph_effort_of (self, &mine),
+                   kept = kith_graph_kept (self, mine.k);
+    //  Filtered, the beam itself is what is kept
     kith_graph_plan_t plan =
-        kith_graph_plan (self, scratch, rows, s_effort (self, &mine), &mine);
+        kith_graph_plan (self, scratch, rows, effort > kept ? effort : kept, &mine);
     for (uint32_t index = 0; index < batch->count; index++) {
         if (batch->stop && batch->stop (batch->stop_arg)) {
             *stopped = true;
@@ -297,7 +311,7 @@ kith_graph_search_batch (const kith_graph_t *self, const kith_graph_batch_t *bat
                                       .norm = batch->norms ? batch->norms [index] : 0,
                                       .rows = rows,
                                       .options = &mine};
-        compared += s_search (self, scratch, &ask, &plan, &tops [index]);
+        compared += s_search (self, scratch, &ask, &plan, effort, &tops [index]);
         //  A scan of more rows than a list holds has listed others over the first
         if (plan.listed < plan.live) {
             plan.listed = 0;

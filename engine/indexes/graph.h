@@ -44,7 +44,7 @@ uint64_t
 kith_graph_load_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *params);
 
 //  Builds over all rows (dead ones too: they navigate). CANCELLED or NO_MEMORY on failure. After the build the graph measures itself on
-//  held-out perturbed rows against exact search and keeps recall@10 -> effort (kith_graph_effort).
+//  rows that are not in yet, against exact search, and keeps recall@10 -> effort (kith_graph_effort).
 kith_graph_t *kith_graph_build (const kith_rows_t *rows,
                                 const kith_graph_params_t *params, kith_error_t *error);
 void kith_graph_destroy (kith_graph_t **self_p);
@@ -64,7 +64,7 @@ void kith_graph_scratch_destroy (kith_graph_scratch_t **self_p);
 
 typedef struct {
     uint32_t k;
-    uint32_t effort;            //  beam width; 0: by recall
+    uint32_t effort;            //  beam width, k at least; 0: by recall
     float recall;               //  wanted; 0: 0.95
     const kith_bits_t *live;    //  rows that may be answered; null: all
     uint32_t part;              //  for the hits
@@ -92,7 +92,7 @@ kith_graph_search_batch (const kith_graph_t *self, const kith_graph_batch_t *bat
                          const kith_graph_query_t *options, kith_graph_scratch_t *scratch,
                          kith_topk_t *tops, bool *stopped);
 
-//  Calibrated effort for a recall@k, and what was measured there.
+//  Calibrated effort for a recall@k (which may be below k), and what was measured there.
 uint32_t kith_graph_effort (const kith_graph_t *self, float recall, uint32_t k);
 float kith_graph_recall (const kith_graph_t *self, uint32_t effort);
 

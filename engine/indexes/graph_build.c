@@ -19,7 +19,8 @@ enum {
     EFFORT = 200,
     EFFORT_DIM = 256,    //  from here on fewer rows are near, and a beam costs more
     EFFORT_FAR = 150,
-    BATCH_SHARE = 50    //  a batch is at most 1 / 50 of the level
+    BATCH_SHARE = 50,    //  a batch is at most 1 / 50 of the level
+    HELD_SHARE = 16    //  at most 1 / 16 of the rows measure the graph before they enter
 };
 
 typedef struct {
@@ -46,6 +47,8 @@ typedef struct {
     atomic_uint next;    //  next chunk
     atomic_bool failed;
     kith_graph_truth_t truth;
+    uint32_t held;       //  rows at the end of the order that enter after they have asked
+    kith_bits_t away;    //  those rows
 } s_build_t;
 
 static uint32_t
@@ -325,6 +328,7 @@ s_build_free (s_build_t *build)
     free (build->entered);
     free (build->olds);
     kith_bits_free (&build->nodes);
+    kith_bits_free (&build->away);
     free (build->backs);
     free (build->spare);
     free (build->groups);
@@ -396,6 +400,37 @@ s_prepare (s_build_t *build)
     self->upper_rows = upper_rows;
     kith_graph_lay (self);
     return 0;
+}
+
+//  Lets drawn rows ask for their neighbours before they enter, at the end of the order. Those with equal rows ask while they are in, as do
+//  those of upper levels.
+static void
+s_hold_back (s_build_t *build)
+{
+    const kith_graph_t *self = build->self;
+    kith_graph_truth_t *truth = &build->truth;
+    kith_graph_draw (self, build->params->seed, truth);
+    //  A base brings most rows at once
+    if (build->params->base || truth->count > build->ordered / HELD_SHARE)
+        return;
+    kith_bits_t drawn;
+    kith_bits_init (&drawn, self->rows.rows, false);
+    kith_bits_init (&build->away, self->rows.rows, false);
+    for (uint32_t index = 0; index < truth->count; index++)
+        kith_bits_set (&drawn, truth->rows [index]);
+    uint32_t kept = self->header.levels ? self->header.counts [0] : 0;
+    for (uint32_t place = kept; place < build->ordered; place++) {
+        const uint32_t row = build->order [place];
+        if (kith_bits_get (&drawn, row) && !kith_graph_has_twin (self, row)) {
+            kith_bits_set (&build->away, row);
+            build->entered [build->held++] = row;
+        }
+        else
+            build->order [kept++] = row;
+    }
+    memcpy (build->order + kept, build->entered, build->held * sizeof *build->order);
+    kith_bits_free (&drawn);
+    truth->away = &build->away;
 }
 
 //  ---------------------------------------------------------------------
@@ -568,7 +603,9 @@ s_build (s_build_t *build, kith_error_t *error)
     const char *none = "no memory to build the index";
     if (!s_build_alloc (build) || s_prepare (build) != 0)
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
-    if (!kith_graph_draw (self, build->params, &build->truth) || !s_choose_code (build))
+    s_hold_back (build);
+    if (!kith_graph_find_truth (self, build->params->parallel, &build->truth)
+        || !s_choose_code (build))
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
     size_t offset = 0;
     for (uint32_t level = 1; level <= self->header.levels; level++)
@@ -585,15 +622,20 @@ s_build (s_build_t *build, kith_error_t *error)
     build->linker.links = build->all_links;
     if (!s_enter (build))
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
-    if (s_build_level (build, 0, build->based > 1 ? build->based : 1, build->ordered,
-                       error)
-        != 0)
+    const uint32_t asking = build->ordered - build->held;
+    if (s_build_level (build, 0, build->based > 1 ? build->based : 1, asking, error) != 0)
+        return -1;
+    if (build->held
+        && !kith_graph_calibrate (self, &build->truth, build->params->parallel))
+        return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
+    if (build->held && s_build_level (build, 0, asking, build->ordered, error) != 0)
         return -1;
     bool mended =
         kith_graph_mend (self, build->all_links, build->entered, build->ordered);
     s_run (build, s_sort_part);
     if (!mended || atomic_load (&build->failed)
-        || !kith_graph_calibrate (self, &build->truth, build->params->parallel))
+        || !(build->held
+             || kith_graph_calibrate (self, &build->truth, build->params->parallel)))
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
     return 0;
 }

@@ -1,8 +1,9 @@
 //  graph_calibrate.c - measures recall on the rows themselves: effort -> recall, kept with the graph
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  A drawn row asks for its neighbours while it is itself taken out of the graph (marked as seen before the walk begins): what
-//  a query from the same distribution that is not in the data would meet. The bound is one-sided, 95 %, over the drawn rows.
+//  A drawn row asks for its neighbours before it enters the graph: that is what a query from the same distribution meets. One that is in
+//  already is taken out (marked as seen before the walk begins), which leaves a hole: neighbours that were to be reached through it are not, so
+//  that the recall measured is a little low. The bound is one-sided, 95 %, over the drawn rows.
 #include <math.h>
 #include <stdatomic.h>
 
@@ -12,9 +13,15 @@
 
 enum {
     ROWS_MIN = 400,    //  fewer are scanned, not walked
-    BATCH = 32,        //  drawn rows of one part
+    DRAWN = 128,       //  rows whose neighbours are searched in one part
+    BATCH = 32,        //  drawn rows that walk in one part
+    CODED = 64,        //  drawn rows that tell good codes from bad ones
+    SOME = 256,        //  drawn rows that ask for 100, and for 10 with a wide beam
     NEAR = 10,
-    FAR = 100
+    FAR = 100,
+    SPARE = 28,    //  neighbours that may be away
+    WIDE = 128,    //  efforts from here on
+    EFFORT_LEAST = 2
 };
 
 typedef struct {
@@ -30,18 +37,21 @@ typedef struct {
 //  ---------------------------------------------------------------------
 //  Draw
 
-//  Distances of the 10th and 100th of `top` without `row`
+//  Distances of the 10th and 100th of `top` without the row itself and those that are away; too few are left only if many of
+//  a cluster are away, and the last of them makes the measure stricter
 static void
 s_keep_truth (kith_graph_truth_t *truth, uint32_t index, const kith_topk_t *top)
 {
     uint32_t seen = 0;
     for (uint32_t hit = 0; hit < top->count; hit++) {
-        if (top->hits [hit].row == truth->rows [index])
+        const uint64_t row = top->hits [hit].row;
+        if (row == truth->rows [index]
+            || (truth->away && kith_bits_get (truth->away, (uint32_t) row)))
             continue;
         seen++;
-        if (seen == NEAR)
+        if (seen <= NEAR)
             truth->distance10 [index] = top->hits [hit].distance;
-        if (seen == FAR)
+        if (seen <= FAR)
             truth->distance100 [index] = top->hits [hit].distance;
     }
 }
@@ -52,21 +62,21 @@ s_draw_part (void *arg, uint32_t part)
     s_measure_t *measure = arg;
     const kith_rows_t *rows = &measure->self->rows;
     kith_graph_truth_t *truth = measure->drawn;
-    uint32_t first = part * BATCH;
-    uint32_t count = truth->count - first < BATCH ? truth->count - first : BATCH;
+    uint32_t first = part * DRAWN;
+    uint32_t count = truth->count - first < DRAWN ? truth->count - first : DRAWN;
     const size_t bytes = kith_graph_vector_bytes (measure->self);
     char *queries = kith_alloc64 (count * bytes);
     if (!queries) {
         atomic_store (&measure->failed, true);
         return;
     }
-    float norms [BATCH] = {0};
-    kith_topk_t tops [BATCH];
+    float norms [DRAWN] = {0};
+    kith_topk_t tops [DRAWN];
     for (uint32_t index = 0; index < count; index++) {
         uint32_t row = truth->rows [first + index];
         memcpy (queries + index * bytes, kith_graph_vector (measure->self, row), bytes);
         norms [index] = rows->norms ? rows->norms [row] : 0;
-        kith_topk_init (&tops [index], FAR + 1);
+        kith_topk_init (&tops [index], FAR + 1 + (truth->away ? SPARE : 0));
     }
     kith_flat_search (rows, queries, norms, count, truth->live, 0, 0, tops);
     for (uint32_t index = 0; index < count; index++) {
@@ -77,32 +87,37 @@ s_draw_part (void *arg, uint32_t part)
     free (queries);
 }
 
-bool
-kith_graph_draw (const kith_graph_t *self, const kith_graph_params_t *params,
-                 kith_graph_truth_t *truth)
+void
+kith_graph_draw (const kith_graph_t *self, uint64_t seed, kith_graph_truth_t *truth)
 {
     truth->count = 0;
     const uint32_t live =
         truth->live ? kith_bits_popcount (truth->live) : self->rows.rows;
     if (live < ROWS_MIN)
-        return true;
+        return;
     kith_random_t random;
-    kith_random_seed (&random, params->seed ^ 0x63616c69u);
-    for (uint32_t index = 0; index < KITH_GRAPH_SAMPLE; index++)
+    kith_random_seed (&random, seed ^ 0x63616c69u);
+    const uint32_t count = live / 2 < KITH_GRAPH_SAMPLE ? live / 2 : KITH_GRAPH_SAMPLE;
+    for (uint32_t index = 0; index < count; index++)
         do
             truth->rows [index] = (uint32_t) kith_random_below (&random, self->rows.rows);
         while (truth->live && !kith_bits_get (truth->live, truth->rows [index]));
-    truth->count = KITH_GRAPH_SAMPLE;
+    truth->count = count;
+}
+
+bool
+kith_graph_find_truth (const kith_graph_t *self, kith_parallel_t *parallel,
+                       kith_graph_truth_t *truth)
+{
     s_measure_t measure = {.self = self, .drawn = truth};
-    kith_graph_run (params->parallel, (truth->count + BATCH - 1) / BATCH, s_draw_part,
-                    &measure);
+    kith_graph_run (parallel, (truth->count + DRAWN - 1) / DRAWN, s_draw_part, &measure);
     return !atomic_load (&measure.failed);
 }
 
 //  ---------------------------------------------------------------------
 //  Measure
 
-//  Share of the true neighbours (as near as the k-th) among what the beam holds
+//  Share of the true neighbours (as near as the k-th) among what a search would look at of the beam
 static float
 s_share (const s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t index,
          uint32_t k)
@@ -128,17 +143,33 @@ s_share (const s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t ind
 }
 
 static bool
-s_ready (s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t index,
-         uint32_t capacity)
+s_ready (s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t index)
 {
     const kith_graph_t *self = measure->self;
     uint32_t row = measure->truth->rows [index];
     bool ready = kith_graph_prepare (self, scratch, kith_graph_vector (self, row),
-                                     self->rows.norms ? self->rows.norms [row] : 0)
-                 && kith_graph_beam_reset (&scratch->beam, capacity);
+                                     self->rows.norms ? self->rows.norms [row] : 0);
     if (!ready)
         atomic_store (&measure->failed, true);
     return ready;
+}
+
+//  A search for k answers of which the row that asks is none. False: no memory.
+static bool
+s_walk (s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t index, uint32_t k)
+{
+    const kith_graph_t *self = measure->self;
+    if (!kith_graph_beam_begin (self, &scratch->beam, measure->effort, k)) {
+        atomic_store (&measure->failed, true);
+        return false;
+    }
+    uint32_t entry = kith_graph_descend (self, scratch, 0);
+    kith_graph_forget (scratch);
+    //  Equal rows are reached through the first of them
+    if (!kith_graph_has_twin (self, measure->truth->rows [index]))
+        scratch->marks [measure->truth->rows [index]] = scratch->epoch;
+    kith_graph_walk (self, scratch, 0, entry);
+    return true;
 }
 
 static void
@@ -149,15 +180,16 @@ s_walk_part (void *arg, uint32_t part)
     kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
     for (uint32_t index = part * BATCH;
          index < truth->count && index < (part + 1) * BATCH; index++) {
-        if (!s_ready (measure, scratch, index, measure->effort))
+        if (!s_ready (measure, scratch, index) || !s_walk (measure, scratch, index, NEAR))
             break;
-        uint32_t entry = kith_graph_descend (measure->self, scratch, 0);
-        kith_graph_forget (scratch);
-        scratch->marks [truth->rows [index]] = scratch->epoch;
-        kith_graph_walk (measure->self, scratch, 0, entry);
         measure->shares10 [index] = s_share (measure, scratch, index, NEAR);
-        if (measure->effort >= FAR)
-            measure->shares100 [index] = s_share (measure, scratch, index, FAR);
+        if (index >= SOME)
+            continue;
+        //  A wide beam is the same for both
+        if (measure->effort < kith_graph_kept (measure->self, FAR)
+            && !s_walk (measure, scratch, index, FAR))
+            break;
+        measure->shares100 [index] = s_share (measure, scratch, index, FAR);
     }
     kith_graph_scratch_destroy (&scratch);
 }
@@ -171,8 +203,12 @@ s_scan_part (void *arg, uint32_t part)
     kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
     for (uint32_t index = part * BATCH;
          index < truth->count && index < (part + 1) * BATCH; index++) {
-        if (!s_ready (measure, scratch, index, kith_graph_depth (self, NEAR)))
+        if (!s_ready (measure, scratch, index))
             break;
+        if (!kith_graph_beam_reset (&scratch->beam, kith_graph_depth (self, NEAR))) {
+            atomic_store (&measure->failed, true);
+            break;
+        }
         for (uint32_t first = 0; first < self->rows.rows;
              first += KITH_GRAPH_DEGREE_MAX) {
             uint32_t count = 0;
@@ -182,13 +218,20 @@ s_scan_part (void *arg, uint32_t part)
             kith_graph_distances (self, scratch, scratch->rows, count,
                                   scratch->distances);
             for (uint32_t each = 0; each < count; each++)
-                if (first + each != truth->rows [index])
+                if (first + each != truth->rows [index]
+                    && !(truth->away && kith_bits_get (truth->away, first + each)))
                     kith_graph_beam_put (&scratch->beam, scratch->distances [each],
                                          first + each);
         }
         measure->shares10 [index] = s_share (measure, scratch, index, NEAR);
     }
     kith_graph_scratch_destroy (&scratch);
+}
+
+static inline uint32_t
+s_least (uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
 }
 
 //  Mean of shares and its bound
@@ -211,9 +254,8 @@ kith_graph_code_recall (const kith_graph_t *self, const kith_graph_truth_t *trut
 {
     if (truth->count == 0)
         return 1;
-    //  A quarter of the drawn rows tells good codes from bad ones
     kith_graph_truth_t some = *truth;
-    some.count = truth->count / 4;
+    some.count = s_least (truth->count, CODED);
     float shares [KITH_GRAPH_SAMPLE], mean, bound;
     s_measure_t measure = {.self = self, .truth = &some, .shares10 = shares};
     kith_graph_run (parallel, (some.count + BATCH - 1) / BATCH, s_scan_part, &measure);
@@ -223,26 +265,40 @@ kith_graph_code_recall (const kith_graph_t *self, const kith_graph_truth_t *trut
     return mean;
 }
 
+//  The next effort to be measured: the less there is, the faster recall rises with it
+static uint32_t
+s_wider (uint32_t effort)
+{
+    uint32_t share = effort < WIDE / 4   ? 4
+                     : effort < WIDE     ? 3
+                     : effort < 8 * WIDE ? 2
+                                         : 1;
+    return effort + effort / share + 1;
+}
+
 bool
 kith_graph_calibrate (kith_graph_t *self, const kith_graph_truth_t *truth,
                       kith_parallel_t *parallel)
 {
-    float shares10 [KITH_GRAPH_SAMPLE], shares100 [KITH_GRAPH_SAMPLE] = {0};
+    float shares10 [KITH_GRAPH_SAMPLE], shares100 [SOME];
+    kith_graph_truth_t asking = *truth;
     s_measure_t measure = {
-        .self = self, .truth = truth, .shares10 = shares10, .shares100 = shares100};
+        .self = self, .truth = &asking, .shares10 = shares10, .shares100 = shares100};
     self->header.grid = 0;
     bool enough = truth->count == 0;
-    for (uint32_t effort = NEAR; !enough && self->header.grid < KITH_GRAPH_GRID_MAX;
-         effort += effort / 3 + 1) {
+    for (uint32_t effort = EFFORT_LEAST;
+         !enough && self->header.grid < KITH_GRAPH_GRID_MAX; effort = s_wider (effort)) {
         measure.effort = effort;
-        kith_graph_run (parallel, (truth->count + BATCH - 1) / BATCH, s_walk_part,
+        asking.count = effort < WIDE ? truth->count : s_least (truth->count, SOME);
+        kith_graph_run (parallel, (asking.count + BATCH - 1) / BATCH, s_walk_part,
                         &measure);
         if (atomic_load (&measure.failed))
             return false;
         kith_graph_point_t *point = &self->header.points [self->header.grid++];
         point->effort = effort;
-        s_mean (shares10, truth->count, &point->recall10, &point->bound10);
-        s_mean (shares100, truth->count, &point->recall100, &point->bound100);
+        s_mean (shares10, asking.count, &point->recall10, &point->bound10);
+        s_mean (shares100, s_least (truth->count, SOME), &point->recall100,
+                &point->bound100);
         //  Beyond this a scan is as cheap
         enough = (point->bound10 > 0.9985f && point->bound100 > 0.9985f)
                  || (uint64_t) effort * self->header.degree / 2 > self->rows.rows;

@@ -13,7 +13,7 @@
 #define KITH_GRAPH_BATCH_MAX (6 * KITH_GRAPH_DEGREE_MAX)    //  neighbours of six nodes
 #define KITH_GRAPH_LISTED 4096u    //  rows of a filter listed at once
 #define KITH_GRAPH_EFFORT_MAX 65536u
-#define KITH_GRAPH_SAMPLE 256u     //  rows that calibration asks with
+#define KITH_GRAPH_SAMPLE 1024u    //  rows that calibration asks with
 #define KITH_GRAPH_GRID_MAX 24u    //  calibrated efforts
 #define KITH_GRAPH_ROWS_MAX                                                              \
     0x7fffffffu    //  the top bit of an id in a beam says expanded
@@ -38,7 +38,7 @@ typedef enum {
     KITH_GRAPH_BITS = 3        //  1 bit per dimension, rotated
 } kith_graph_code_t;
 
-//  One calibrated effort; recall of the mean query and of a one-sided 95 % bound, at k = 10 and k = 100
+//  One calibrated effort, which may be below k; recall of the mean query and of a one-sided 95 % bound, at k = 10 and k = 100
 typedef struct {
     uint32_t effort;
     float recall10, bound10;
@@ -95,11 +95,13 @@ typedef struct {
 
 #define KITH_GRAPH_EXPANDED 0x80000000u
 
-//  The nearest nodes found so far, ascending; `next` is the first not expanded
+//  The nearest nodes found so far, ascending; `next` is the first not expanded. Only the first `window` of them are expanded: those
+//  behind are kept for an exact look.
 typedef struct {
     kith_graph_near_t *near;
     uint32_t size;
     uint32_t capacity;
+    uint32_t window;
     uint32_t next;
     uint32_t room;    //  allocated
 } kith_graph_beam_t;
@@ -192,8 +194,20 @@ void *kith_graph_own (kith_graph_t *self, void *data);
 //  Frees data that self owns.
 void kith_graph_disown (kith_graph_t *self, const void *data);
 
-//  Empties beam for `capacity` nodes; false: no memory.
+//  Empties beam for `capacity` nodes, all of which may be expanded; false: no memory.
 bool kith_graph_beam_reset (kith_graph_beam_t *beam, uint32_t capacity);
+
+//  Empties beam for a search of k answers that expands the nearest `effort` nodes; false: no memory.
+bool kith_graph_beam_begin (const kith_graph_t *self, kith_graph_beam_t *beam,
+                            uint32_t effort, uint32_t k);
+
+//  Whether a node is left to expand: one of the window, or any as long as there are fewer than shall be kept.
+static inline bool
+kith_graph_beam_open (const kith_graph_beam_t *beam)
+{
+    return beam->next < beam->size
+           && (beam->next < beam->window || beam->size < beam->capacity);
+}
 
 //  Puts a node where it belongs unless it is worse than all of a full beam.
 void kith_graph_beam_put (kith_graph_beam_t *beam, float distance, uint32_t id);
@@ -258,6 +272,13 @@ uint32_t kith_graph_code_bytes (kith_graph_code_t code, uint32_t dim);
 //  How many of a walked beam are worth an exact look for k answers: by codes some more than k.
 uint32_t kith_graph_depth (const kith_graph_t *self, uint32_t k);
 
+//  How many nodes the beam of a search for k answers keeps at least, however few of them it expands.
+uint32_t kith_graph_kept (const kith_graph_t *self, uint32_t k);
+
+//  The nearest so many nodes are expanded: as asked for, but k at least; else by recall, which may take fewer.
+uint32_t
+kith_graph_effort_of (const kith_graph_t *self, const kith_graph_query_t *options);
+
 //  A query on its way
 typedef struct {
     const void *query;    //  as rows are stored
@@ -310,21 +331,25 @@ bool kith_graph_scan_codes (const kith_graph_t *self, kith_graph_scratch_t *scra
 //  Rows that were drawn to measure the graph with, and how far their 10th and 100th neighbours are
 typedef struct {
     const kith_bits_t *live;    //  rows that count; null: all
+    const kith_bits_t *away;    //  rows that do not, as they are not in yet; null: none
     uint32_t count;
     uint32_t rows [KITH_GRAPH_SAMPLE];
     float distance10 [KITH_GRAPH_SAMPLE];
     float distance100 [KITH_GRAPH_SAMPLE];
 } kith_graph_truth_t;
 
-//  Draws rows of truth->live and searches their neighbours among them exactly. Leaves count 0 when there are too few rows. False: no memory.
-bool kith_graph_draw (const kith_graph_t *self, const kith_graph_params_t *params,
-                      kith_graph_truth_t *truth);
+//  Draws rows of truth->live; none when there are too few.
+void kith_graph_draw (const kith_graph_t *self, uint64_t seed, kith_graph_truth_t *truth);
+
+//  Searches the neighbours of drawn rows exactly. False: no memory.
+bool kith_graph_find_truth (const kith_graph_t *self, kith_parallel_t *parallel,
+                            kith_graph_truth_t *truth);
 
 //  Share of the 10 nearest that a scan of all codes finds within the depth of a refine; negative: no memory.
 float kith_graph_code_recall (const kith_graph_t *self, const kith_graph_truth_t *truth,
                               kith_parallel_t *parallel);
 
-//  Fills header's points: each drawn row asks, itself left out. False: no memory.
+//  Fills header's points: each drawn row asks, itself left out if it is in. False: no memory.
 bool kith_graph_calibrate (kith_graph_t *self, const kith_graph_truth_t *truth,
                            kith_parallel_t *parallel);
 

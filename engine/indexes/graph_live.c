@@ -499,7 +499,9 @@ kith_graph_freeze (kith_graph_t *self, const kith_graph_params_t *params,
     kith_bits_init (&alive, rows, false);
     memcpy (alive.words, self->live->alive.words, kith_bits_words (rows) * 8);
     kith_graph_truth_t truth = {.live = self->live->removed ? &alive : NULL};
-    bool done = s_join_levels (self) && kith_graph_draw (self, params, &truth);
+    kith_graph_draw (self, params->seed, &truth);
+    bool done =
+        s_join_levels (self) && kith_graph_find_truth (self, params->parallel, &truth);
     if (done) {
         self->header.rows = rows;
         self->capacity = rows;

@@ -49,6 +49,7 @@ kith_graph_beam_reset (kith_graph_beam_t *beam, uint32_t capacity)
     beam->size = 0;
     beam->next = 0;
     beam->capacity = capacity;
+    beam->window = capacity;
     if (capacity > beam->room) {
         free (beam->near);
         beam->room = 0;
@@ -57,6 +58,17 @@ kith_graph_beam_reset (kith_graph_beam_t *beam, uint32_t capacity)
             return false;
         beam->room = capacity;
     }
+    return true;
+}
+
+bool
+kith_graph_beam_begin (const kith_graph_t *self, kith_graph_beam_t *beam, uint32_t effort,
+                       uint32_t k)
+{
+    const uint32_t kept = kith_graph_kept (self, k);
+    if (!kith_graph_beam_reset (beam, effort > kept ? effort : kept))
+        return false;
+    beam->window = effort;
     return true;
 }
 
@@ -308,13 +320,13 @@ kith_graph_beam_ahead (const kith_graph_t *self, kith_graph_beam_t *beam, uint32
                        uint32_t most, uint32_t *nodes)
 {
     uint32_t taken = 0;
-    while (taken < most && beam->next < beam->size) {
+    while (taken < most && kith_graph_beam_open (beam)) {
         nodes [taken] = kith_graph_beam_take (beam);
         kith_graph_prefetch_links (&self->layers [level], nodes [taken]);
         taken++;
     }
-    for (uint32_t index = beam->next, ahead = 0; index < beam->size && ahead < most;
-         index++)
+    const uint32_t end = beam->size < beam->window ? beam->size : beam->window;
+    for (uint32_t index = beam->next, ahead = 0; index < end && ahead < most; index++)
         if (!(beam->near [index].id & KITH_GRAPH_EXPANDED)) {
             kith_graph_prefetch_links (&self->layers [level], beam->near [index].id);
             ahead++;
@@ -327,7 +339,7 @@ kith_graph_expand (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                    uint32_t level)
 {
     uint32_t nodes [EXPAND_MAX], count = 0;
-    const uint32_t most = scratch->beam.capacity >= WIDE ? EXPAND_MAX : EXPAND;
+    const uint32_t most = scratch->beam.window >= WIDE ? EXPAND_MAX : EXPAND;
     uint32_t taken = kith_graph_beam_ahead (self, &scratch->beam, level, most, nodes);
     for (uint32_t index = 0; index < taken; index++)
         count = kith_graph_collect (self, scratch, level, nodes [index], count);
@@ -373,7 +385,7 @@ kith_graph_walk (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32
     kith_graph_distances (self, scratch, &row, 1, &distance);
     scratch->marks [entry] = scratch->epoch;
     s_put (beam, distance, entry);
-    while (beam->next < beam->size) {
+    while (kith_graph_beam_open (beam)) {
         uint32_t count = kith_graph_expand (self, scratch, level);
         kith_graph_distances (self, scratch, scratch->rows, count, scratch->distances);
         for (uint32_t index = 0; index < count; index++)
