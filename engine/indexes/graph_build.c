@@ -447,7 +447,7 @@ s_sort_links (s_build_t *build, kith_graph_hand_t *hand, uint32_t row)
         return false;
     for (uint32_t index = 0; index < degree && links [index] != KITH_GRAPH_EMPTY; index++)
         kith_graph_link_add (hand, links [index]);
-    kith_graph_link_measure (&build->linker, hand);
+    kith_graph_link_estimate (&build->linker, hand);
     for (uint32_t index = 0; index < degree; index++)
         links [index] = index < hand->count ? hand->near [index].id : KITH_GRAPH_EMPTY;
     return true;

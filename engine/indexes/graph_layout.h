@@ -341,16 +341,17 @@ typedef struct {
 //  Draws rows of truth->live; none when there are too few.
 void kith_graph_draw (const kith_graph_t *self, uint64_t seed, kith_graph_truth_t *truth);
 
-//  Searches the neighbours of drawn rows exactly. False: no memory.
+//  Searches the neighbours of the first drawn rows exactly; those of the others are found by calibration. False: no memory.
 bool kith_graph_find_truth (const kith_graph_t *self, kith_parallel_t *parallel,
                             kith_graph_truth_t *truth);
 
 //  Share of the 10 nearest that a scan of all codes finds within the depth of a refine; negative: no memory.
-float kith_graph_code_recall (const kith_graph_t *self, const kith_graph_truth_t *truth,
+float kith_graph_code_recall (const kith_graph_t *self, kith_graph_truth_t *truth,
                               kith_parallel_t *parallel);
 
-//  Fills header's points: each drawn row asks, itself left out if it is in. False: no memory.
-bool kith_graph_calibrate (kith_graph_t *self, const kith_graph_truth_t *truth,
+//  Fills header's points: each drawn row asks, itself left out if it is in. Writes the distances of those that were not searched.
+//  False: no memory.
+bool kith_graph_calibrate (kith_graph_t *self, kith_graph_truth_t *truth,
                            kith_parallel_t *parallel);
 
 //  Links what cannot be reached from the entry; order: the nodes of level 0. False: no memory.

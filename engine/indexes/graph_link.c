@@ -65,13 +65,17 @@ s_compare_near (const void *a, const void *b)
     return left->id < right->id ? -1 : left->id > right->id;
 }
 
-void
-kith_graph_link_measure (const kith_graph_linker_t *linker, kith_graph_hand_t *hand)
+static void
+s_list_rows (const kith_graph_linker_t *linker, kith_graph_hand_t *hand)
 {
     for (uint32_t index = 0; index < hand->count; index++)
         hand->rows [index] = s_row (linker, hand->near [index].id);
-    kith_graph_exact_distances (linker->self, hand->scratch, hand->rows, hand->count,
-                                hand->distances);
+}
+
+//  Takes over the distances, sorts by them, drops the second of two equal ones
+static void
+s_sort (kith_graph_hand_t *hand)
+{
     for (uint32_t index = 0; index < hand->count; index++)
         hand->near [index].distance = hand->distances [index];
     qsort (hand->near, hand->count, sizeof *hand->near, s_compare_near);
@@ -80,6 +84,24 @@ kith_graph_link_measure (const kith_graph_linker_t *linker, kith_graph_hand_t *h
         if (kept == 0 || hand->near [index].id != hand->near [kept - 1].id)
             hand->near [kept++] = hand->near [index];
     hand->count = kept;
+}
+
+void
+kith_graph_link_measure (const kith_graph_linker_t *linker, kith_graph_hand_t *hand)
+{
+    s_list_rows (linker, hand);
+    kith_graph_exact_distances (linker->self, hand->scratch, hand->rows, hand->count,
+                                hand->distances);
+    s_sort (hand);
+}
+
+void
+kith_graph_link_estimate (const kith_graph_linker_t *linker, kith_graph_hand_t *hand)
+{
+    s_list_rows (linker, hand);
+    kith_graph_distances (linker->self, hand->scratch, hand->rows, hand->count,
+                          hand->distances);
+    s_sort (hand);
 }
 
 //  ---------------------------------------------------------------------

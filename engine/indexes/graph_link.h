@@ -60,6 +60,10 @@ void kith_graph_link_add (kith_graph_hand_t *hand, uint32_t node);
 //  Fills in the candidates' exact distances to the node that was asked for, sorts them, drops the second of two equal ones.
 void kith_graph_link_measure (const kith_graph_linker_t *linker, kith_graph_hand_t *hand);
 
+//  The same by codes, if there are any: an order that is good enough to read by.
+void
+kith_graph_link_estimate (const kith_graph_linker_t *linker, kith_graph_hand_t *hand);
+
 //  Keeps of the measured candidates what no nearer kept one hides, at most `most`; then fills up to `fill` with the nearest of
 //  the hidden. Writes links, the rest empty.
 void
