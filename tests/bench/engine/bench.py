@@ -125,6 +125,7 @@ def limit(constants, subject, data, compared, effort):
     info = subject.info
     if info.kind != b'graph' or not compared:
         return None
+    effort = subject.effort(effort) if effort < 1 else effort
     code, refined, hops = info.code.decode(), min(60, effort), effort + 10
     lines = lines_of(code, data.dim)
     line = constants['record_256_ns'] / 4

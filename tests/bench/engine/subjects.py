@@ -181,10 +181,13 @@ class Kith:
         if self.info.kind == b'ivf':
             self.settings = [1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512]
         else:
-            self.settings = [10, 14, 20, 28, 40, 56, 80, 110, 160, 220, 300, 420, 600, 850, 1200, 1700]
+            #   Efforts below k can only be had by asking for a recall
+            low = [recall for recall in (0.80, 0.85, 0.90, 0.925, 0.95, 0.97) if self.effort(recall) < K]
+            self.settings = low + [10, 14, 20, 28, 40, 56, 80, 110, 160, 220, 300, 420, 600, 850, 1200, 1700]
 
     def ask(self, setting, asking, recall=0.0):
-        ask = asking.of_kith(setting, recall)
+        """A setting below 1 is a recall to ask for."""
+        ask = asking.of_kith(0, setting) if 0 < setting < 1 else asking.of_kith(setting, recall)
         seconds = kith.bench_index_ask(self.index, ctypes.addressof(ask))
         if seconds < 0:
             raise RuntimeError('%s: a search failed' % self.name)
