@@ -14,6 +14,9 @@ enum {
     EXPAND_MAX = 6,    //  by a beam of WIDE nodes: what is next is known further ahead
     WIDE = 128,
     LINES_AHEAD = 8,    //  of a vector; the rest the hardware finds
+    FRESH_MAX = 32,     //  nodes sorted before they go into the beam
+    RUN = 8,            //  nodes of the beam moved at once
+    SORTED_MIN = 48     //  a narrower beam is quicker moved for each node by itself
 };
 
 kith_graph_scratch_t *
@@ -106,6 +109,68 @@ void
 kith_graph_beam_put (kith_graph_beam_t *beam, float distance, uint32_t id)
 {
     s_put (beam, distance, id);
+}
+
+//  Sorted nodes into the beam, as if put one by one: of equal ones the later ones lie behind, and fall out first
+static void
+s_merge (kith_graph_beam_t *beam, const kith_graph_near_t *fresh, uint32_t count)
+{
+    kith_graph_near_t *near = beam->near;
+    int64_t old = (int64_t) beam->size - 1, new = (int64_t) count - 1;
+    uint32_t size = beam->size + count;
+    for (; size > beam->capacity; size--)
+        if (old >= 0 && near [old].distance > fresh [new].distance)
+            old--;
+        else
+            new --;
+    int64_t place = size;
+    while (new >= 0) {
+        const float distance = fresh [new].distance;
+        for (; old >= RUN - 1 && near [old - RUN + 1].distance > distance; old -= RUN) {
+            place -= RUN;
+            memmove (near + place, near + old - RUN + 1, RUN * sizeof *near);
+        }
+        while (old >= 0 && near [old].distance > distance)
+            near [--place] = near [old--];
+        near [--place] = fresh [new --];
+    }
+    beam->size = size;
+    if (place < beam->next)
+        beam->next = (uint32_t) place;
+}
+
+//  Puts many nodes. Those that are near enough are sorted first, so that the beam is moved once for all of them.
+static void
+s_put_all (kith_graph_beam_t *beam, const float *distances, const uint32_t *ids,
+           uint32_t count)
+{
+    kith_graph_near_t fresh [FRESH_MAX];
+    uint32_t found = 0;
+    float worst = s_worst (beam);
+    if (beam->capacity < SORTED_MIN) {
+        for (uint32_t index = 0; index < count; index++)
+            if (distances [index] < s_worst (beam))
+                s_put (beam, distances [index], ids [index]);
+        return;
+    }
+    for (uint32_t index = 0; index < count; index++) {
+        const float distance = distances [index];
+        if (!(distance < worst))
+            continue;
+        if (found == FRESH_MAX) {
+            s_merge (beam, fresh, found);
+            found = 0;
+            worst = s_worst (beam);
+            if (!(distance < worst))
+                continue;
+        }
+        uint32_t place = found++;
+        for (; place > 0 && fresh [place - 1].distance > distance; place--)
+            fresh [place] = fresh [place - 1];
+        fresh [place] = (kith_graph_near_t){.distance = distance, .id = ids [index]};
+    }
+    if (found)
+        s_merge (beam, fresh, found);
 }
 
 uint32_t
@@ -388,8 +453,6 @@ kith_graph_walk (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32
     while (kith_graph_beam_open (beam)) {
         uint32_t count = kith_graph_expand (self, scratch, level);
         kith_graph_distances (self, scratch, scratch->rows, count, scratch->distances);
-        for (uint32_t index = 0; index < count; index++)
-            if (scratch->distances [index] < s_worst (beam))
-                s_put (beam, scratch->distances [index], scratch->ids [index]);
+        s_put_all (beam, scratch->distances, scratch->ids, count);
     }
 }
