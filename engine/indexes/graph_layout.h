@@ -212,6 +212,10 @@ kith_graph_beam_open (const kith_graph_beam_t *beam)
 //  Puts a node where it belongs unless it is worse than all of a full beam.
 void kith_graph_beam_put (kith_graph_beam_t *beam, float distance, uint32_t id);
 
+//  The same for many, as if one after another: those that are near enough are sorted first, and the beam is moved once for all of them.
+void kith_graph_beam_put_all (kith_graph_beam_t *beam, const float *distances,
+                              const uint32_t *ids, uint32_t count);
+
 //  Takes the first node that is not expanded.
 uint32_t kith_graph_beam_take (kith_graph_beam_t *beam);
 

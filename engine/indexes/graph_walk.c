@@ -139,10 +139,9 @@ s_merge (kith_graph_beam_t *beam, const kith_graph_near_t *fresh, uint32_t count
         beam->next = (uint32_t) place;
 }
 
-//  Puts many nodes. Those that are near enough are sorted first, so that the beam is moved once for all of them.
-static void
-s_put_all (kith_graph_beam_t *beam, const float *distances, const uint32_t *ids,
-           uint32_t count)
+void
+kith_graph_beam_put_all (kith_graph_beam_t *beam, const float *distances,
+                         const uint32_t *ids, uint32_t count)
 {
     kith_graph_near_t fresh [FRESH_MAX];
     uint32_t found = 0;
@@ -453,6 +452,6 @@ kith_graph_walk (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32
     while (kith_graph_beam_open (beam)) {
         uint32_t count = kith_graph_expand (self, scratch, level);
         kith_graph_distances (self, scratch, scratch->rows, count, scratch->distances);
-        s_put_all (beam, scratch->distances, scratch->ids, count);
+        kith_graph_beam_put_all (beam, scratch->distances, scratch->ids, count);
     }
 }
