@@ -248,10 +248,8 @@ s_offer_listed (s_hops_t *hops)
     kith_graph_scratch_t *scratch = hops->scratch;
     kith_graph_distances (hops->self, scratch, scratch->rows, hops->count,
                           scratch->distances);
-    for (uint32_t index = 0; index < hops->count; index++)
-        if (scratch->distances [index] < s_worst (&scratch->beam))
-            kith_graph_beam_put (&scratch->beam, scratch->distances [index],
-                                 scratch->ids [index]);
+    kith_graph_beam_put_all (&scratch->beam, scratch->distances, scratch->ids,
+                             hops->count);
     scratch->compared += hops->count;
     hops->count = 0;
     hops->bridge_count = 0;
