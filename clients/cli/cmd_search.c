@@ -142,8 +142,8 @@ s_show_end (const kith_answer_t *answer)
     printf ("%zu row%s in %s", rows, rows == 1 ? "" : "s",
             kith_show_ms (kith_answer_ms (answer), took));
     if (found->of)
-        printf (" (%s rows: %s%s%.1f %% compared)", kith_show_count (found->of, of),
-                found->index, *found->index ? " " : "",
+        printf (" (%s row%s: %s%s%.1f %% compared)", kith_show_count (found->of, of),
+                found->of == 1 ? "" : "s", found->index, *found->index ? " " : "",
                 (double) found->compared / (double) found->of
                     / (double) kith_answer_queries (answer) * 100);
     if (found->partial)

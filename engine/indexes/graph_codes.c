@@ -137,7 +137,7 @@ s_error (const float *values, uint32_t count, float middle, float half, float le
     double sum = 0;
     for (uint32_t index = 0; index < count; index++) {
         float level = (values [index] - middle + half) / step;
-        level = level < 0 ? 0 : level > levels ? levels : (float) (int) (level + 0.5f);
+        level = !(level > 0) ? 0 : level > levels ? levels : (float) (int) (level + 0.5f);
         float error = values [index] - (middle - half + level * step);
         sum += (double) (error * error);
     }

@@ -113,7 +113,8 @@ s_error (const s_fit_t *fit, uint32_t dimension, float half)
     for (uint32_t point = 0; point < fit->count; point++) {
         float value = s_value (fit, point, dimension);
         float level = (value + half) / step;
-        level = level < 0 ? 0 : level > LEVELS ? LEVELS : (float) (int) (level + 0.5f);
+        //  Not a number where all values are the same and a step has no width
+        level = !(level > 0) ? 0 : level > LEVELS ? LEVELS : (float) (int) (level + 0.5f);
         double error = (double) (value - (level * step - half));
         sum += error * error;
     }
