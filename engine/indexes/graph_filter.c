@@ -28,7 +28,8 @@ enum {
     EFFORT_MIN = 64,     //  a narrower beam does not shrink
     EFFORT_MORE = 24,    //  two hops lead less straight than one
     SAMPLE = 512,        //  answerable rows that a walk begins with at most
-    DEPTH_TIMES = 3    //  a scan of codes looks deeper than a walk: its recall is to be 1
+    DEPTH_TIMES =
+        3    //  as deep an exact look after a walk in two hops, or a scan of single bits
 };
 
 #define LITTLE_RECALL 0.951f    //  up to here few are scored exactly
