@@ -205,46 +205,59 @@ s_walk (s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t index, uin
     return true;
 }
 
+//  What is done with a row that has walked
+typedef void (s_walked_fn) (s_measure_t *measure, kith_graph_scratch_t *scratch,
+                            uint32_t index);
+
+//  Lets the rows of a part walk for NEAR answers, one after another
 static void
-s_walk_part (void *arg, uint32_t part)
+s_walk_rows (s_measure_t *measure, uint32_t part, s_walked_fn *walked)
 {
-    s_measure_t *measure = arg;
     kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
     const uint32_t first = measure->first + part * BATCH;
     for (uint32_t index = first; index < measure->last && index < first + BATCH;
          index++) {
         if (!s_ready (measure, scratch, index) || !s_walk (measure, scratch, index, NEAR))
             break;
-        measure->shares10 [index] = s_share (measure, scratch, index, NEAR);
-        if (!measure->shares100)
-            continue;
-        //  A wide beam is the same for both
-        if (measure->effort < kith_graph_kept (measure->self, FAR)
-            && !s_walk (measure, scratch, index, FAR))
-            break;
-        measure->shares100 [index] = s_share (measure, scratch, index, FAR);
+        walked (measure, scratch, index);
     }
     kith_graph_scratch_destroy (&scratch);
 }
 
+static void
+s_count_shares (s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t index)
+{
+    measure->shares10 [index] = s_share (measure, scratch, index, NEAR);
+    if (!measure->shares100)
+        return;
+    //  A wide beam is the same for both
+    if (measure->effort < kith_graph_kept (measure->self, FAR)
+        && !s_walk (measure, scratch, index, FAR))
+        return;
+    measure->shares100 [index] = s_share (measure, scratch, index, FAR);
+}
+
+static void
+s_walk_part (void *arg, uint32_t part)
+{
+    s_walk_rows (arg, part, s_count_shares);
+}
+
 //  The neighbours that a wide beam finds, as if they were the true ones
+static void
+s_trust (s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t index)
+{
+    kith_topk_t top;
+    s_look (measure, scratch, index, NEAR, &top);
+    kith_topk_sort (&top);
+    s_keep_truth (measure->truth, index, &top);
+    kith_topk_free (&top);
+}
+
 static void
 s_trust_part (void *arg, uint32_t part)
 {
-    s_measure_t *measure = arg;
-    kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
-    const uint32_t first = measure->first + part * BATCH;
-    for (uint32_t index = first; index < measure->last && index < first + BATCH;
-         index++) {
-        if (!s_ready (measure, scratch, index) || !s_walk (measure, scratch, index, NEAR))
-            break;
-        kith_topk_t top;
-        s_look (measure, scratch, index, NEAR, &top);
-        kith_topk_sort (&top);
-        s_keep_truth (measure->truth, index, &top);
-        kith_topk_free (&top);
-    }
-    kith_graph_scratch_destroy (&scratch);
+    s_walk_rows (arg, part, s_trust);
 }
 
 static void

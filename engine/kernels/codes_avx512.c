@@ -68,17 +68,8 @@ s_full4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
     _mm_storeu_si128 ((__m128i_u *) out, kith_avx512_sum4 (sums));
 }
 
-static void
-s_nibbles_rows (const kith_coded_t *coded, float *out)
-{
-    kith_codes_rows (coded, s_nibbles4, out);
-}
-
-static void
-s_bytes_rows (const kith_coded_t *coded, float *out)
-{
-    kith_codes_rows (coded, s_bytes4, out);
-}
+KITH_CODES_ROWS (s_nibbles_rows, s_nibbles4);
+KITH_CODES_ROWS (s_bytes_rows, s_bytes4);
 
 void
 kith_fill_codes_avx512 (kith_kernels_t *table)

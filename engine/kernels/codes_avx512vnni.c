@@ -127,17 +127,8 @@ s_nibbles_rows (const kith_coded_t *coded, float *out)
     kith_codes_rows (&rest, s_nibbles4, out + index);
 }
 
-static void
-s_bytes_rows (const kith_coded_t *coded, float *out)
-{
-    kith_codes_rows (coded, s_bytes4, out);
-}
-
-static void
-s_bits_rows (const kith_coded_t *coded, float *out)
-{
-    kith_codes_rows (coded, s_bits4, out);
-}
+KITH_CODES_ROWS (s_bytes_rows, s_bytes4);
+KITH_CODES_ROWS (s_bits_rows, s_bits4);
 
 void
 kith_fill_codes_avx512vnni (kith_kernels_t *table)

@@ -47,17 +47,8 @@ s_full4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
     kith_neon_store4 (sums, out);
 }
 
-static void
-s_nibbles_rows (const kith_coded_t *coded, float *out)
-{
-    kith_codes_rows (coded, s_nibbles4, out);
-}
-
-static void
-s_bytes_rows (const kith_coded_t *coded, float *out)
-{
-    kith_codes_rows (coded, s_bytes4, out);
-}
+KITH_CODES_ROWS (s_nibbles_rows, s_nibbles4);
+KITH_CODES_ROWS (s_bytes_rows, s_bytes4);
 
 void
 kith_fill_codes_neondot (kith_kernels_t *table)

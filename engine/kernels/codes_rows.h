@@ -46,4 +46,12 @@ kith_codes_rows (const kith_coded_t *coded, kith_codes4_fn *four, float *out)
     }
 }
 
+//  The kernel of many rows out of a level's products with four
+#define KITH_CODES_ROWS(name, four)                                                      \
+    static void name (const kith_coded_t *coded, float *out)                             \
+    {                                                                                    \
+        kith_codes_rows (coded, four, out);                                              \
+    }                                                                                    \
+    _Static_assert(1, "takes the semicolon")
+
 #endif
