@@ -1,25 +1,32 @@
 //  gemm.c - tiles of query x row products by OpenBLAS, with a self-check
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  A BLAS that dispatches wrongly for its CPU has been met before, so a small product is compared with
-//  the scalar kernel before OpenBLAS is believed.
+//  OpenBLAS is loaded here and not by the linker, because it chooses its kernels while it is loaded, and one that is older
+//  than its CPU takes those of 2004: a seventh of the speed (ADR 15). A BLAS that computes wrong products on its CPU has been
+//  met too, so a small product is compared with the scalar kernel before OpenBLAS is believed.
 #include <cblas.h>
+#include <dlfcn.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/bytes.h"
 #include "base/random.h"
 #include "engine/kernels/gemm.h"
 #include "engine/kernels/kernels.h"
 
-//  OpenBLAS's own names, not in every cblas.h
-extern void openblas_set_num_threads (int threads);
-extern char *openblas_get_config (void);
+#define CORE_NAME "OPENBLAS_CORETYPE"    //  read by OpenBLAS as it is loaded
+
+typedef __typeof__ (cblas_sgemm) s_sgemm_fn;
+typedef void s_set_threads_fn (int threads);
+typedef char *s_config_fn (void);
 
 typedef enum { S_UNKNOWN = 0, S_BLAS, S_TILES } s_way_t;
 
 //  Part of the choice that kith_kernels is: made once, before other threads run
 static s_way_t s_way;
-static char s_verdict [128];
+static char s_verdict [256];
+static s_sgemm_fn *s_sgemm;
+static s_config_fn *s_config;
 
 typedef struct {
     const float *queries;
@@ -34,10 +41,10 @@ typedef struct {
 static void
 s_blas (const s_product_t *product, float *out)
 {
-    cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, (blasint) product->nq,
-                 (blasint) product->rows, (blasint) product->dim, 1.0f, product->queries,
-                 (blasint) product->query_stride, product->base,
-                 (blasint) product->base_stride, 0.0f, out, (blasint) product->rows);
+    s_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, (blasint) product->nq,
+             (blasint) product->rows, (blasint) product->dim, 1.0f, product->queries,
+             (blasint) product->query_stride, product->base,
+             (blasint) product->base_stride, 0.0f, out, (blasint) product->rows);
 }
 
 //  Rows in blocks that stay in the first cache while all queries pass over them
@@ -89,12 +96,58 @@ s_agrees (void)
     return agrees;
 }
 
+//  OpenBLAS's name for the newest kernels that this CPU runs; null: its own choice is as good
+static const char *
+s_core (void)
+{
+    //  The CPU's own level, whatever the configuration makes of it
+    if (kith_kernels_of (KITH_ISA_AVX512))
+        return "SKYLAKEX";
+    if (kith_kernels_of (KITH_ISA_AVX2))
+        return "HASWELL";
+    return NULL;
+}
+
+static void *
+s_symbol (void *library, const char *name)
+{
+    void *symbol = library ? dlsym (library, name) : NULL;
+    if (!symbol)
+        snprintf (s_verdict, sizeof s_verdict,
+                  "no OpenBLAS (%.120s): Kith's own tiles are used", dlerror ());
+    return symbol;
+}
+
+//  False: s_verdict says why not
+static bool
+s_load (void)
+{
+    const char *core = getenv (CORE_NAME) ? NULL : s_core ();
+    if (core)
+        setenv (CORE_NAME, core, 1);
+    void *library = dlopen ("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+    //  Meant for OpenBLAS alone, not for the programs that this one starts
+    if (core)
+        unsetenv (CORE_NAME);
+    s_set_threads_fn *set_threads = NULL;
+    *(void **) &set_threads = s_symbol (library, "openblas_set_num_threads");
+    if (set_threads)
+        *(void **) &s_config = s_symbol (library, "openblas_get_config");
+    if (s_config)
+        *(void **) &s_sgemm = s_symbol (library, "cblas_sgemm");
+    if (!s_sgemm)
+        return false;
+    set_threads (1);
+    return true;
+}
+
 const char *
 kith_gemm_init (void)
 {
+    if (s_way == S_UNKNOWN && !s_load ())
+        s_way = S_TILES;
     if (s_way == S_UNKNOWN) {
-        openblas_set_num_threads (1);
-        const char *config = openblas_get_config ();
+        const char *config = s_config ();
         bool agrees = s_agrees ();
         size_t name = strcspn (config, " ");
         size_t version = config [name] ? 1 + strcspn (config + name + 1, " ") : 0;

@@ -5,8 +5,9 @@
 
 #include "base/base.h"
 
-//  Once at start: one BLAS thread; compares a small sgemm with scalar; from then on kith_gemm uses OpenBLAS if it was
-//  right, else Kith's own tiles. Returns "OpenBLAS 0.3.21, checked" or the reason why not; static text.
+//  Once at start, before other threads: loads OpenBLAS with the kernels for this CPU (OPENBLAS_CORETYPE in the environment
+//  chooses others) and one thread; compares a small sgemm with scalar; from then on kith_gemm uses OpenBLAS if it was right,
+//  else Kith's own tiles. Returns "OpenBLAS 0.3.21, checked" or the reason why not; static text.
 const char *kith_gemm_init (void);
 
 //  Whether OpenBLAS is used. False before kith_gemm_init, and where it was wrong: worth a warning.

@@ -5,7 +5,6 @@
 #include "engine/kernels/gemm.h"
 #include "tests/claims/common.h"
 #include "tests/demo/word_set.h"
-#include <cblas.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +18,8 @@ s_product (const float *queries, const word_set_t *set, float *out, size_t tile)
     double began = claim_now_ms ();
     for (size_t from = 0; from < set->rows; from += tile) {
         size_t rows = from + tile < set->rows ? tile : set->rows - from;
-        cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, NQ, (int) rows,
-                     (int) set->dim, 1, queries, (int) set->dim,
-                     set->vectors + from * set->dim, (int) set->dim, 0, out, (int) rows);
+        kith_gemm (queries, NQ, set->dim, set->vectors + from * set->dim, (uint32_t) rows,
+                   set->dim, (uint32_t) set->dim, out);
     }
     return (claim_now_ms () - began) / 1000;
 }
@@ -65,6 +63,8 @@ main (void)
     float *out = kith_alloc64 (NQ * set->rows * sizeof (float));
     static kith_topk_t tops [NQ];
     const char *blas = kith_gemm_init ();
+    if (!kith_gemm_by_blas ())
+        claim_fail (claim, "%s", blas);
     for (size_t i = 0; i < NQ; i++) {
         memcpy (queries + i * set->dim,
                 set->vectors + word_set_asked (set, i, NQ) * set->dim,

@@ -5,7 +5,6 @@
 #include "engine/indexes/index.h"
 #include "engine/kernels/gemm.h"
 #include "tests/bench/engine/subject_impl.h"
-#include <cblas.h>
 #include <sys/mman.h>
 #include <time.h>
 
@@ -248,16 +247,15 @@ bench_rows_ask (const bench_rows_t *self, bench_ask_t *ask)
 }
 
 static double
-s_product (const kith_rows_t *rows, const float *queries, int nq, float *out,
+s_product (const kith_rows_t *rows, const float *queries, uint32_t nq, float *out,
            uint32_t tile)
 {
     double began = bench_cpu ();
     for (uint32_t from = 0; from < rows->rows; from += tile) {
-        int count = (int) (from + tile < rows->rows ? tile : rows->rows - from);
-        int dim = (int) rows->dim;
-        cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, nq, count, dim, 1, queries,
-                     dim, (const float *) rows->vectors + (size_t) from * rows->dim, dim,
-                     0, out, count);
+        const uint32_t dim = rows->dim;
+        uint32_t count = from + tile < rows->rows ? tile : rows->rows - from;
+        kith_gemm (queries, nq, dim, (const float *) rows->vectors + (size_t) from * dim,
+                   count, dim, dim, out);
     }
     return bench_cpu () - began;
 }
@@ -266,8 +264,8 @@ double
 bench_rows_product (const bench_rows_t *self, const float *queries, uint32_t nq)
 {
     float *out = bench_alloc ((size_t) nq * self->rows.rows * sizeof (float));
-    double whole = s_product (&self->rows, queries, (int) nq, out, self->rows.rows);
-    double tiles = s_product (&self->rows, queries, (int) nq, out, TILE_ROWS);
+    double whole = s_product (&self->rows, queries, nq, out, self->rows.rows);
+    double tiles = s_product (&self->rows, queries, nq, out, TILE_ROWS);
     free (out);
     return tiles < whole ? tiles : whole;
 }

@@ -2,8 +2,8 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include "base/bytes.h"
 #include "base/random.h"
+#include "engine/kernels/gemm.h"
 #include "tests/bench/engine/subject_impl.h"
-#include <cblas.h>
 
 enum { LINE = 8 };    //  words of 64 bits in a cache line
 
@@ -86,17 +86,16 @@ s_records (const uint64_t *data, kith_random_t *random, size_t lines)
 }
 
 static double
-s_sgemm (int dim)
+s_sgemm (uint32_t dim)
 {
     enum { QUERIES = 256, ROWS = 4096, TIMES = 12 };
-    float *queries = bench_alloc ((size_t) QUERIES * (size_t) dim * sizeof (float));
-    float *rows = bench_alloc ((size_t) ROWS * (size_t) dim * sizeof (float));
+    float *queries = bench_alloc ((size_t) QUERIES * dim * sizeof (float));
+    float *rows = bench_alloc ((size_t) ROWS * dim * sizeof (float));
     float *out = bench_alloc ((size_t) QUERIES * ROWS * sizeof (float));
     double best = 0;
     for (int i = 0; i < TIMES; i++) {
         double began = bench_cpu ();
-        cblas_sgemm (CblasRowMajor, CblasNoTrans, CblasTrans, QUERIES, ROWS, dim, 1,
-                     queries, dim, rows, dim, 0, out, ROWS);
+        kith_gemm (queries, QUERIES, dim, rows, ROWS, dim, dim, out);
         double speed = 2.0 * QUERIES * ROWS * dim / (bench_cpu () - began) / 1e9;
         best = speed > best ? speed : best;
     }

@@ -1,10 +1,13 @@
 //  test_gemm.c - tiles of products against double precision
 //  SPDX-License-Identifier: Apache-2.0
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "base/random.h"
 #include "engine/kernels/gemm.h"
+#include "engine/kernels/kernels.h"
 
 enum { NQ = 33, ROWS = 77, DIM = 53, QUERY_STRIDE = 60, BASE_STRIDE = 64 };
 
@@ -33,6 +36,42 @@ s_check_products (void)
 Test (gemm, own_tiles)
 {
     cr_assert (!kith_gemm_by_blas ());
+    s_check_products ();
+}
+
+//  Of the OpenBLAS that was loaded
+static const char *
+s_core (void)
+{
+    void *library = dlopen ("libopenblas.so.0", RTLD_NOW | RTLD_NOLOAD);
+    cr_assert (library);
+    char *(*name) (void) = NULL;
+    *(void **) &name = dlsym (library, "openblas_get_corename");
+    cr_assert (name);
+    return name ();
+}
+
+//  An OpenBLAS that does not know a new CPU would take the kernels of the oldest
+Test (gemm, blas_takes_the_widest_kernels)
+{
+    unsetenv ("OPENBLAS_CORETYPE");
+    kith_gemm_init ();
+    if (kith_kernels_of (KITH_ISA_AVX512))
+        cr_assert_str_eq (s_core (), "SkylakeX");
+    else if (kith_kernels_of (KITH_ISA_AVX2))
+        cr_assert_str_eq (s_core (), "Haswell");
+    cr_assert_null (getenv ("OPENBLAS_CORETYPE"),
+                    "programs that are started later would see it");
+}
+
+Test (gemm, the_environment_chooses_the_kernels)
+{
+    if (!kith_kernels_of (KITH_ISA_AVX2))
+        cr_skip ("one choice only");
+    setenv ("OPENBLAS_CORETYPE", "HASWELL", 1);
+    kith_gemm_init ();
+    cr_assert_str_eq (s_core (), "Haswell");
+    cr_assert_str_eq (getenv ("OPENBLAS_CORETYPE"), "HASWELL");
     s_check_products ();
 }
 
