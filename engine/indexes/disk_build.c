@@ -240,7 +240,9 @@ kith_disk_load_bytes (const kith_rows_t *rows, kith_index_code_t code,
     uint32_t sampled = kith_disk_sampled (rows->rows);
     kith_graph_params_t sample = kith_disk_sample_params (params);
     //  Codes, place and twin of each row; the sample with rows, norms and graph; scale and rotation
-    return (uint64_t) rows->rows * (kith_disk_code_bytes (code, rows->dim) + 4 + 4)
+    return (uint64_t) rows->rows
+               * (kith_disk_code_bytes (code, rows->dim)
+                  + kith_disk_trailer_bytes (code, rows->dim) + 4 + 4)
            + sampled * (4ull * rows->dim + 4 + 4)
            + kith_graph_load_bytes (sampled, rows->dim, &sample)
            + sizeof (kith_disk_header_t) + 24ull * rows->dim;

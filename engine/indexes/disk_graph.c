@@ -46,6 +46,13 @@ kith_disk_code_bytes (kith_index_code_t code, uint32_t dim)
 }
 
 uint32_t
+kith_disk_trailer_bytes (kith_index_code_t code, uint32_t dim)
+{
+    return code == KITH_CODE_RABITQ ? 0
+                                    : kith_graph_trailer_bytes (s_graph_code (code), dim);
+}
+
+uint32_t
 kith_disk_code_scale (kith_index_code_t code, uint32_t dim)
 {
     return code == KITH_CODE_RABITQ ? dim : 2 * dim;
@@ -87,11 +94,11 @@ kith_disk_coder_new (const kith_rows_t *rows, kith_index_code_t code,
 
 kith_disk_coder_t *
 kith_disk_coder_open (const kith_rows_t *rows, kith_index_code_t code,
-                      const uint8_t *codes, const float *scale)
+                      const kith_disk_coded_t *coded)
 {
     kith_disk_coder_t *self = kith_new (sizeof *self);
     if (code == KITH_CODE_RABITQ) {
-        self->bits = kith_disk_bits_open (rows, codes, scale);
+        self->bits = kith_disk_bits_open (rows, coded->codes, coded->scale);
         if (!self->bits)
             kith_disk_coder_destroy (&self);
         return self;
@@ -99,8 +106,9 @@ kith_disk_coder_open (const kith_rows_t *rows, kith_index_code_t code,
     self->graph = s_graph_new (rows);
     self->graph->header.code = s_graph_code (code);
     self->graph->header.code_bytes = kith_disk_code_bytes (code, rows->dim);
-    self->graph->codes = codes;
-    self->graph->scale = scale;
+    self->graph->codes = coded->codes;
+    self->graph->trailers = coded->trailers;
+    self->graph->scale = coded->scale;
     if (!kith_graph_derive (self->graph))
         kith_disk_coder_destroy (&self);
     return self;
@@ -118,16 +126,15 @@ kith_disk_coder_destroy (kith_disk_coder_t **self_p)
     *self_p = NULL;
 }
 
-const uint8_t *
-kith_disk_coder_codes (const kith_disk_coder_t *self)
+kith_disk_coded_t
+kith_disk_coder_coded (const kith_disk_coder_t *self)
 {
-    return self->bits ? kith_disk_bits_codes (self->bits) : self->graph->codes;
-}
-
-const float *
-kith_disk_coder_scale (const kith_disk_coder_t *self)
-{
-    return self->bits ? kith_disk_bits_middle (self->bits) : self->graph->scale;
+    if (self->bits)
+        return (kith_disk_coded_t){.codes = kith_disk_bits_codes (self->bits),
+                                   .scale = kith_disk_bits_middle (self->bits)};
+    return (kith_disk_coded_t){.codes = self->graph->codes,
+                               .trailers = self->graph->trailers,
+                               .scale = self->graph->scale};
 }
 
 //  ---------------------------------------------------------------------
@@ -176,10 +183,7 @@ kith_disk_coder_distances (const kith_disk_coder_t *self,
         kith_disk_bits_distances (self->bits, &scratch->bits, rows, count, distances);
         return;
     }
-    const uint8_t *codes = self->graph->codes;
-    uint32_t bytes = self->graph->header.code_bytes;
     for (uint32_t index = 0; index < count; index++)
-        for (uint32_t at = 0; at < bytes && at < 256; at += 64)
-            __builtin_prefetch (codes + (size_t) rows [index] * bytes + at);
+        kith_graph_prefetch_code (self->graph, rows [index]);
     kith_graph_distances (self->graph, scratch->graph, rows, count, distances);
 }

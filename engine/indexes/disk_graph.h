@@ -23,20 +23,26 @@ void kith_disk_links_of (const kith_graph_t *graph, kith_disk_links_t *links);
 typedef struct kith_disk_coder kith_disk_coder_t;
 bool kith_disk_code_known (uint32_t code);
 
-//  Bytes of a row's code, floats of what all codes share (their scale).
+//  Bytes of a row's code, of its trailer where that lies apart (else 0), floats of what all codes share (their scale).
 uint32_t kith_disk_code_bytes (kith_index_code_t code, uint32_t dim);
+uint32_t kith_disk_trailer_bytes (kith_index_code_t code, uint32_t dim);
 uint32_t kith_disk_code_scale (kith_index_code_t code, uint32_t dim);
 
 //  Codes all rows; null: no memory.
 kith_disk_coder_t *kith_disk_coder_new (const kith_rows_t *rows, kith_index_code_t code,
                                         kith_parallel_t *parallel);
 
-//  Uses stored codes and their scale; null: no memory.
+//  What is stored of the codes
+typedef struct {
+    const uint8_t *codes, *trailers;    //  trailers null: in the codes
+    const float *scale;
+} kith_disk_coded_t;
+
+//  Uses what is stored; null: no memory.
 kith_disk_coder_t *kith_disk_coder_open (const kith_rows_t *rows, kith_index_code_t code,
-                                         const uint8_t *codes, const float *scale);
+                                         const kith_disk_coded_t *coded);
 void kith_disk_coder_destroy (kith_disk_coder_t **self_p);
-const uint8_t *kith_disk_coder_codes (const kith_disk_coder_t *self);
-const float *kith_disk_coder_scale (const kith_disk_coder_t *self);
+kith_disk_coded_t kith_disk_coder_coded (const kith_disk_coder_t *self);
 
 //  A query as a code, of any kind
 typedef struct kith_disk_code_scratch kith_disk_code_scratch_t;

@@ -20,7 +20,7 @@
 #include "storage/block_reader.h"
 #include "storage/huge.h"
 
-#define KITH_DISK_MAGIC 0x31444b48u    //  "HKD1"
+#define KITH_DISK_MAGIC 0x32444b48u    //  "HKD2"
 #define KITH_DISK_HEAD 16u             //  bytes of a block before its nodes
 #define KITH_DISK_NODE 12u             //  bytes of a node before its links
 #define KITH_DISK_DEGREE_MAX 256u
@@ -43,6 +43,7 @@ typedef enum {
     KITH_DISK_SAMPLE_ROWS = 6,       //  u32 [sampled], ascending
     KITH_DISK_SAMPLE_VECTORS = 7,    //  f32 [sampled] [dim]
     KITH_DISK_SAMPLE_NORMS = 8,      //  f32 [sampled], cosine alone
+    KITH_DISK_TRAILERS = 9,          //  f32 [rows] {shift, scale}; absent if in the codes
     KITH_DISK_ENTRY = 32,            //  first of the sections of the sample's graph
     KITH_DISK_ENTRY_END = 64,
     KITH_DISK_RECORDS = KITH_INDEX_RECORDS

@@ -128,10 +128,13 @@ s_take_all (kith_disk_t *self, const kith_section_t *sections, size_t count,
 {
     const kith_disk_header_t *header = &self->header;
     const uint64_t rows = header->rows, sampled = header->sampled, dim = header->dim;
-    const uint8_t *codes =
-        s_take (sections, count, KITH_DISK_CODES, rows * header->code_bytes);
-    const float *scale =
-        s_take (sections, count, KITH_DISK_SCALE, s_scale_bytes (header));
+    const kith_index_code_t code = (kith_index_code_t) header->code;
+    const uint64_t trailer = kith_disk_trailer_bytes (code, header->dim);
+    const kith_disk_coded_t coded = {
+        .codes = s_take (sections, count, KITH_DISK_CODES, rows * header->code_bytes),
+        .trailers =
+            trailer ? s_take (sections, count, KITH_DISK_TRAILERS, rows * trailer) : NULL,
+        .scale = s_take (sections, count, KITH_DISK_SCALE, s_scale_bytes (header))};
     bool cosine = self->index.rows.metric == KITH_METRIC_COSINE;
     bool twins = s_has (sections, count, KITH_DISK_TWINS);
     self->places = s_take (sections, count, KITH_DISK_PLACES, rows * 4);
@@ -142,13 +145,13 @@ s_take_all (kith_disk_t *self, const kith_section_t *sections, size_t count,
     self->sample_norms = s_take (sections, count, KITH_DISK_SAMPLE_NORMS, sampled * 4);
     self->records =
         s_take (sections, count, KITH_DISK_RECORDS, kith_disk_record_bytes (header));
-    if (!codes || !scale || !self->places || (twins && !self->twins) || !self->sample_rows
-        || !self->sample_vectors || (cosine && !self->sample_norms) || !self->records)
+    if (!coded.codes || !coded.scale || (trailer && !coded.trailers) || !self->places
+        || (twins && !self->twins) || !self->sample_rows || !self->sample_vectors
+        || (cosine && !self->sample_norms) || !self->records)
         return s_corrupt (error, "a section is missing or of the wrong size");
     if (!cosine)
         self->sample_norms = NULL;
-    self->coder = kith_disk_coder_open (&self->index.rows,
-                                        (kith_index_code_t) header->code, codes, scale);
+    self->coder = kith_disk_coder_open (&self->index.rows, code, &coded);
     if (!self->coder)
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "no memory to open the index");
     self->blocks =
@@ -195,7 +198,7 @@ s_check_content (const kith_disk_t *self, kith_error_t *error)
         return s_corrupt (error, "a row of its sample does not exist");
     if (self->twins && !s_twins_are_sane (self->twins, header->rows))
         return s_corrupt (error, "equal rows are not in order");
-    if (!s_scale_is_sane (kith_disk_coder_scale (self->coder),
+    if (!s_scale_is_sane (kith_disk_coder_coded (self->coder).scale,
                           (uint32_t) (s_scale_bytes (header) / sizeof (float))))
         return s_corrupt (error, "the scale of its codes is not finite");
     return 0;
@@ -250,12 +253,15 @@ kith_disk_sections (const kith_disk_t *self, kith_section_t *sections)
 {
     const kith_disk_header_t *header = &self->header;
     const uint64_t rows = header->rows, sampled = header->sampled;
+    const kith_disk_coded_t coded = kith_disk_coder_coded (self->coder);
+    const uint64_t trailer =
+        kith_disk_trailer_bytes ((kith_index_code_t) header->code, header->dim);
     const kith_section_t all [] = {
         {KITH_DISK_HEADER, header, sizeof *header, 0},
         {KITH_DISK_PLACES, self->places, rows * 4, 0},
-        {KITH_DISK_CODES, kith_disk_coder_codes (self->coder), rows * header->code_bytes,
-         0},
-        {KITH_DISK_SCALE, kith_disk_coder_scale (self->coder), s_scale_bytes (header), 0},
+        {KITH_DISK_CODES, coded.codes, rows * header->code_bytes, 0},
+        {KITH_DISK_TRAILERS, coded.trailers, rows * trailer, 0},
+        {KITH_DISK_SCALE, coded.scale, s_scale_bytes (header), 0},
         {KITH_DISK_TWINS, self->twins, rows * 4, 0},
         {KITH_DISK_SAMPLE_ROWS, self->sample_rows, sampled * 4, 0},
         {KITH_DISK_SAMPLE_VECTORS, self->sample_vectors, sampled * header->dim * 4, 0},

@@ -356,6 +356,8 @@ s_layout (const kith_graph_t *self, kith_section_t sections [16])
          0},
         {KITH_GRAPH_TWINS, self->twins, self->twins ? (uint64_t) header->rows * 4 : 0, 0},
         {KITH_GRAPH_CODES, self->codes, (uint64_t) header->rows * header->code_bytes, 0},
+        {KITH_GRAPH_TRAILERS, self->trailers,
+         self->trailers ? (uint64_t) header->rows * KITH_GRAPH_TRAILER : 0, 0},
         {KITH_GRAPH_SCALE, self->scale, header->code ? (uint64_t) header->dim * 8 : 0, 0},
     };
     memcpy (sections, all, sizeof all);

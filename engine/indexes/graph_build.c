@@ -590,7 +590,9 @@ s_choose_code (s_build_t *build)
             return true;
         kith_graph_disown (self, self->codes);
         kith_graph_disown (self, self->scale);
+        kith_graph_disown (self, self->trailers);
         self->codes = NULL;
+        self->trailers = NULL;
         self->scale = NULL;
     }
     return kith_graph_encode (self, KITH_GRAPH_FLOATS, build->params->parallel);
@@ -676,8 +678,9 @@ kith_graph_build (const kith_rows_t *rows, const kith_graph_params_t *params,
 static uint32_t
 s_code_bytes (uint32_t dim, const kith_graph_params_t *params)
 {
-    return kith_graph_code_bytes (
-        params->code ? (kith_graph_code_t) (params->code - 1) : KITH_GRAPH_NIBBLES, dim);
+    const kith_graph_code_t code =
+        params->code ? (kith_graph_code_t) (params->code - 1) : KITH_GRAPH_NIBBLES;
+    return kith_graph_code_bytes (code, dim) + kith_graph_trailer_bytes (code, dim);
 }
 
 uint64_t

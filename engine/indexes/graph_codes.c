@@ -18,25 +18,48 @@
 #define ROTATION 0x6b697468u    //  seed: the same for all graphs, so that none is stored
 
 enum {
-    TRAILER = 8,    //  {float shift, float scale}
     SAMPLE = 4096,
     BATCH = 4096    //  rows coded in one part
 };
 
-uint32_t
-kith_graph_code_bytes (kith_graph_code_t code, uint32_t dim)
+//  Bytes of the code alone
+static uint32_t
+s_plain_bytes (kith_graph_code_t code, uint32_t dim)
 {
     switch (code) {
         case KITH_GRAPH_FLOATS:
             return 0;
         case KITH_GRAPH_NIBBLES:
-            return (uint32_t) kith_round64 ((dim + 1) / 2 + TRAILER);
+            return (dim + 1) / 2;
         case KITH_GRAPH_BYTES:
-            return (uint32_t) kith_round64 (dim + TRAILER);
+            return dim;
         case KITH_GRAPH_BITS:
-            return (uint32_t) kith_round64 ((dim + 7) / 8 + TRAILER);
+            return (dim + 7) / 8;
     }
     return 0;
+}
+
+uint32_t
+kith_graph_code_bytes (kith_graph_code_t code, uint32_t dim)
+{
+    return (uint32_t) kith_round64 (s_plain_bytes (code, dim));
+}
+
+//  Trailers by themselves lie eight in a line: less to wait for than a line of each row that holds nothing else
+uint32_t
+kith_graph_trailer_bytes (kith_graph_code_t code, uint32_t dim)
+{
+    const uint32_t plain = s_plain_bytes (code, dim);
+    return plain > 0 && kith_round64 (plain) < kith_round64 (plain + KITH_GRAPH_TRAILER)
+               ? KITH_GRAPH_TRAILER
+               : 0;
+}
+
+//  Bytes of a code that dimensions may have
+static inline uint32_t
+s_room (const kith_graph_t *self)
+{
+    return self->header.code_bytes - (self->trailers ? 0 : KITH_GRAPH_TRAILER);
 }
 
 //  Dimensions in a byte of a code
@@ -197,14 +220,14 @@ s_fit (kith_graph_t *self, float *scale, kith_parallel_t *parallel)
 
 typedef struct {
     const kith_graph_t *self;
-    uint8_t *codes;
+    uint8_t *codes, *trailers;
     atomic_bool failed;    //  no memory
 } s_encoder_t;
 
 static void
 s_store (const kith_graph_t *self, uint8_t *code, uint32_t index, uint32_t level)
 {
-    const uint32_t half = self->header.code_bytes - TRAILER;
+    const uint32_t half = s_room (self);
     switch (s_packed (self)) {
         case 8:
             code [index / 8] = (uint8_t) (code [index / 8] | level << index % 8);
@@ -220,13 +243,13 @@ s_store (const kith_graph_t *self, uint8_t *code, uint32_t index, uint32_t level
     }
 }
 
-//  room: 2 x dim
-static void
-s_encode_row (const kith_graph_t *self, uint32_t row, float *room, uint8_t *code)
+void
+kith_graph_encode_row (const kith_graph_t *self, uint32_t row, float *room,
+                       uint8_t *codes, uint8_t *trailers)
 {
+    uint8_t *code = codes + (size_t) row * self->header.code_bytes;
     const float *input = s_input (self, row, room);
     float levels = s_levels (self);
-    uint32_t bytes = self->header.code_bytes;
     double length = 0, product = 0, square = 0, aside = 0;
     for (uint32_t index = 0; index < self->rows.dim; index++) {
         float middle = self->scale [2 * index], half = self->scale [2 * index + 1];
@@ -246,14 +269,9 @@ s_encode_row (const kith_graph_t *self, uint32_t row, float *room, uint8_t *code
     bool l2 = self->rows.metric == KITH_METRIC_L2;
     float trailer [2] = {(float) (l2 ? square - 2 * aside : -aside),
                          (float) (l2 ? 2 * scale : scale)};
-    memcpy (code + bytes - sizeof trailer, trailer, sizeof trailer);
-}
-
-void
-kith_graph_encode_row (const kith_graph_t *self, uint32_t row, float *room,
-                       uint8_t *codes)
-{
-    s_encode_row (self, row, room, codes + (size_t) row * self->header.code_bytes);
+    memcpy (trailers ? trailers + (size_t) row * KITH_GRAPH_TRAILER
+                     : code + s_room (self),
+            trailer, sizeof trailer);
 }
 
 static void
@@ -266,8 +284,8 @@ s_encode_part (void *arg, uint32_t part)
     if (!room)
         atomic_store (&encoder->failed, true);
     for (uint32_t row = part * BATCH; room && row < last; row++)
-        s_encode_row (encoder->self, row, room,
-                      encoder->codes + (size_t) row * encoder->self->header.code_bytes);
+        kith_graph_encode_row (encoder->self, row, room, encoder->codes,
+                               encoder->trailers);
     free (room);
 }
 
@@ -285,10 +303,17 @@ kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *
     kith_graph_own (self, codes);
     self->scale = scale;
     self->codes = codes;
+    uint8_t *trailers = NULL;
+    if (kith_graph_trailer_bytes (code, self->rows.dim)) {
+        trailers = kith_huge_new ((size_t) self->rows.rows * KITH_GRAPH_TRAILER);
+        self->trailers = kith_graph_own (self, trailers);
+        if (!trailers)
+            return false;
+    }
     if (!scale || !codes || !s_make_signs (self) || !s_fit (self, scale, parallel)
         || !kith_graph_derive (self))
         return false;
-    s_encoder_t encoder = {.self = self, .codes = codes};
+    s_encoder_t encoder = {.self = self, .codes = codes, .trailers = trailers};
     kith_graph_run (parallel, (self->rows.rows + BATCH - 1) / BATCH, s_encode_part,
                     &encoder);
     return !atomic_load (&encoder.failed);
@@ -345,7 +370,7 @@ kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch
     if (up > 0) {
         //  Nibbles: the second half of the dimensions meets the high ones
         const uint32_t half =
-            s_packed (self) == 2 && dim > bytes - TRAILER ? bytes - TRAILER : dim;
+            s_packed (self) == 2 && dim > s_room (self) ? s_room (self) : dim;
         sum = s_round (scratch->scaled, half, up, scratch->code);
         sum += s_round (scratch->scaled + half, dim - half, up, scratch->code + bytes);
     }

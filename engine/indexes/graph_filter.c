@@ -19,7 +19,6 @@ enum {
     GROUPS_MIN = 64,    //  of the rows of a scan
     GROUPS_MAX = 512,
     HALVINGS = 16,
-    LINE = 64,
     EXPAND = 2,     //  nodes expanded at once
     BRIDGES = 4,    //  of a node
     BRIDGES_MAX = 3 * BRIDGES,
@@ -189,11 +188,10 @@ static inline void
 s_list (s_hops_t *hops, uint32_t row)
 {
     const kith_graph_t *self = hops->self;
-    const uint32_t bytes = self->header.code_bytes;
     hops->scratch->ids [hops->count] = row;
     hops->scratch->rows [hops->count++] = row;
-    for (uint32_t at = 0; self->codes && at < bytes && at < 4 * LINE; at += LINE)
-        __builtin_prefetch (self->codes + (size_t) row * bytes + at);
+    if (self->codes)
+        kith_graph_prefetch_code (self, row);
 }
 
 static void

@@ -7,11 +7,14 @@
 #include "storage/huge.h"
 
 #define KITH_GRAPH_EMPTY 0xffffffffu    //  no link here, nor after it
-#define KITH_GRAPH_MAGIC 0x32474b48u    //  layout version in the first digit
+#define KITH_GRAPH_MAGIC 0x33474b48u    //  layout version in the first digit
 #define KITH_GRAPH_LEVELS_MAX 8u        //  upper levels
 #define KITH_GRAPH_DEGREE_MAX 256u
 #define KITH_GRAPH_BATCH_MAX (6 * KITH_GRAPH_DEGREE_MAX)    //  neighbours of six nodes
+#define KITH_GRAPH_TRAILER 8u      //  bytes {float shift, float scale} of a coded row
 #define KITH_GRAPH_LISTED 4096u    //  rows of a filter listed at once
+#define KITH_GRAPH_CODE_AHEAD                                                            \
+    256u    //  bytes of a code asked for; the rest the hardware finds
 #define KITH_GRAPH_EFFORT_MAX 65536u
 #define KITH_GRAPH_SAMPLE 1024u    //  rows that calibration asks with
 #define KITH_GRAPH_GRID_MAX 24u    //  calibrated efforts
@@ -28,7 +31,9 @@ typedef enum {
         4,    //  uint32 [counts [level]] [upper_degree], level after level: positions
     KITH_GRAPH_TWINS = 5,    //  uint32 [rows]: next equal row; absent if all rows differ
     KITH_GRAPH_CODES = 6,    //  uint8 [rows] [code_bytes]
-    KITH_GRAPH_SCALE = 7     //  float [dim] {middle, half}: see graph_codes.c
+    KITH_GRAPH_SCALE = 7,    //  float [dim] {middle, half}: see graph_codes.c
+    KITH_GRAPH_TRAILERS =
+        8    //  float [rows] {shift, scale}; absent if they lie at the ends of the codes
 } kith_graph_section_id_t;
 
 typedef enum {
@@ -79,6 +84,7 @@ struct kith_graph {
     kith_graph_layer_t layers [1 + KITH_GRAPH_LEVELS_MAX];
     const uint32_t *links, *upper_rows, *upper_links, *twins;
     const uint8_t *codes;
+    const uint8_t *trailers;    //  null: in the codes
     const float *scale;
     //  Not stored: the half widths of scale one after another, then the middles; signs of the rotation (bits)
     const float *halves, *signs;
@@ -132,16 +138,21 @@ static inline kith_coded_t
 kith_graph_coded (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
                   const uint32_t *rows, uint32_t count)
 {
-    return (kith_coded_t){.query = scratch->code,
-                          .codes = self->codes,
-                          .bytes = self->header.code_bytes,
-                          .base = scratch->code_base,
-                          .step = scratch->code_step,
-                          .rows = rows,
-                          .count = count};
+    return (kith_coded_t){
+        .query = scratch->code,
+        .codes = self->codes,
+        .bytes = self->header.code_bytes,
+        .trailers = self->trailers
+                        ? self->trailers
+                        : self->codes + self->header.code_bytes - KITH_GRAPH_TRAILER,
+        .trailer_step = self->trailers ? KITH_GRAPH_TRAILER : self->header.code_bytes,
+        .base = scratch->code_base,
+        .step = scratch->code_step,
+        .rows = rows,
+        .count = count};
 }
 
-//  The kernel that compares codes; their last 8 bytes are the trailer (graph_codes.c).
+//  The kernel that compares codes
 static inline kith_codes_rows_fn *
 kith_graph_by_code (const kith_graph_t *self)
 {
@@ -256,10 +267,21 @@ void kith_graph_walk (const kith_graph_t *self, kith_graph_scratch_t *scratch,
 bool
 kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *parallel);
 
-//  The code of one row, into the place of it in codes.
+//  The code of one row, into the places of it in codes and trailers (null: in the codes).
 //  room: 2 x dim.
 void kith_graph_encode_row (const kith_graph_t *self, uint32_t row, float *room,
-                            uint8_t *codes);
+                            uint8_t *codes, uint8_t *trailers);
+
+//  Asks for the code of a row before it is compared.
+static inline void
+kith_graph_prefetch_code (const kith_graph_t *self, uint32_t row)
+{
+    const uint32_t bytes = self->header.code_bytes;
+    for (uint32_t at = 0; at < bytes && at < KITH_GRAPH_CODE_AHEAD; at += 64)
+        __builtin_prefetch (self->codes + (size_t) row * bytes + at);
+    if (self->trailers)
+        __builtin_prefetch (self->trailers + (size_t) row * KITH_GRAPH_TRAILER);
+}
 
 //  Makes what codes need and is not stored, from header and scale; owned by self. False: no memory.
 bool kith_graph_derive (kith_graph_t *self);
@@ -270,8 +292,11 @@ size_t kith_graph_query_bytes (const kith_graph_t *self);
 //  The query as a code, into scratch.
 void kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch);
 
-//  Bytes of one row's code.
+//  Bytes of one row's code: whole lines, with the trailer if that needs no further one.
 uint32_t kith_graph_code_bytes (kith_graph_code_t code, uint32_t dim);
+
+//  Bytes of one row's trailer where it lies apart, else 0.
+uint32_t kith_graph_trailer_bytes (kith_graph_code_t code, uint32_t dim);
 
 //  How many of a walked beam are worth an exact look for k answers: by codes some more than k.
 uint32_t kith_graph_depth (const kith_graph_t *self, uint32_t k);

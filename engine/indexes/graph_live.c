@@ -25,7 +25,7 @@ struct kith_graph_live {
     uint32_t upper_room;    //  positions of level 1 that there is room for
     uint32_t *upper_rows, *twins;
     uint64_t *twinned;
-    uint8_t *codes;
+    uint8_t *codes, *trailers;
     float *room;                       //  to code a row in
     kith_graph_linker_t levels [2];    //  level 0 and level 1
     kith_graph_hand_t *hand;
@@ -140,6 +140,10 @@ s_thaw (kith_graph_t *self, kith_graph_live_t *live, uint32_t capacity)
         self->twinned ? kith_bits_words (rows) * sizeof *live->twinned : 0, words, 0);
     if (bytes)
         live->codes = s_move (self, self->codes, rows * bytes, capacity * bytes, 0);
+    const size_t trailer = self->trailers ? KITH_GRAPH_TRAILER : 0;
+    if (trailer)
+        live->trailers =
+            s_move (self, self->trailers, rows * trailer, capacity * trailer, 0);
     live->hand = kith_graph_hand_new ();
     live->room = kith_alloc64 (2 * (size_t) self->rows.dim * sizeof *live->room);
     live->levels [0] =
@@ -148,7 +152,8 @@ s_thaw (kith_graph_t *self, kith_graph_live_t *live, uint32_t capacity)
     for (uint32_t each = 0; each < rows; each++)
         kith_bits_set (&live->alive, each);
     return s_thaw_upper (self, live, capacity) && links && live->twins && live->twinned
-           && live->hand && live->room && (live->codes || !bytes);
+           && live->hand && live->room && (live->codes || !bytes)
+           && (live->trailers || !trailer);
 }
 
 int
@@ -165,12 +170,13 @@ kith_graph_thaw (kith_graph_t *self, const kith_rows_t *rows, uint32_t capacity,
         return kith_error_set (error, KITH_ERR_NO_MEMORY,
                                "no memory for a graph of %" PRIu32 " rows", capacity);
     }
-    const void *before [] = {self->links, self->upper_rows, self->twins, self->twinned,
-                             self->codes};
+    const void *before [] = {self->links,   self->upper_rows, self->twins,
+                             self->twinned, self->codes,      self->trailers};
     self->links = live->levels [0].links;
     self->upper_rows = live->upper_rows;
     self->twins = live->twins;
     self->codes = live->codes;
+    self->trailers = live->trailers;
     self->twinned = live->twinned;
     for (size_t index = 0; index < sizeof before / sizeof before [0]; index++)
         kith_graph_disown (self, before [index]);
@@ -258,7 +264,7 @@ s_insert (kith_graph_t *self, uint32_t row)
     const kith_graph_linker_t *linker = &live->levels [0];
     bool twin = false;
     if (live->codes)
-        kith_graph_encode_row (self, row, live->room, live->codes);
+        kith_graph_encode_row (self, row, live->room, live->codes, live->trailers);
     if (row > 0) {
         if (!kith_graph_link_ask (linker, live->hand, row))
             return false;

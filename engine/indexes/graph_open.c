@@ -167,7 +167,9 @@ s_take_all (kith_graph_t *self, const kith_section_t *sections, size_t count)
     uint64_t upper = 0, rows = header->rows;
     for (uint32_t level = 0; level < header->levels; level++)
         upper += header->counts [level];
-    const void *links, *upper_rows, *upper_links, *twins, *codes, *scale;
+    const void *links, *upper_rows, *upper_links, *twins, *codes, *scale, *trailers;
+    const uint64_t trailer =
+        kith_graph_trailer_bytes ((kith_graph_code_t) header->code, header->dim);
     bool twinned = s_find (sections, count, KITH_GRAPH_TWINS) != NULL;
     if (s_take (sections, count, KITH_GRAPH_LINKS, rows * header->degree * 4, &links) != 0
         || s_take (sections, count, KITH_GRAPH_UPPER_ROWS,
@@ -179,6 +181,7 @@ s_take_all (kith_graph_t *self, const kith_section_t *sections, size_t count)
         || s_take (sections, count, KITH_GRAPH_TWINS, twinned ? rows * 4 : 0, &twins) != 0
         || s_take (sections, count, KITH_GRAPH_CODES, rows * header->code_bytes, &codes)
                != 0
+        || s_take (sections, count, KITH_GRAPH_TRAILERS, rows * trailer, &trailers) != 0
         || s_take (sections, count, KITH_GRAPH_SCALE,
                    rows && header->code ? header->dim * 8ull : 0, &scale)
                != 0)
@@ -188,6 +191,7 @@ s_take_all (kith_graph_t *self, const kith_section_t *sections, size_t count)
     self->upper_links = upper_links;
     self->twins = twins;
     self->codes = codes;
+    self->trailers = trailers;
     self->scale = scale;
     return 0;
 }

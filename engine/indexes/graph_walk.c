@@ -366,14 +366,12 @@ kith_graph_collect (const kith_graph_t *self, kith_graph_scratch_t *scratch,
         count += marks [other] != epoch;
         marks [other] = epoch;
     }
-    const uint32_t bytes = self->header.code_bytes;
     for (uint32_t index = first; index < count; index++) {
         uint32_t row =
             layer->rows ? layer->rows [scratch->ids [index]] : scratch->ids [index];
         scratch->rows [index] = row;
         if (self->codes)
-            for (uint32_t at = 0; at < bytes && at < 4 * LINE; at += LINE)
-                __builtin_prefetch (self->codes + (size_t) row * bytes + at);
+            kith_graph_prefetch_code (self, row);
     }
     scratch->compared += count - first;
     return count;

@@ -70,7 +70,7 @@ s_bits4 (const int8_t *query, const uint8_t *const codes [4], uint32_t bytes,
     _mm_storeu_si128 ((__m128i_u *) out, kith_avx512_sum4 (sums));
 }
 
-//  A query of one line stays in two registers, four rows at a time
+//  A query of one line, which has the trailer too, stays in two registers, four rows at a time
 static inline __m128
 s_line4 (const kith_coded_t *coded, const uint8_t *const codes [4], __m512i first,
          __m512i second)
@@ -99,7 +99,7 @@ s_line4 (const kith_coded_t *coded, const uint8_t *const codes [4], __m512i firs
 static void
 s_nibbles_rows (const kith_coded_t *coded, float *out)
 {
-    if (coded->bytes != 64) {
+    if (coded->bytes != 64 || coded->trailer_step != 64) {
         kith_codes_rows (coded, s_nibbles4, out);
         return;
     }

@@ -14,15 +14,18 @@ kith_codes_ahead (const kith_coded_t *coded, uint32_t first)
         const uint8_t *code = coded->codes + (size_t) coded->rows [index] * coded->bytes;
         for (uint32_t at = 0; at < coded->bytes && at < 256; at += 64)
             __builtin_prefetch (code + at);
+        __builtin_prefetch (coded->trailers
+                            + (size_t) coded->rows [index] * coded->trailer_step);
     }
 }
 
 //  Each operation is rounded by itself, so that all levels agree
 KITH_INLINE float
-kith_code_distance (const kith_coded_t *coded, const uint8_t *code, int32_t product)
+kith_code_distance (const kith_coded_t *coded, uint32_t row, int32_t product)
 {
     float trailer [2];
-    memcpy (trailer, code + coded->bytes - sizeof trailer, sizeof trailer);
+    memcpy (trailer, coded->trailers + (size_t) row * coded->trailer_step,
+            sizeof trailer);
     return trailer [0] - trailer [1] * (coded->base + coded->step * (float) product);
 }
 
@@ -42,7 +45,7 @@ kith_codes_rows (const kith_coded_t *coded, kith_codes4_fn *four, float *out)
         four (coded->query, codes, coded->bytes, products);
         for (uint32_t each = 0; each < left; each++)
             out [first + each] =
-                kith_code_distance (coded, codes [each], products [each]);
+                kith_code_distance (coded, coded->rows [first + each], products [each]);
     }
 }
 

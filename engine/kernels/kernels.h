@@ -69,12 +69,14 @@ typedef uint32_t (kith_keep_fn) (const kith_keep_t *keep, uint32_t *kept);
 typedef void (kith_codes4_fn) (const int8_t *query, const uint8_t *const codes [4],
                                uint32_t bytes, int32_t out [4]);
 
-//  Rows whose codes end in a trailer {float shift, float scale}, and a query in the same code
+//  Coded rows, each with a trailer {float shift, float scale} in its code or elsewhere, and a query in the same code
 typedef struct {
     const int8_t *query;
-    const uint8_t *codes;    //  of row 0 and all that follow
-    uint32_t bytes;          //  of a code
-    float base, step;        //  of the query's numbers
+    const uint8_t *codes;       //  of row 0 and all that follow
+    uint32_t bytes;             //  of a code
+    uint32_t trailer_step;      //  bytes from a trailer to the next
+    const uint8_t *trailers;    //  of row 0 and all that follow
+    float base, step;           //  of the query's numbers
     const uint32_t *rows;
     uint32_t count;    //  rows
     uint32_t ahead;    //  how many rows before its turn a code is asked for; 0: it is not

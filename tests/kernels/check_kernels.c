@@ -329,9 +329,10 @@ s_check_codes (check_t *check, uint32_t bytes, bool extreme)
 
 //  Distances by codes of some rows, the last of which lies at the end of the memory
 static void
-s_check_code_rows (check_t *check, uint32_t count, uint32_t bytes)
+s_check_code_rows (check_t *check, uint32_t count, uint32_t bytes, bool apart)
 {
-    enum { CODES = 9 };
+    enum { CODES = 9, TRAILER = 8 };
+    uint8_t trailers [CODES * TRAILER];
     int8_t *query = malloc (8 * bytes);
     uint8_t *codes = malloc (CODES * bytes);
     uint32_t rows [COUNT];
@@ -340,11 +341,15 @@ s_check_code_rows (check_t *check, uint32_t count, uint32_t bytes)
         query [at] = (int8_t) kith_random_next (&check->random);
     for (uint32_t at = 0; at < CODES * bytes; at++)
         codes [at] = (uint8_t) kith_random_next (&check->random);
+    for (uint32_t at = 0; at < sizeof trailers; at++)
+        trailers [at] = (uint8_t) kith_random_next (&check->random);
     for (uint32_t index = 0; index < count; index++)
         rows [index] = (uint32_t) kith_random_below (&check->random, CODES);
     kith_coded_t coded = {.query = query,
                           .codes = codes,
                           .bytes = bytes,
+                          .trailers = apart ? trailers : codes + bytes - TRAILER,
+                          .trailer_step = apart ? TRAILER : bytes,
                           .base = s_value (&check->random, PLAIN),
                           .step = s_value (&check->random, PLAIN),
                           .rows = rows,
@@ -599,7 +604,8 @@ s_check_isa (check_t *check)
     }
     for (uint32_t count = 1; count <= COUNT; count++) {
         s_check_set (check, count);
-        s_check_code_rows (check, count, 64 + count % 4 * 64);
+        s_check_code_rows (check, count, 64 + count % 4 * 64, false);
+        s_check_code_rows (check, count, 64 + count % 4 * 64, true);
     }
     for (uint32_t subs = 4; subs <= 1100; subs += subs < 600 ? 4 : 252) {
         s_check_fastscan (check, subs, false);

@@ -329,7 +329,8 @@ Test (disk, codes_are_as_long_as_memory_allows)
     uint64_t much = kith_index_load_bytes (&data.rows, &params);
     params.memory_max = much - 1;
     uint64_t little = kith_index_load_bytes (&data.rows, &params);
-    cr_expect_leq (little + 2000 * 190, much);
+    //  192 bytes and a trailer of 8, instead of 60
+    cr_expect_leq (little + 2000 * 140, much);
     kith_index_destroy (&data.index);
     data.index = kith_index_build (&data.rows, &params, &error);
     cr_assert (data.index, "%s", error.message);

@@ -7,7 +7,8 @@
 #include "engine/indexes/graph_layout.h"
 #include "engine/indexes/graph_live.h"
 
-enum { ROWS = 8000, DIM = 24, QUERIES = 100, K = 10, EFFORT = 60, CENTRES = 150 };
+//  A byte a dimension fills a line nearly, so that the trailers of the codes lie apart
+enum { ROWS = 8000, DIM = 60, QUERIES = 100, K = 10, EFFORT = 60, CENTRES = 150 };
 
 typedef struct {
     kith_rows_t rows;
@@ -153,6 +154,8 @@ Test (graph_live, half_replaced_is_as_good_as_fresh)
         }
         cr_assert_eq (kith_graph_rows (graph), (uint32_t) (ROWS + ROWS / 2));
         cr_assert_eq (kith_graph_removed (graph), (uint32_t) (ROWS / 2));
+        cr_assert_eq (graph->header.code, (uint32_t) KITH_GRAPH_BYTES);
+        cr_assert (graph->trailers);
         cr_assert_neq (kith_graph_insert (graph, 1, &error), 0);
         cr_assert_eq (error.code, KITH_ERR_LIMIT);
         double fresh = s_fresh_recall (&data, alive.count, &alive);
