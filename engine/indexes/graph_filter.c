@@ -462,7 +462,7 @@ s_lower (s_kept_t *kept, const float *distances, uint32_t count)
 static float
 s_select (kith_graph_beam_t *beam, uint32_t most)
 {
-    kith_graph_near_t *near = beam->near;
+    kith_near_t *near = beam->near;
     uint32_t low = 0, high = beam->size - 1, last = most - 1;
     while (low < high) {
         const float pivot = near [low + (high - low) / 2].distance;
@@ -474,7 +474,7 @@ s_select (kith_graph_beam_t *beam, uint32_t most)
                 right--;
             if (left >= right)
                 break;
-            kith_graph_near_t other = near [left];
+            kith_near_t other = near [left];
             near [left++] = near [right];
             near [right--] = other;
         }
@@ -493,12 +493,11 @@ static void
 s_gather (s_kept_t *kept, const uint32_t *rows, const float *distances, uint32_t count)
 {
     kith_graph_beam_t *beam = kept->beam;
-    kith_graph_near_t *near = beam->near;
+    kith_near_t *near = beam->near;
     uint32_t size = beam->size;
     float worst = kept->worst;
     for (uint32_t index = 0; index < count; index++) {
-        near [size] =
-            (kith_graph_near_t){.distance = distances [index], .id = rows [index]};
+        near [size] = (kith_near_t){.distance = distances [index], .id = rows [index]};
         size += distances [index] <= worst;
         if (size == beam->capacity) {
             beam->size = size;

@@ -94,17 +94,12 @@ struct kith_graph {
     uint32_t owned_count;
 };
 
-typedef struct {
-    float distance;
-    uint32_t id;    //  with KITH_GRAPH_EXPANDED
-} kith_graph_near_t;
-
-#define KITH_GRAPH_EXPANDED 0x80000000u
+#define KITH_GRAPH_EXPANDED 0x80000000u    //  in the id of a node in a beam
 
 //  The nearest nodes found so far, ascending; `next` is the first not expanded. Only the first `window` of them are expanded: those
 //  behind are kept for an exact look.
 typedef struct {
-    kith_graph_near_t *near;
+    kith_near_t *near;
     uint32_t size;
     uint32_t capacity;
     uint32_t window;
@@ -223,7 +218,7 @@ kith_graph_beam_open (const kith_graph_beam_t *beam)
 //  Puts a node where it belongs unless it is worse than all of a full beam.
 void kith_graph_beam_put (kith_graph_beam_t *beam, float distance, uint32_t id);
 
-//  The same for many, as if one after another: those that are near enough are sorted first, and the beam is moved once for all of them.
+//  The same for many, as if one after another; the beam is moved once for all of them.
 void kith_graph_beam_put_all (kith_graph_beam_t *beam, const float *distances,
                               const uint32_t *ids, uint32_t count);
 

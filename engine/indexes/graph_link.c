@@ -59,7 +59,7 @@ kith_graph_link_add (kith_graph_hand_t *hand, uint32_t node)
 static int
 s_compare_near (const void *a, const void *b)
 {
-    const kith_graph_near_t *left = a, *right = b;
+    const kith_near_t *left = a, *right = b;
     if (left->distance != right->distance)
         return left->distance < right->distance ? -1 : 1;
     return left->id < right->id ? -1 : left->id > right->id;
@@ -109,7 +109,7 @@ kith_graph_link_estimate (const kith_graph_linker_t *linker, kith_graph_hand_t *
 
 //  Whether a kept node is nearer to the candidate than the node itself is
 static bool
-s_occluded (const kith_graph_linker_t *linker, const kith_graph_near_t *candidate,
+s_occluded (const kith_graph_linker_t *linker, const kith_near_t *candidate,
             const uint32_t *kept, uint32_t count)
 {
     const kith_graph_t *self = linker->self;
@@ -145,7 +145,7 @@ kith_graph_link_prune (const kith_graph_linker_t *linker, const kith_graph_hand_
     uint32_t kept [KITH_GRAPH_DEGREE_MAX], hidden [KITH_GRAPH_DEGREE_MAX];
     uint32_t kept_count = 0, hidden_count = 0;
     for (uint32_t index = 0; index < hand->count && kept_count < most; index++) {
-        const kith_graph_near_t *candidate = &hand->near [index];
+        const kith_near_t *candidate = &hand->near [index];
         if (!s_occluded (linker, candidate, kept, kept_count))
             kept [kept_count++] = candidate->id;
         else if (hidden_count < fill)

@@ -14,7 +14,7 @@
 //  What one thread links with
 typedef struct {
     kith_graph_scratch_t *scratch;
-    kith_graph_near_t near [KITH_GRAPH_PRUNE_MAX];    //  candidates
+    kith_near_t near [KITH_GRAPH_PRUNE_MAX];    //  candidates
     uint32_t rows [KITH_GRAPH_PRUNE_MAX];
     float distances [KITH_GRAPH_PRUNE_MAX];
     uint32_t count;

@@ -13,10 +13,7 @@ enum {
     EXPAND = 2,        //  nodes expanded at once
     EXPAND_MAX = 6,    //  by a beam of WIDE nodes: what is next is known further ahead
     WIDE = 128,
-    LINES_AHEAD = 8,    //  of a vector; the rest the hardware finds
-    FRESH_MAX = 32,     //  nodes sorted before they go into the beam
-    RUN = 8,            //  nodes of the beam moved at once
-    SORTED_MIN = 48     //  a narrower beam is quicker moved for each node by itself
+    LINES_AHEAD = 8    //  of a vector; the rest the hardware finds
 };
 
 kith_graph_scratch_t *
@@ -56,7 +53,8 @@ kith_graph_beam_reset (kith_graph_beam_t *beam, uint32_t capacity)
     if (capacity > beam->room) {
         free (beam->near);
         beam->room = 0;
-        beam->near = kith_alloc64 ((size_t) capacity * sizeof *beam->near);
+        beam->near =
+            kith_alloc64 ((capacity + (size_t) KITH_NEAR_MORE) * sizeof *beam->near);
         if (!beam->near)
             return false;
         beam->room = capacity;
@@ -73,12 +71,6 @@ kith_graph_beam_begin (const kith_graph_t *self, kith_graph_beam_t *beam, uint32
         return false;
     beam->window = effort;
     return true;
-}
-
-static inline float
-s_worst (const kith_graph_beam_t *beam)
-{
-    return beam->size < beam->capacity ? INFINITY : beam->near [beam->size - 1].distance;
 }
 
 static inline void
@@ -99,7 +91,7 @@ s_put (kith_graph_beam_t *beam, float distance, uint32_t id)
     }
     memmove (beam->near + place + 1, beam->near + place,
              (size - place) * sizeof *beam->near);
-    beam->near [place] = (kith_graph_near_t){.distance = distance, .id = id};
+    beam->near [place] = (kith_near_t){.distance = distance, .id = id};
     beam->size = size + 1;
     if (place < beam->next)
         beam->next = place;
@@ -111,71 +103,26 @@ kith_graph_beam_put (kith_graph_beam_t *beam, float distance, uint32_t id)
     s_put (beam, distance, id);
 }
 
-//  Sorted nodes into the beam, as if put one by one: of equal ones the later ones lie behind, and fall out first
-static void
-s_merge (kith_graph_beam_t *beam, const kith_graph_near_t *fresh, uint32_t count)
-{
-    kith_graph_near_t *near = beam->near;
-    int64_t old = (int64_t) beam->size - 1, new = (int64_t) count - 1;
-    uint32_t size = beam->size + count;
-    for (; size > beam->capacity; size--)
-        if (old >= 0 && near [old].distance > fresh [new].distance)
-            old--;
-        else
-            new --;
-    int64_t place = size;
-    while (new >= 0) {
-        const float distance = fresh [new].distance;
-        for (; old >= RUN - 1 && near [old - RUN + 1].distance > distance; old -= RUN) {
-            place -= RUN;
-            memmove (near + place, near + old - RUN + 1, RUN * sizeof *near);
-        }
-        while (old >= 0 && near [old].distance > distance)
-            near [--place] = near [old--];
-        near [--place] = fresh [new --];
-    }
-    beam->size = size;
-    if (place < beam->next)
-        beam->next = (uint32_t) place;
-}
-
 void
 kith_graph_beam_put_all (kith_graph_beam_t *beam, const float *distances,
                          const uint32_t *ids, uint32_t count)
 {
-    kith_graph_near_t fresh [FRESH_MAX];
-    uint32_t found = 0;
-    float worst = s_worst (beam);
-    if (beam->capacity < SORTED_MIN) {
-        for (uint32_t index = 0; index < count; index++)
-            if (distances [index] < s_worst (beam))
-                s_put (beam, distances [index], ids [index]);
-        return;
-    }
-    for (uint32_t index = 0; index < count; index++) {
-        const float distance = distances [index];
-        if (!(distance < worst))
-            continue;
-        if (found == FRESH_MAX) {
-            s_merge (beam, fresh, found);
-            found = 0;
-            worst = s_worst (beam);
-            if (!(distance < worst))
-                continue;
-        }
-        uint32_t place = found++;
-        for (; place > 0 && fresh [place - 1].distance > distance; place--)
-            fresh [place] = fresh [place - 1];
-        fresh [place] = (kith_graph_near_t){.distance = distance, .id = ids [index]};
-    }
-    if (found)
-        s_merge (beam, fresh, found);
+    kith_near_put_t put = {.near = beam->near,
+                           .size = beam->size,
+                           .capacity = beam->capacity,
+                           .first = beam->next,
+                           .distances = distances,
+                           .ids = ids,
+                           .count = count};
+    kith_kernels ()->near_put (&put);
+    beam->size = put.size;
+    beam->next = put.first;
 }
 
 uint32_t
 kith_graph_beam_take (kith_graph_beam_t *beam)
 {
-    kith_graph_near_t *best = &beam->near [beam->next];
+    kith_near_t *best = &beam->near [beam->next];
     uint32_t node = best->id;
     best->id |= KITH_GRAPH_EXPANDED;
     uint32_t next = beam->next + 1;

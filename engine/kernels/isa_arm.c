@@ -30,6 +30,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_fastscan_scalar (table);
     kith_fill_rotate_scalar (table);
     kith_fill_set_scalar (table);
+    kith_fill_near_scalar (table);
 }
 
 static void

@@ -65,6 +65,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_fastscan_scalar (table);
     kith_fill_rotate_scalar (table);
     kith_fill_set_scalar (table);
+    kith_fill_near_scalar (table);
 }
 
 static void
@@ -91,6 +92,7 @@ s_fill_avx512 (kith_kernels_t *table)
     kith_fill_fastscan_avx512 (table);
     kith_fill_rotate_avx512 (table);
     kith_fill_set_avx512 (table);
+    kith_fill_near_avx512 (table);
 }
 
 static void

@@ -99,6 +99,27 @@ typedef struct {
 #define KITH_SET_MORE 16u
 typedef uint32_t (kith_set_list_fn) (kith_set_t *set, uint32_t most, uint32_t *rows);
 
+//  A node of a beam and how far it is
+typedef struct {
+    float distance;
+    uint32_t id;
+} kith_near_t;
+
+//  Nodes to be put into a beam that is sorted by distance. near has room for KITH_NEAR_MORE more than capacity, which may be written too.
+#define KITH_NEAR_MORE 8u
+typedef struct {
+    kith_near_t *near;
+    uint32_t size, capacity;
+    uint32_t first;    //  lowered to the least place that a new node takes
+    const float *distances;
+    const uint32_t *ids;
+    uint32_t count;
+} kith_near_put_t;
+
+//  Puts them in as if one after another: each behind the nodes that are no farther, and none that is not nearer than the last of a full beam.
+//  Sets size and first.
+typedef void (kith_near_put_fn) (kith_near_put_t *put);
+
 //  One measure of vectors of one type: one to one, one to four, one to many. L2 is squared.
 typedef struct {
     kith_pair_fn *pair;
@@ -128,6 +149,7 @@ typedef struct {
     kith_rotate_fn *rotate;
     kith_set_count_fn *set_count;
     kith_set_list_fn *set_list;
+    kith_near_put_fn *near_put;
 } kith_kernels_t;
 
 //  The table in use: the best that the CPU has, or what kith_kernels_choose said. The one global of Kith.

@@ -368,6 +368,69 @@ s_check_code_rows (check_t *check, uint32_t count, uint32_t bytes, bool apart)
     free (query);
 }
 
+//  A beam as it must become, by the words of kith_near_put_fn
+static void
+s_model_put (kith_near_put_t *put)
+{
+    for (uint32_t index = 0; index < put->count; index++) {
+        const float distance = put->distances [index];
+        uint32_t place = 0;
+        while (place < put->size && put->near [place].distance <= distance)
+            place++;
+        if (!(distance < INFINITY) || place == put->capacity)
+            continue;
+        put->size += put->size < put->capacity;
+        memmove (put->near + place + 1, put->near + place,
+                 (put->size - 1 - place) * sizeof *put->near);
+        put->near [place] = (kith_near_t){distance, put->ids [index]};
+        put->first = place < put->first ? place : put->first;
+    }
+}
+
+//  Nodes into beams that fill up, of a few distances so that many are equal, some of which are no numbers
+static void
+s_check_near (check_t *check, uint32_t capacity)
+{
+    enum { MOST = 150, TURNS = 12 };
+    kith_near_put_t puts [3];
+    float distances [MOST];
+    uint32_t ids [MOST], next = 0;
+    bool same = true;
+    for (int each = 0; each < 3; each++)
+        puts [each] = (kith_near_put_t){
+            .near = malloc ((capacity + KITH_NEAR_MORE) * sizeof (kith_near_t)),
+            .capacity = capacity,
+            .distances = distances,
+            .ids = ids};
+    for (uint32_t turn = 0; turn < TURNS && same; turn++) {
+        const uint32_t count = (uint32_t) kith_random_below (&check->random, MOST);
+        for (uint32_t index = 0; index < count; index++) {
+            const uint64_t draw = kith_random_below (&check->random, 400);
+            ids [index] = next++;
+            distances [index] = draw == 0   ? NAN
+                                : draw == 1 ? INFINITY
+                                            : (float) draw - 200 - (float) turn * 9;
+        }
+        for (int each = 0; each < 3; each++) {
+            puts [each].count = count;
+            puts [each].first = turn % 3 ? 5 : UINT32_MAX;
+        }
+        s_model_put (&puts [0]);
+        check->scalar->near_put (&puts [1]);
+        check->fast->near_put (&puts [2]);
+        for (int each = 1; each < 3; each++)
+            same = same && puts [each].size == puts [0].size
+                   && puts [each].first == puts [0].first
+                   && memcmp (puts [each].near, puts [0].near,
+                              puts [0].size * sizeof (kith_near_t))
+                          == 0;
+    }
+    if (!same)
+        s_report (check, "near_put", capacity, MIXED);
+    for (int each = 0; each < 3; each++)
+        free (puts [each].near);
+}
+
 //  Words that are empty, sparse, dense or full, against a look at each bit
 static void
 s_check_set (check_t *check, uint32_t count)
@@ -602,6 +665,10 @@ s_check_isa (check_t *check)
         s_check_codes (check, bytes, false);
         s_check_codes (check, bytes, true);
     }
+    for (uint32_t capacity = 1; capacity < 400; capacity++)
+        s_check_near (check, capacity);
+    s_check_near (check, 8192);
+    s_check_near (check, 8200);
     for (uint32_t count = 1; count <= COUNT; count++) {
         s_check_set (check, count);
         s_check_code_rows (check, count, 64 + count % 4 * 64, false);

@@ -1,0 +1,92 @@
+//  near_scalar.c - nodes put into a sorted beam: the specification
+//  SPDX-License-Identifier: Apache-2.0
+#include <math.h>
+
+#include "engine/kernels/isa.h"
+
+enum {
+    FRESH_MAX = 32,    //  nodes sorted before they go into the beam
+    RUN = 8,           //  nodes of the beam moved at once
+    SORTED_MIN = 48    //  a narrower beam is quicker moved for each node by itself
+};
+
+static inline float
+s_worst (const kith_near_put_t *put)
+{
+    return put->size < put->capacity ? INFINITY : put->near [put->size - 1].distance;
+}
+
+//  Sorted nodes into the beam, which is moved once, from its end
+static void
+s_merge (kith_near_put_t *put, const kith_near_t *fresh, uint32_t count)
+{
+    kith_near_t *near = put->near;
+    int64_t old = (int64_t) put->size - 1, new = (int64_t) count - 1;
+    uint32_t size = put->size + count;
+    for (; size > put->capacity; size--)
+        if (old >= 0 && near [old].distance > fresh [new].distance)
+            old--;
+        else
+            new --;
+    int64_t place = size;
+    while (new >= 0) {
+        const float distance = fresh [new].distance;
+        for (; old >= RUN - 1 && near [old - RUN + 1].distance > distance; old -= RUN) {
+            place -= RUN;
+            memmove (near + place, near + old - RUN + 1, RUN * sizeof *near);
+        }
+        while (old >= 0 && near [old].distance > distance)
+            near [--place] = near [old--];
+        near [--place] = fresh [new --];
+    }
+    put->size = size;
+    if (place < put->first)
+        put->first = (uint32_t) place;
+}
+
+static void
+s_put_each (kith_near_put_t *put)
+{
+    for (uint32_t index = 0; index < put->count; index++) {
+        const kith_near_t fresh = {.distance = put->distances [index],
+                                   .id = put->ids [index]};
+        if (fresh.distance < s_worst (put))
+            s_merge (put, &fresh, 1);
+    }
+}
+
+static void
+s_put (kith_near_put_t *put)
+{
+    if (put->capacity < SORTED_MIN) {
+        s_put_each (put);
+        return;
+    }
+    kith_near_t fresh [FRESH_MAX];
+    uint32_t found = 0;
+    float worst = s_worst (put);
+    for (uint32_t index = 0; index < put->count; index++) {
+        const float distance = put->distances [index];
+        if (!(distance < worst))
+            continue;
+        if (found == FRESH_MAX) {
+            s_merge (put, fresh, found);
+            found = 0;
+            worst = s_worst (put);
+            if (!(distance < worst))
+                continue;
+        }
+        uint32_t place = found++;
+        for (; place > 0 && fresh [place - 1].distance > distance; place--)
+            fresh [place] = fresh [place - 1];
+        fresh [place] = (kith_near_t){.distance = distance, .id = put->ids [index]};
+    }
+    if (found)
+        s_merge (put, fresh, found);
+}
+
+void
+kith_fill_near_scalar (kith_kernels_t *table)
+{
+    table->near_put = s_put;
+}
