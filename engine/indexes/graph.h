@@ -19,7 +19,7 @@ typedef struct kith_graph kith_graph_t;
 
 typedef struct {
     uint32_t degree;          //  R of level 0; 0: by dimension (32, 48, 64)
-    uint32_t build_effort;    //  beam width of the build; 0: by dimension (200, 150)
+    uint32_t build_effort;    //  beam width of the build; 0: 150
     uint64_t seed;
     float recall;                 //  what calibration aims at; 0: 0.95
     kith_parallel_t *parallel;    //  null: serial

@@ -12,13 +12,12 @@
 #include "base/random.h"
 #include "engine/indexes/graph_link.h"
 
-#define CODE_RECALL 0.985f    //  codes that lose more are not used
+#define SHALLOW_LOSS 0.001f    //  codes that lose less by it are refined less deep
+#define CODE_RECALL 0.985f     //  codes that lose more are not used
 
 enum {
     CHUNK = 16,    //  nodes that a thread takes at once
-    EFFORT = 200,
-    EFFORT_DIM = 256,    //  from here on fewer rows are near, and a beam costs more
-    EFFORT_FAR = 150,
+    EFFORT = 150,
     BATCH_SHARE = 50,    //  a batch is at most 1 / 50 of the level
     HELD_SHARE = 16    //  at most 1 / 16 of the rows measure the graph before they enter
 };
@@ -582,10 +581,11 @@ s_choose_code (s_build_t *build)
          code = code == KITH_GRAPH_NIBBLES ? KITH_GRAPH_BYTES : KITH_GRAPH_FLOATS) {
         if (!kith_graph_encode (self, code, build->params->parallel))
             return false;
-        float recall =
-            kith_graph_code_recall (self, &build->truth, build->params->parallel);
+        float shallow, recall = kith_graph_code_recall (
+                           self, &build->truth, build->params->parallel, &shallow);
         if (recall < 0)
             return false;
+        self->header.shallow = recall - shallow < SHALLOW_LOSS;
         if (recall >= CODE_RECALL)
             return true;
         kith_graph_disown (self, self->codes);
@@ -595,6 +595,7 @@ s_choose_code (s_build_t *build)
         self->trailers = NULL;
         self->scale = NULL;
     }
+    self->header.shallow = 0;
     return kith_graph_encode (self, KITH_GRAPH_FLOATS, build->params->parallel);
 }
 
@@ -663,9 +664,7 @@ kith_graph_build (const kith_rows_t *rows, const kith_graph_params_t *params,
     self->header.upper_degree = self->header.degree / 2;
     self->header.recall =
         params->recall > 0 && params->recall < 1 ? params->recall : 0.95f;
-    uint32_t effort = params->build_effort     ? params->build_effort
-                      : rows->dim < EFFORT_DIM ? EFFORT
-                                               : EFFORT_FAR;
+    uint32_t effort = params->build_effort ? params->build_effort : EFFORT;
     s_build_t build = {.self = self, .params = params, .linker = {.self = self}};
     build.linker.effort = effort < KITH_GRAPH_PRUNE_MAX ? effort : KITH_GRAPH_PRUNE_MAX;
     if (s_build (&build, error) != 0)

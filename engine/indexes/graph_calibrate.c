@@ -37,6 +37,7 @@ typedef struct {
     uint32_t effort;
     float *shares10;     //  of each drawn row
     float *shares100;    //  null: not wanted
+    float *shallow10;    //  of the least depth of a refine, where all codes are scanned
     atomic_bool failed;
 } s_measure_t;
 
@@ -291,6 +292,8 @@ s_scan_part (void *arg, uint32_t part)
                                          first + each);
         }
         measure->shares10 [index] = s_share (measure, scratch, index, NEAR);
+        scratch->beam.size = s_least (scratch->beam.size, KITH_GRAPH_SHALLOW (NEAR));
+        measure->shallow10 [index] = s_share (measure, scratch, index, NEAR);
     }
     kith_graph_scratch_destroy (&scratch);
 }
@@ -311,15 +314,18 @@ s_mean (const float *shares, uint32_t count, float *mean, float *bound)
 
 float
 kith_graph_code_recall (const kith_graph_t *self, kith_graph_truth_t *truth,
-                        kith_parallel_t *parallel)
+                        kith_parallel_t *parallel, float *shallow)
 {
+    *shallow = 1;
     if (truth->count == 0)
         return 1;
-    float shares [CODED], mean, bound;
+    float shares [CODED], shallows [CODED], mean, bound;
     const uint32_t count = s_least (truth->count, CODED);
-    s_measure_t measure = {.self = self, .truth = truth, .shares10 = shares};
+    s_measure_t measure = {
+        .self = self, .truth = truth, .shares10 = shares, .shallow10 = shallows};
     if (!s_run (&measure, 0, count, BATCH, s_scan_part, parallel))
         return -1;
+    s_mean (shallows, count, shallow, &bound);
     s_mean (shares, count, &mean, &bound);
     return mean;
 }

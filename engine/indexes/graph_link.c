@@ -7,6 +7,10 @@
 
 #include "base/bytes.h"
 
+enum {
+    CANDIDATES = 96    //  of a walk: what is found beyond them is hardly ever linked
+};
+
 kith_graph_hand_t *
 kith_graph_hand_new (void)
 {
@@ -169,7 +173,7 @@ kith_graph_link_search (const kith_graph_linker_t *linker, kith_graph_hand_t *ha
     kith_graph_forget (scratch);
     kith_graph_walk (linker->self, scratch, linker->level, entry);
     const kith_graph_beam_t *beam = &scratch->beam;
-    for (uint32_t index = 0; index < beam->size; index++) {
+    for (uint32_t index = 0; index < beam->size && index < CANDIDATES; index++) {
         uint32_t found = beam->near [index].id & ~KITH_GRAPH_EXPANDED;
         if (found != node)
             kith_graph_link_add (hand, found);

@@ -46,7 +46,7 @@ typedef struct {
     kith_index_kind_t kind;
     kith_index_code_t code;
     uint32_t degree;          //  links of a row (graph, disk); 0: by dimension
-    uint32_t build_effort;    //  beam width of a build; 0: by dimension
+    uint32_t build_effort;    //  beam width of a build; 0: 150
     uint32_t lists;           //  ivf; 0: by rows
     float recall;             //  what calibration aims at; 0: 0.95
     uint64_t seed;            //  the same seed gives the same index, whatever the threads

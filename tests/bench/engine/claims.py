@@ -45,6 +45,8 @@ def search(name):
         ratio = rounds.ratio(curves['hnswlib'].at(target), curves['kith'].at(target))
         holds &= ratio is not None and ratio[0] >= floor
         parts.append(told(ratio))
+        bench.say('recall %.2f: %s' % (target, ', '.join('%s %.0f queries/s' % (who, 1 / np.median(curve.at(target)))
+                                                          for who, curve in curves.items() if curve.at(target) is not None)))
     figure = '%s hnswlib at recall %s' % (' / '.join(parts), ' / '.join('%.2f' % target for target in FLOORS[name]))
     if name == 'glove':
         #   A peer that never reaches a recall is beaten there
