@@ -19,13 +19,15 @@ enum {
     GROUPS_MIN = 64,    //  of the rows of a scan
     GROUPS_MAX = 512,
     HALVINGS = 16,
-    EXPAND = 2,     //  nodes expanded at once
+    EXPAND = 2,    //  nodes expanded at once
+    HOPS_ONE_OF =
+        3,          //  two hops where fewer new links than one of so many may be answered
     BRIDGES = 4,    //  of a node
     BRIDGES_MAX = 3 * BRIDGES,
     //  As wide a beam at most when little near the query may be answered
-    FAR_TIMES = 6,
+    FAR_TIMES = 8,
     EFFORT_MIN = 64,     //  a narrower beam does not shrink
-    EFFORT_MORE = 24,    //  two hops lead less straight than one
+    EFFORT_MORE = 16,    //  two hops lead less straight than one
     SAMPLE = 512,        //  answerable rows that a walk begins with at most
     DEPTH_TIMES =
         3    //  as deep an exact look after a walk in two hops, or a scan of single bits
@@ -35,8 +37,8 @@ enum {
 #define THROUGH_SHARE 0.8       //  from here on rows that are filtered out lead the way
 #define HOPS_TIMES 2.3          //  what a step in two hops costs more than a plain one
 #define HOPS_SHARE 0.08         //  of the rows that two hops need
-#define FEW_POWER 0.3           //  how the beam shrinks where a filter leaves fewer rows
-#define FAR_POWER 0.35          //  how the beam grows where less is near than elsewhere
+#define FEW_POWER 0.5           //  how the beam shrinks where a filter leaves fewer rows
+#define FAR_POWER 0.5          //  how the beam grows where less is near than elsewhere
 #define FAR_CLEAR 1.5    //  so many times less is no chance of the few links looked at
 #define FAR_MORE 1.0     //  how it grows beyond that
 
@@ -316,9 +318,12 @@ s_walk_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
             return false;
         uint32_t nodes [EXPAND];
         uint32_t taken = kith_graph_beam_ahead (hops->self, beam, 0, EXPAND, nodes);
+        const uint32_t seen = hops->seen, answerable = hops->answerable;
         for (uint32_t index = 0; index < taken; index++)
             s_first_hop (hops, nodes [index]);
-        s_second_hop (hops, taken * degree / 3);
+        //  Where many links lead to answerable rows these are linked among themselves
+        if (HOPS_ONE_OF * (hops->answerable - answerable) < hops->seen - seen)
+            s_second_hop (hops, taken * degree / 3);
         s_offer_listed (hops);
     }
     return true;
