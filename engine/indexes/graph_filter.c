@@ -38,9 +38,9 @@ enum {
 #define HOPS_TIMES 2.3          //  what a step in two hops costs more than a plain one
 #define HOPS_SHARE 0.08         //  of the rows that two hops need
 #define FEW_POWER 0.5           //  how the beam shrinks where a filter leaves fewer rows
-#define FAR_POWER 0.5          //  how the beam grows where less is near than elsewhere
+#define FAR_POWER 0.5           //  how the beam grows where less is near than elsewhere
 #define FAR_CLEAR 1.5    //  so many times less is no chance of the few links looked at
-#define FAR_MORE 1.0     //  how it grows beyond that
+#define FAR_MORE 1.15    //  how it grows beyond that
 
 //  Counts the rows that may be answered. The first of them are listed on the way: few rows are read once only.
 static void
@@ -184,6 +184,7 @@ typedef struct {
     uint32_t bridges [BRIDGES_MAX];    //  nearest links that are filtered out
     uint32_t bridge_count;
     uint32_t seen, answerable;    //  links looked at in first hops
+    bool far;                     //  less may be answered near the query than elsewhere
 } s_hops_t;
 
 static inline void
@@ -321,8 +322,9 @@ s_walk_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
         const uint32_t seen = hops->seen, answerable = hops->answerable;
         for (uint32_t index = 0; index < taken; index++)
             s_first_hop (hops, nodes [index]);
-        //  Where many links lead to answerable rows these are linked among themselves
-        if (HOPS_ONE_OF * (hops->answerable - answerable) < hops->seen - seen)
+        //  Where many links lead to answerable rows these are linked among themselves, but for those about a hole
+        if (hops->far
+            || HOPS_ONE_OF * (hops->answerable - answerable) < hops->seen - seen)
             s_second_hop (hops, taken * degree / 3);
         s_offer_listed (hops);
     }
@@ -332,11 +334,12 @@ s_walk_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
 //  How wide a beam the rows want. The fewer there are, the less; but where a filter leaves less near the query than elsewhere,
 //  what is nearest lies far off, where all distances are alike. The first hops about the query tell.
 static uint32_t
-s_effort (const s_hops_t *hops, const kith_graph_plan_t *plan)
+s_effort (s_hops_t *hops, const kith_graph_plan_t *plan)
 {
     double share = (double) plan->live / plan->rows;
     double near = (hops->answerable + share) / (hops->seen + 1.0);
     double less = share / near;
+    hops->far = less > FAR_CLEAR;
     double times = pow (share, FEW_POWER) * pow (less, FAR_POWER)
                    * pow (fmax (less / FAR_CLEAR, 1), FAR_MORE);
     times = times < FAR_TIMES ? times : FAR_TIMES;
