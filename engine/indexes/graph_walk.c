@@ -73,8 +73,8 @@ kith_graph_beam_begin (const kith_graph_t *self, kith_graph_beam_t *beam, uint32
     return true;
 }
 
-static inline void
-s_put (kith_graph_beam_t *beam, float distance, uint32_t id)
+void
+kith_graph_beam_put (kith_graph_beam_t *beam, float distance, uint32_t id)
 {
     uint32_t size = beam->size;
     if (size == beam->capacity) {
@@ -95,12 +95,6 @@ s_put (kith_graph_beam_t *beam, float distance, uint32_t id)
     beam->size = size + 1;
     if (place < beam->next)
         beam->next = place;
-}
-
-void
-kith_graph_beam_put (kith_graph_beam_t *beam, float distance, uint32_t id)
-{
-    s_put (beam, distance, id);
 }
 
 void
@@ -393,7 +387,7 @@ kith_graph_walk (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32
     uint32_t row = layer->rows ? layer->rows [entry] : entry;
     kith_graph_distances (self, scratch, &row, 1, &distance);
     scratch->marks [entry] = scratch->epoch;
-    s_put (beam, distance, entry);
+    kith_graph_beam_put (beam, distance, entry);
     while (kith_graph_beam_open (beam)) {
         uint32_t count = kith_graph_expand (self, scratch, level);
         kith_graph_distances (self, scratch, scratch->rows, count, scratch->distances);

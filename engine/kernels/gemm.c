@@ -26,7 +26,6 @@ typedef enum { S_UNKNOWN = 0, S_BLAS, S_TILES } s_way_t;
 static s_way_t s_way;
 static char s_verdict [256];
 static s_sgemm_fn *s_sgemm;
-static s_config_fn *s_config;
 
 typedef struct {
     const float *queries;
@@ -118,8 +117,8 @@ s_symbol (void *library, const char *name)
     return symbol;
 }
 
-//  False: s_verdict says why not
-static bool
+//  What OpenBLAS says of itself; null: it is not there, and s_verdict says why
+static const char *
 s_load (void)
 {
     const char *core = getenv (CORE_NAME) ? NULL : s_core ();
@@ -130,24 +129,25 @@ s_load (void)
     if (core)
         unsetenv (CORE_NAME);
     s_set_threads_fn *set_threads = NULL;
+    s_config_fn *config = NULL;
     *(void **) &set_threads = s_symbol (library, "openblas_set_num_threads");
     if (set_threads)
-        *(void **) &s_config = s_symbol (library, "openblas_get_config");
-    if (s_config)
+        *(void **) &config = s_symbol (library, "openblas_get_config");
+    if (config)
         *(void **) &s_sgemm = s_symbol (library, "cblas_sgemm");
     if (!s_sgemm)
-        return false;
+        return NULL;
     set_threads (1);
-    return true;
+    return config ();
 }
 
 const char *
 kith_gemm_init (void)
 {
-    if (s_way == S_UNKNOWN && !s_load ())
+    const char *config = s_way == S_UNKNOWN ? s_load () : NULL;
+    if (s_way == S_UNKNOWN)
         s_way = S_TILES;
-    if (s_way == S_UNKNOWN) {
-        const char *config = s_config ();
+    if (config) {
         bool agrees = s_agrees ();
         size_t name = strcspn (config, " ");
         size_t version = config [name] ? 1 + strcspn (config + name + 1, " ") : 0;

@@ -6,6 +6,8 @@
 #ifndef KITH_ISA_H
 #define KITH_ISA_H
 
+#include <math.h>
+
 #include "engine/kernels/kernels.h"
 
 #define KITH_ISA_LEVELS_MAX 8u
@@ -21,6 +23,13 @@ typedef struct {
 //  Weakest first; the first is the scalar one, which every CPU has. Chosen by architecture when Kith is built.
 extern const kith_isa_level_t kith_isa_levels [];
 extern const uint32_t kith_isa_levels_count;
+
+//  How far a node may be that is put into the beam
+static inline float
+kith_near_worst (const kith_near_put_t *put)
+{
+    return put->size < put->capacity ? INFINITY : put->near [put->size - 1].distance;
+}
 
 //  Sets the fields that float32 has of its own
 static inline void

@@ -21,12 +21,6 @@ typedef struct {
     uint32_t count;
 } s_fresh_t;
 
-static inline float
-s_worst (const kith_near_put_t *put)
-{
-    return put->size < put->capacity ? INFINITY : put->near [put->size - 1].distance;
-}
-
 //  Sorts the first FRESH_MAX at most, ascending; of equal ones the earlier stays first
 static void
 s_sort (const s_fresh_t *fresh, uint32_t count, kith_near_t *sorted)
@@ -167,7 +161,7 @@ static void
 s_put (kith_near_put_t *put)
 {
     s_fresh_t fresh = {.count = 0};
-    float worst = s_worst (put);
+    float worst = kith_near_worst (put);
     for (uint32_t index = 0; index < put->count; index += FRESH_MAX) {
         const uint32_t left = put->count - index;
         const __mmask16 there =
@@ -187,7 +181,7 @@ s_put (kith_near_put_t *put)
         fresh.count -= FRESH_MAX;
         memcpy (fresh.distances, fresh.distances + FRESH_MAX, sizeof fresh.distances / 2);
         memcpy (fresh.ids, fresh.ids + FRESH_MAX, sizeof fresh.ids / 2);
-        worst = s_worst (put);
+        worst = kith_near_worst (put);
     }
     if (fresh.count)
         s_merge (put, &fresh, fresh.count);

@@ -1,7 +1,5 @@
 //  near_scalar.c - nodes put into a sorted beam: the specification
 //  SPDX-License-Identifier: Apache-2.0
-#include <math.h>
-
 #include "engine/kernels/isa.h"
 
 enum {
@@ -9,12 +7,6 @@ enum {
     RUN = 8,           //  nodes of the beam moved at once
     SORTED_MIN = 48    //  a narrower beam is quicker moved for each node by itself
 };
-
-static inline float
-s_worst (const kith_near_put_t *put)
-{
-    return put->size < put->capacity ? INFINITY : put->near [put->size - 1].distance;
-}
 
 //  Sorted nodes into the beam, which is moved once, from its end
 static void
@@ -50,7 +42,7 @@ s_put_each (kith_near_put_t *put)
     for (uint32_t index = 0; index < put->count; index++) {
         const kith_near_t fresh = {.distance = put->distances [index],
                                    .id = put->ids [index]};
-        if (fresh.distance < s_worst (put))
+        if (fresh.distance < kith_near_worst (put))
             s_merge (put, &fresh, 1);
     }
 }
@@ -64,7 +56,7 @@ s_put (kith_near_put_t *put)
     }
     kith_near_t fresh [FRESH_MAX];
     uint32_t found = 0;
-    float worst = s_worst (put);
+    float worst = kith_near_worst (put);
     for (uint32_t index = 0; index < put->count; index++) {
         const float distance = put->distances [index];
         if (!(distance < worst))
@@ -72,7 +64,7 @@ s_put (kith_near_put_t *put)
         if (found == FRESH_MAX) {
             s_merge (put, fresh, found);
             found = 0;
-            worst = s_worst (put);
+            worst = kith_near_worst (put);
             if (!(distance < worst))
                 continue;
         }
