@@ -7,7 +7,8 @@
 
 #define LOOK_US 5000000
 #define BUILD_US 60000000    //  plus a millisecond a row
-#define FAILURES_MAX 5u      //  of one build before it waits for a change
+#define FAILURES_MAX                                                                     \
+    5u    //  of one build, or refusals of what it built, before it waits for a change
 
 enum { TAG_TICK = 1, TAG_LOOK = 2 };
 
@@ -21,6 +22,7 @@ typedef struct {
     uint64_t rows;
     uint64_t done;    //  told by the node
     bool running;
+    bool built;    //  kept for its failures: the next refusal counts on
     uint32_t node;
     uint32_t failures;
     bool seen;    //  by the newest scan
@@ -51,6 +53,17 @@ s_job (coord_t *self, uint64_t channel, uint64_t segment, uint32_t field)
             return job;
     }
     return NULL;
+}
+
+static job_t *
+s_job_new (coord_t *self, uint64_t channel, uint64_t segment, uint32_t field)
+{
+    self->jobs =
+        kith_grow (self->jobs, self->job_count, &self->job_capacity, sizeof (job_t *));
+    job_t *job = self->jobs [self->job_count++] = kith_new (sizeof *job);
+    *job = (job_t){
+        .id = ++self->next_job, .channel = channel, .segment = segment, .field = field};
+    return job;
 }
 
 static job_t *
@@ -116,7 +129,10 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     kith_msg_t *msg = kith_msg_new (KITH_KIND_ROWS_CHANGED);
     ((kith_proto_rows_changed_t *) msg->body)->channel = job->channel;
     kith_ctx_send (ctx, kith_actor (KITH_ROLE_QUERY_COORD, 0), &msg);
-    s_job_free (self, job);
+    job->running = false;
+    job->built = true;
+    if (!job->failures)
+        s_job_free (self, job);
     s_commit_free (commit);
     kith_scan_begin (&self->scan, ctx);
 }
@@ -153,6 +169,85 @@ s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
     kith_txn_compare (txn, channel.text, value->revision);
     kith_txn_put (txn, key.text, &kith_proto_index_row_table, commit->row.row);
     kith_meta_call (ctx, &txn, s_committed, commit);
+}
+
+//  An index that a query node cannot open: its row goes, if it still names that object, and it is built anew
+
+typedef struct {
+    uint64_t channel, segment;
+    uint32_t field;
+    uint32_t node;
+    char object [KITH_KEY_MAX];
+    char reason [200];
+} refused_t;
+
+static void
+s_removed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+           void *arg)
+{
+    coord_t *self = arg_self;
+    refused_t *refused = arg;
+    if (end != KITH_END_STOPPED && kith_txn_committed (end, *answer_p)) {
+        job_t *job = s_job (self, refused->channel, refused->segment, refused->field);
+        if (!job)
+            job = s_job_new (self, refused->channel, refused->segment, refused->field);
+        job->built = false;
+        if (!job->running)
+            s_job_failed (self, ctx, job, refused->reason);
+        kith_ctx_log (ctx, 'w',
+                      "index of channel %" PRIu64 " segment %" PRIu64
+                      ": query_node/%u cannot open it, it is built anew",
+                      refused->channel, refused->segment, refused->node);
+        kith_msg_t *msg = kith_msg_new (KITH_KIND_ROWS_CHANGED);
+        ((kith_proto_rows_changed_t *) msg->body)->channel = refused->channel;
+        kith_ctx_send (ctx, kith_actor (KITH_ROLE_QUERY_COORD, 0), &msg);
+        kith_scan_begin (&self->scan, ctx);
+    }
+    free (refused);
+}
+
+static void
+s_remove (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+          void *arg)
+{
+    coord_t *self = arg_self;
+    refused_t *refused = arg;
+    const kith_proto_kv_value_t *value = end == KITH_END_OK ? (*answer_p)->body : NULL;
+    const kith_proto_index_row_t *row =
+        value && value->revision ? kith_row_read (&kith_proto_index_row_table,
+                                                  value->value, &(*answer_p)->arena)
+                                 : NULL;
+    //  It is told again until its place names another: whatever failed here comes again
+    if (!row || strcmp (row->object, refused->object)) {
+        free (refused);
+        return;
+    }
+    const kith_key_t key =
+        kith_key_index (refused->channel, refused->segment, refused->field);
+    kith_msg_t *txn = kith_txn_new (2, 1);
+    kith_lease_compare (&self->lease, txn);
+    kith_txn_compare (txn, key.text, value->revision);
+    kith_txn_remove (txn, key.text);
+    kith_meta_call (ctx, &txn, s_removed, refused);
+}
+
+static void
+s_refused (coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    const kith_proto_index_refused_t *told = (*msg_p)->body;
+    const job_t *job = s_job (self, told->channel, told->segment, told->field);
+    if (self->lease.held && !(job && job->failures >= FAILURES_MAX)) {
+        refused_t *refused = kith_new (sizeof *refused);
+        refused->channel = told->channel;
+        refused->segment = told->segment;
+        refused->field = told->field;
+        refused->node = (*msg_p)->from.index;
+        snprintf (refused->object, sizeof refused->object, "%s", told->object);
+        snprintf (refused->reason, sizeof refused->reason, "%s", told->reason);
+        const kith_key_t key = kith_key_index (told->channel, told->segment, told->field);
+        kith_meta_get (ctx, key.text, s_remove, refused);
+    }
+    kith_reply_ok (ctx, msg_p);
 }
 
 //  Builds
@@ -253,7 +348,7 @@ s_assign (coord_t *self, kith_ctx_t *ctx)
 {
     for (uint32_t i = 0; i < self->job_count; i++) {
         job_t *job = self->jobs [i];
-        if (job->running || job->failures >= FAILURES_MAX)
+        if (job->running || job->built || job->failures >= FAILURES_MAX)
             continue;
         for (uint32_t node = 0; node < self->node_count; node++)
             if (!self->nodes [node].busy && self->nodes [node].incarnation) {
@@ -298,28 +393,23 @@ s_want (coord_t *self, kith_ctx_t *ctx, const kith_proto_channel_row_t *row,
             continue;
         for (uint32_t j = 0; j < row->segments_count; j++) {
             const kith_proto_segment_row_t *segment = &row->segments [j];
-            if (segment->rows < least
-                || s_index (self, row->channel, segment->segment, spec, arena))
-                continue;
+            const bool built =
+                s_index (self, row->channel, segment->segment, spec, arena) != NULL;
             job_t *job = s_job (self, row->channel, segment->segment, spec->field);
+            if (job && job->built)
+                job->seen = job->built = built;
+            if (segment->rows < least || built)
+                continue;
+            if (!job)
+                job = s_job_new (self, row->channel, segment->segment, spec->field);
             //  Built by a specification that another one has replaced: what it makes is not taken
-            if (job && job->spec != kith_index_spec_hash (spec)) {
-                job->spec = kith_index_spec_hash (spec);
+            else if (job->spec && job->spec != kith_index_spec_hash (spec)) {
                 job->running = false;
                 job->failures = 0;
                 job->id = ++self->next_job;
             }
-            if (!job) {
-                self->jobs = kith_grow (self->jobs, self->job_count, &self->job_capacity,
-                                        sizeof (job_t *));
-                job = self->jobs [self->job_count++] = kith_new (sizeof *job);
-                *job = (job_t){.id = ++self->next_job,
-                               .channel = row->channel,
-                               .segment = segment->segment,
-                               .field = spec->field,
-                               .spec = kith_index_spec_hash (spec),
-                               .rows = segment->rows};
-            }
+            job->spec = kith_index_spec_hash (spec);
+            job->rows = segment->rows;
             job->seen = true;
         }
     }
@@ -518,6 +608,8 @@ s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         s_progress (self, (*msg_p)->body);
         kith_msg_destroy (msg_p);
     }
+    else if (kind == KITH_KIND_INDEX_REFUSED)
+        s_refused (self, ctx, msg_p);
     else if (kind == KITH_KIND_ROWS_CHANGED || kind == KITH_KIND_INDEX_DESCRIBE) {
         for (uint32_t i = 0; kind == KITH_KIND_ROWS_CHANGED && i < self->job_count; i++)
             self->jobs [i]->failures = 0;

@@ -15,7 +15,10 @@ typedef struct {
     kith_kept_t place;
     kith_segment_t *rows;              //  given: only indexes are loaded
     uint64_t memory_max;               //  bytes of memory that indexes may still take
+    bool damaged;                      //  in simulation: the first index does not open
     bool loaded [KITH_INDEXES_MAX];    //  of the place's indexes
+    kith_refused_index_t refused [KITH_INDEXES_MAX];
+    uint32_t refused_count;
     kith_error_t error;
     int rc;
 } load_t;
@@ -151,6 +154,11 @@ static int
 s_load_index (load_t *load, const kith_proto_index_row_t *row)
 {
     const uint64_t memory = s_index_memory (row);
+    if (load->damaged) {
+        load->damaged = false;
+        return kith_error_set (&load->error, KITH_ERR_CORRUPT,
+                               "object %s is damaged, the simulation says", row->object);
+    }
     if (memory > load->memory_max)
         return kith_error_set (&load->error, KITH_ERR_NO_MEMORY,
                                "its index %s takes %" PRIu64 " bytes of memory, %" PRIu64
@@ -165,6 +173,23 @@ s_load_index (load_t *load, const kith_proto_index_row_t *row)
     return 0;
 }
 
+//  One that no later try will open
+static bool
+s_is_refused (const kith_error_t *error)
+{
+    return error->code == KITH_ERR_CORRUPT || error->code == KITH_ERR_VERSION
+           || error->code == KITH_ERR_NOT_FOUND;
+}
+
+static void
+s_refuse (load_t *load, const kith_proto_index_row_t *row)
+{
+    kith_refused_index_t *refused = &load->refused [load->refused_count++];
+    refused->field = row->field;
+    snprintf (refused->object, sizeof refused->object, "%s", row->object);
+    snprintf (refused->reason, sizeof refused->reason, "%.199s", load->error.message);
+}
+
 static void
 s_load (void *arg)
 {
@@ -173,8 +198,49 @@ s_load (void *arg)
         load->rc = s_load_rows (load);
     //  A segment without its index still answers, exactly
     const kith_proto_segment_place_t *place = load->place.row;
-    for (uint32_t i = 0; !load->rc && i < place->indexes_count; i++)
+    for (uint32_t i = 0; !load->rc && i < place->indexes_count; i++) {
         load->loaded [i] = s_load_index (load, &place->indexes [i]) == 0;
+        if (!load->loaded [i] && s_is_refused (&load->error))
+            s_refuse (load, &place->indexes [i]);
+    }
+}
+
+static void
+s_refused_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+                void *arg)
+{
+    //  The next hello tells it again, as long as the place names it
+    (void) arg_self;
+    (void) ctx;
+    (void) end;
+    (void) answer_p;
+    (void) arg;
+}
+
+void
+kith_query_tell_refused (kith_ctx_t *ctx, const kith_held_t *held)
+{
+    for (uint32_t i = 0; i < held->refused_count && held->wanted; i++) {
+        const kith_refused_index_t *refused = &held->refused [i];
+        kith_msg_t *msg = kith_msg_new (KITH_KIND_INDEX_REFUSED);
+        kith_proto_index_refused_t *told = msg->body;
+        told->channel = held->channel->id;
+        told->segment = held->segment;
+        told->field = refused->field;
+        told->object = kith_arena_strdup (&msg->arena, refused->object);
+        told->reason = kith_arena_strdup (&msg->arena, refused->reason);
+        kith_ctx_call (ctx, kith_actor (KITH_ROLE_INDEX_COORD, 0), &msg, KITH_CALL_US,
+                       s_refused_told, NULL);
+    }
+}
+
+static bool
+s_held_refused (const kith_held_t *held, const char *object)
+{
+    for (uint32_t i = 0; i < held->refused_count; i++)
+        if (!strcmp (held->refused [i].object, object))
+            return true;
+    return false;
 }
 
 static kith_held_index_t *
@@ -234,6 +300,10 @@ s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
         for (uint32_t i = 0; i < place->indexes_count; i++)
             if (load->loaded [i])
                 s_hold_index (held, &place->indexes [i]);
+        for (uint32_t i = 0; i < load->refused_count; i++)
+            if (held->refused_count < KITH_INDEXES_MAX)
+                held->refused [held->refused_count++] = load->refused [i];
+        kith_query_tell_refused (ctx, held);
         held->told = false;
         if (!channel->following)
             kith_query_follow_start (self, ctx, channel,
@@ -275,6 +345,7 @@ s_start_load (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
     for (uint32_t i = 0; i < told->indexes_count; i++) {
         const kith_held_index_t *index = s_held_index (held, told->indexes [i].field);
         if ((!held->rows || !index || strcmp (index->object, told->indexes [i].object))
+            && !s_held_refused (held, told->indexes [i].object)
             && place.indexes_count < KITH_INDEXES_MAX)
             fresh [place.indexes_count++] = told->indexes [i];
     }
@@ -287,6 +358,7 @@ s_start_load (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
     load->cluster = kith_ctx_cluster (ctx)->id;
     load->schema = kith_schema_share (held->channel->schema);
     load->memory_max = s_memory_left (self, ctx);
+    load->damaged = place.indexes_count && kith_ctx_buggify (ctx, "index-damaged");
     kith_keep (&load->place, &kith_proto_segment_place_table, &place);
     if (held->rows)
         load->rows = kith_segment_share (held->rows);
@@ -417,10 +489,22 @@ kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx,
     }
 }
 
+static bool
+s_names_object (const kith_proto_segment_place_t *place, const char *object)
+{
+    for (uint32_t i = 0; i < place->indexes_count; i++)
+        if (!strcmp (place->indexes [i].object, object))
+            return true;
+    return false;
+}
+
 //  Searches that begin from now on do not use the indexes that are named no more
 static void
 s_drop_indexes (kith_held_t *held, const kith_proto_segment_place_t *place)
 {
+    for (uint32_t i = held->refused_count; i--;)
+        if (!s_names_object (place, held->refused [i].object))
+            held->refused [i] = held->refused [--held->refused_count];
     for (uint32_t i = held->index_count; held->rows && !held->busy && i--;) {
         bool named = false;
         for (uint32_t j = 0; j < place->indexes_count; j++)

@@ -112,6 +112,7 @@ s_hello (kith_query_node_t *self, kith_ctx_t *ctx)
             if (channel->held [j]->rows && !channel->held [j]->busy)
                 kith_segment_trim (channel->held [j]->rows);
             failed = failed || (channel->held [j]->failed && channel->held [j]->wanted);
+            kith_query_tell_refused (ctx, channel->held [j]);
         }
         //  Told again, a load that failed begins again
         if (failed)

@@ -32,6 +32,13 @@ typedef struct {
     uint64_t memory;
 } kith_held_index_t;
 
+//  An index that is damaged, lost or of an older layout: index_coord is told until another is named
+typedef struct {
+    uint32_t field;
+    char object [KITH_KEY_MAX];
+    char reason [200];
+} kith_refused_index_t;
+
 typedef struct {
     struct kith_query_channel *channel;
     uint64_t segment;
@@ -45,6 +52,8 @@ typedef struct {
     bool told;      //  the delegator has the newest READY
     kith_held_index_t indexes [KITH_INDEXES_MAX];    //  that are loaded
     uint32_t index_count;
+    kith_refused_index_t refused [KITH_INDEXES_MAX];    //  of those that the place names
+    uint32_t refused_count;
 } kith_held_t;
 
 //  A segment of a row, as the delegator sees it
@@ -187,6 +196,7 @@ void kith_query_attach (kith_query_node_t *self, kith_ctx_t *ctx,
 void kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx,
                         kith_query_channel_t *channel);
 void kith_query_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held);
+void kith_query_tell_refused (kith_ctx_t *ctx, const kith_held_t *held);
 kith_held_t *kith_query_held (const kith_query_channel_t *channel, uint64_t segment);
 //  A segment may be read with the follower: it is loaded and has every death up to `applied`.
 bool kith_query_attached (const kith_query_channel_t *channel, uint64_t segment);

@@ -1487,6 +1487,25 @@ const kith_codec_table_t kith_proto_index_progress_table = {
     "index node to index_coord, now and then"
 };
 
+static const kith_codec_field_t s_index_refused_fields [] = {
+    {"channel", KITH_WIRE_U64, false, offsetof (kith_proto_index_refused_t, channel), 0,
+     NULL, "channel"},
+    {"segment", KITH_WIRE_U64, false, offsetof (kith_proto_index_refused_t, segment), 0,
+     NULL, "segment"},
+    {"field", KITH_WIRE_U32, false, offsetof (kith_proto_index_refused_t, field), 0,
+     NULL, "field id"},
+    {"object", KITH_WIRE_STRING, false, offsetof (kith_proto_index_refused_t, object),
+     0, NULL, "that cannot be opened"},
+    {"reason", KITH_WIRE_STRING, false, offsetof (kith_proto_index_refused_t, reason),
+     0, NULL, "why"},
+};
+
+const kith_codec_table_t kith_proto_index_refused_table = {
+    "index_refused", sizeof (kith_proto_index_refused_t), 5, s_index_refused_fields,
+    "query node to index_coord, until it is answered: this index cannot be opened, "
+    "build it anew"
+};
+
 static const kith_codec_field_t s_collection_create_fields [] = {
     {"db", KITH_WIRE_STRING, false, offsetof (kith_proto_collection_create_t, db), 0,
      NULL, "database; empty: default"},
@@ -1965,6 +1984,8 @@ static const kind_t s_kinds [] = {
       {&kith_proto_index_built_table, KITH_KIND_NONE},
     [KITH_KIND_INDEX_PROGRESS] =
       {&kith_proto_index_progress_table, KITH_KIND_NONE},
+    [KITH_KIND_INDEX_REFUSED] =
+      {&kith_proto_index_refused_table, KITH_KIND_OK},
     [KITH_KIND_COLLECTION_CREATE] =
       {&kith_proto_collection_create_table, KITH_KIND_COLLECTION_DESCRIBED},
     [KITH_KIND_COLLECTION_DROP] =

@@ -83,6 +83,7 @@ typedef enum {
     KITH_KIND_INDEX_BUILD = 80,
     KITH_KIND_INDEX_BUILT = 81,
     KITH_KIND_INDEX_PROGRESS = 82,
+    KITH_KIND_INDEX_REFUSED = 83,
     KITH_KIND_COLLECTION_CREATE = 100,
     KITH_KIND_COLLECTION_DROP = 101,
     KITH_KIND_COLLECTION_LIST = 102,
@@ -966,6 +967,17 @@ typedef struct {
     uint64_t done;                      //  rows
 } kith_proto_index_progress_t;
 
+//  query node to index_coord, until it is answered: this index cannot be opened, build
+//  it anew
+//  Message 83, answered by ok
+typedef struct {
+    uint64_t channel;                   //  channel
+    uint64_t segment;                   //  segment
+    uint32_t field;                     //  field id
+    const char *object;                 //  that cannot be opened
+    const char *reason;                 //  why
+} kith_proto_index_refused_t;
+
 //  Makes a collection (T8)
 //  Message 100, answered by collection_described
 typedef struct {
@@ -1275,6 +1287,7 @@ extern const kith_codec_table_t kith_proto_query_segments_table;
 extern const kith_codec_table_t kith_proto_index_build_table;
 extern const kith_codec_table_t kith_proto_index_built_table;
 extern const kith_codec_table_t kith_proto_index_progress_table;
+extern const kith_codec_table_t kith_proto_index_refused_table;
 extern const kith_codec_table_t kith_proto_collection_create_table;
 extern const kith_codec_table_t kith_proto_collection_drop_table;
 extern const kith_codec_table_t kith_proto_collection_list_table;

@@ -676,6 +676,15 @@ messages
         channel = "u64, channel"
         segment = "u64, segment"
         done = "u64, rows"
+    index_refused
+        number = 83
+        answer = ok
+        doc = "query node to index_coord, until it is answered: this index cannot be opened, build it anew"
+        channel = "u64, channel"
+        segment = "u64, segment"
+        field = "u32, field id"
+        object = "string, that cannot be opened"
+        reason = "string, why"
 
     #   clients (to a proxy, which passes definitions on to root_coord)
     collection_create

@@ -158,7 +158,7 @@ s_cluster (kith_random_t *random, kith_bytes_t *text)
                        8u << kith_random_below (random, 4));
     kith_bytes_printf (text, "    seal_time = \"%us\"\n", s_between (random, 2, 30));
     kith_bytes_printf (text, "    index_rows_min = \"%u\"\n",
-                       32u << kith_random_below (random, 4));
+                       8u << kith_random_below (random, 4));
     const uint32_t windows [] = {4, 32, 65536, 65536};
     kith_bytes_printf (text, "    window_requests = \"%u\"\n",
                        windows [kith_random_below (random, 4)]);
@@ -195,7 +195,7 @@ kith_workload_draw (uint64_t seed, kith_workload_t *self)
     static const double weights [KITH_OPS_WEIGHTED] = {
         [KITH_OP_INSERT] = 40, [KITH_OP_REMOVE] = 12,    [KITH_OP_GET] = 15,
         [KITH_OP_RANGE] = 6,   [KITH_OP_COUNT] = 4,      [KITH_OP_SEARCH] = 15,
-        [KITH_OP_FLUSH] = 2,   [KITH_OP_INDEX] = 0.5,    [KITH_OP_RELEASE] = 0.3,
+        [KITH_OP_FLUSH] = 2,   [KITH_OP_INDEX] = 1.5,    [KITH_OP_RELEASE] = 0.3,
         [KITH_OP_DROP] = 0.5,  [KITH_OP_PARTITION] = 1.0};
     kith_random_t random;
     kith_random_seed (&random, kith_mix64 (seed ^ 0x776f726b));

@@ -2,13 +2,15 @@
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  A damaged log, and objects that do not say whose they are. A refusal leaves the files as they are: put
-//  back, they serve again with every row.
+//  back, they serve again with every row. A damaged or lost index is not: it is built anew, with no command.
 #include "tests/claims/client.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROWS = 40, READY_MS = 60000, TEXT = 4096 };
+enum { ROWS = 40, SPOTS = 400, READY_MS = 60000, TEXT = 4096 };
+
+#define CLUSTER_LINES "    index_rows_min = 100\n"
 
 typedef struct {
     claim_t *claim;
@@ -93,6 +95,41 @@ s_refused (s_run_t *run, const char *damage, const char *repair, const char *cod
     s_whole (run);
 }
 
+//  A second collection, large enough here to have an index
+static void
+s_index (s_run_t *run)
+{
+    s_done (run, "collection create spots 'id int64 key' 'v float_vector(4) l2'");
+    const char *path = claim_path (run->claim, "spots.jsonl");
+    FILE *file = fopen (path, "w");
+    if (!file)
+        claim_fail (run->claim, "%s cannot be written", path);
+    for (int id = 0; id < SPOTS; id++)
+        fprintf (file, "{\"id\": %d, \"v\": [%d, %d, %d, %d]}\n", id, id * 7 % 101,
+                 id * 13 % 97, id * 29 % 89, id % 11);
+    fclose (file);
+    char line [512];
+    snprintf (line, sizeof line, "insert spots '@%s'", path);
+    s_done (run, line);
+    s_done (run, "index create spots v graph");
+}
+
+//  The index serves again after `damage` was done to its file: asked for with the same words, and seen in a search
+static void
+s_built_anew (s_run_t *run, const char *damage, const char *said)
+{
+    claim_stop (run->claim, &run->server);
+    s_file (run, damage);
+    s_start (run);
+    claim_wait_ready (run->claim, run->endpoint, READY_MS);
+    s_done (run, "--timeout 60s index create spots v graph");
+    s_says (run, "search spots --key 7 -k 3 --explain", 0,
+            (const char *const []){"graph", NULL});
+    char log [512];
+    snprintf (log, sizeof log, "grep -q '%s' ../server-*.txt", said);
+    s_file (run, log);
+}
+
 static void
 s_fill (s_run_t *run)
 {
@@ -112,7 +149,8 @@ main (void)
 {
     s_run_t run = {.claim = claim_new ("refused")};
     char found [512] = "";
-    run.config = claim_config (run.claim, "configs/standalone.zpl", NULL, &run.endpoint);
+    run.config =
+        claim_config (run.claim, "configs/standalone.zpl", CLUSTER_LINES, &run.endpoint);
     s_start (&run);
     s_fill (&run);
     if (claim_shell (found, sizeof found, "find '%s' -maxdepth 2 -name log-0",
@@ -134,10 +172,17 @@ main (void)
     s_refused (&run, "mv objects mine && mkdir objects && cp -r mine/0* objects/",
                "rm -r objects && mv mine objects", "cluster",
                (const char *const []){"object cluster", "missing", NULL});
+    s_index (&run);
+    s_built_anew (&run,
+                  "f=$(find objects -name 'index-*') && "
+                  "printf '\\377' | dd of=$f bs=1 seek=$(($(stat -c %s $f) / 2)) "
+                  "conv=notrunc 2>dd.txt",
+                  "cannot open it, it is built anew");
+    s_built_anew (&run, "find objects -name 'index-*' -exec rm {} +", "is not there");
     claim_stop (run.claim, &run.server);
     claim_say (
         "refused: a damaged log and objects of nobody are told by name, and serve again "
-        "when they are put back");
+        "when they are put back; a damaged or lost index is built anew");
     claim_destroy (&run.claim);
     return 0;
 }
