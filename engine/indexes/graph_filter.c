@@ -1,8 +1,8 @@
 //  graph_filter.c - walk, scan the codes, or scan the vectors: what a filter leaves decides
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  Three ways, chosen by estimated cost (ENGINE 3.7). When nearly all rows may be answered, the others lead the way like they, and those
-//  that may are gathered apart. When fewer may, the walk goes over them alone, in two hops where one does not give enough
+//  Three ways, chosen by estimated cost (ENGINE 3.7). When nearly all rows may be answered, the walk is the plain one in a wider beam,
+//  of which the others are left out at the end. When fewer may, the walk goes over them alone, in two hops where one does not give enough
 //  (ACORN-1, Patel et al. 2024): the neighbours of a neighbour that is filtered out stand in for it. Such a walk begins at answerable
 //  rows, the best of a sample, so that a filter which leaves nothing near the query does not strand it. When few may be answered, or the
 //  walk found too little or cost too much, their codes are scanned, or their vectors. Costs are in units of about 10 ns.
@@ -24,6 +24,8 @@ enum {
         3,          //  two hops where fewer new links than one of so many may be answered
     BRIDGES = 4,    //  of a node
     BRIDGES_MAX = 3 * BRIDGES,
+    THROUGH_ONE_OF = 2,    //  of a plain walk's beam that must be answerable at least
+    DEPTH_ROWS = 2000,     //  of a scan, for each of which one more is scored exactly
     //  As wide a beam at most when little near the query may be answered
     FAR_TIMES = 8,
     EFFORT_MIN = 64,     //  a narrower beam does not shrink
@@ -62,12 +64,14 @@ s_count_live (kith_graph_plan_t *plan, kith_graph_scratch_t *scratch,
 
 //  How many of the nearest by code are scored exactly when all codes are compared: less than after a walk, which misses some by itself
 static uint32_t
-s_depth (const kith_graph_t *self, const kith_graph_query_t *options)
+s_depth (const kith_graph_t *self, const kith_graph_query_t *options, uint32_t live)
 {
     if (self->header.code == KITH_GRAPH_BITS)
         return DEPTH_TIMES * kith_graph_depth (self, options->k);
     const bool little = options->effort == 0 && options->recall <= LITTLE_RECALL;
-    return little ? 2 * options->k + 4 : kith_graph_depth (self, options->k);
+    const uint32_t depth = kith_graph_depth (self, options->k);
+    const uint32_t few = 2 * options->k + 4 + (uint32_t) (live / DEPTH_ROWS);
+    return little && few < depth ? few : depth;
 }
 
 kith_graph_plan_t
@@ -84,7 +88,7 @@ kith_graph_plan (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32
         self->codes ? 2 + self->header.code_bytes / 256.0 : 2 + self->rows.dim / 24.0;
     double scan = plan.live * row, scan_codes = (double) INFINITY;
     if (self->codes)
-        scan_codes = plan.live * code + s_depth (self, options) * (3 + row);
+        scan_codes = plan.live * code + s_depth (self, options, plan.live) * (3 + row);
     const bool through = share > THROUGH_SHARE;
     plan.each = self->header.degree / 2.0 * step * (through ? 1 / share : HOPS_TIMES);
     plan.sample = effort < SAMPLE / 2 ? 2 * effort : SAMPLE;
@@ -120,56 +124,26 @@ s_answerable (const kith_graph_t *self, const kith_bits_t *live, uint32_t row)
     return false;
 }
 
-static float
-s_worst (const kith_graph_beam_t *found)
-{
-    return found->size < found->capacity ? INFINITY
-                                         : found->near [found->size - 1].distance;
-}
-
-//  False: more was compared than a scan would cost
+//  The plain walk, in a beam so much wider that as much of it may be answered as without a filter; the rest is left out at its end.
+//  False: less may be answered near the query than elsewhere, too little of the beam.
 static bool
-s_walk_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-             const kith_bits_t *live, uint64_t budget)
+s_search_through (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                  const kith_bits_t *live, const kith_graph_plan_t *plan, uint32_t entry)
 {
-    kith_graph_beam_t *beam = &scratch->beam, *found = &scratch->found;
-    while (beam->next < beam->size
-           && !(beam->near [beam->next].distance > s_worst (found))) {
-        if (scratch->compared > budget)
-            return false;
-        uint32_t count = kith_graph_expand (self, scratch, 0);
-        kith_graph_distances (self, scratch, scratch->rows, count, scratch->distances);
-        for (uint32_t index = 0; index < count; index++) {
-            float distance = scratch->distances [index];
-            if (!(distance < s_worst (found)))
-                continue;
-            kith_graph_beam_put (beam, distance, scratch->ids [index]);
-            if (s_answerable (self, live, scratch->ids [index]))
-                kith_graph_beam_put (found, distance, scratch->ids [index]);
-        }
-    }
-    return true;
-}
-
-//  Begins at the node that the levels lead to
-static bool
-s_begin_through (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                 const kith_bits_t *live, const kith_graph_plan_t *plan)
-{
-    double wide = plan->effort * 2.0 * plan->rows / plan->live + 64;
-    uint32_t capacity = wide < plan->rows ? (uint32_t) wide : plan->rows;
-    if (!kith_graph_beam_reset (&scratch->beam, capacity)
-        || !kith_graph_beam_reset (&scratch->found, plan->effort))
+    kith_graph_beam_t *beam = &scratch->beam;
+    const double wide = plan->effort * (double) plan->rows / plan->live;
+    if (!kith_graph_beam_reset (beam, (uint32_t) ceil (wide)))
         return false;
-    uint32_t entry = kith_graph_descend (self, scratch, 0);
-    float distance;
     kith_graph_forget (scratch);
-    kith_graph_distances (self, scratch, &entry, 1, &distance);
-    scratch->marks [entry] = scratch->epoch;
-    kith_graph_beam_put (&scratch->beam, distance, entry);
-    if (s_answerable (self, live, entry))
-        kith_graph_beam_put (&scratch->found, distance, entry);
-    return true;
+    kith_graph_walk (self, scratch, 0, entry);
+    uint32_t kept = 0;
+    for (uint32_t index = 0; index < beam->size; index++)
+        if (s_answerable (self, live, beam->near [index].id & ~KITH_GRAPH_EXPANDED))
+            beam->near [kept++] = beam->near [index];
+    const bool enough =
+        beam->size < beam->capacity || kept >= plan->effort / THROUGH_ONE_OF;
+    beam->size = kept;
+    return enough;
 }
 
 //  ---------------------------------------------------------------------
@@ -275,11 +249,10 @@ s_next (const kith_bits_t *live, uint32_t row)
 
 //  Fills the beam with answerable rows of a sample, and with those about the node that the levels lead to
 static void
-s_begin_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
+s_begin_hops (s_hops_t *hops, const kith_graph_plan_t *plan, uint32_t entry)
 {
     const kith_graph_t *self = hops->self;
     kith_graph_scratch_t *scratch = hops->scratch;
-    uint32_t entry = kith_graph_descend (self, scratch, 0);
     kith_graph_forget (scratch);
     scratch->marks [entry] = scratch->epoch;
     if (s_answerable (self, hops->live, entry))
@@ -333,31 +306,31 @@ s_walk_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
 
 //  How wide a beam the rows want. The fewer there are, the less; but where a filter leaves less near the query than elsewhere,
 //  what is nearest lies far off, where all distances are alike. The first hops about the query tell.
-static uint32_t
-s_effort (s_hops_t *hops, const kith_graph_plan_t *plan)
+static double
+s_effort (const kith_graph_plan_t *plan, double near)
 {
-    double share = (double) plan->live / plan->rows;
-    double near = (hops->answerable + share) / (hops->seen + 1.0);
-    double less = share / near;
-    hops->far = less > FAR_CLEAR;
+    const double share = (double) plan->live / plan->rows, less = share / near;
     double times = pow (share, FEW_POWER) * pow (less, FAR_POWER)
                    * pow (fmax (less / FAR_CLEAR, 1), FAR_MORE);
     times = times < FAR_TIMES ? times : FAR_TIMES;
-    double effort =
+    const double effort =
         fmax (plan->effort * times, fmin (plan->effort, EFFORT_MIN)) + EFFORT_MORE;
-    return effort < KITH_GRAPH_EFFORT_MAX ? (uint32_t) effort : KITH_GRAPH_EFFORT_MAX;
+    return effort < KITH_GRAPH_EFFORT_MAX ? effort : KITH_GRAPH_EFFORT_MAX;
 }
 
 static bool
 s_search_hops (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-               const kith_bits_t *live, const kith_graph_plan_t *plan)
+               const kith_bits_t *live, const kith_graph_plan_t *plan, uint32_t entry)
 {
     s_hops_t hops = {.self = self, .scratch = scratch, .live = live};
     //  The beam is cut to what is wanted once that is known
     if (!kith_graph_beam_reset (&scratch->beam, FAR_TIMES * plan->effort + EFFORT_MORE))
         return false;
-    s_begin_hops (&hops, plan);
-    uint32_t effort = s_effort (&hops, plan);
+    s_begin_hops (&hops, plan, entry);
+    const double share = (double) plan->live / plan->rows;
+    const double near = (hops.answerable + share) / (hops.seen + 1.0);
+    const uint32_t effort = (uint32_t) s_effort (plan, near);
+    hops.far = share > FAR_CLEAR * near;
     if (effort * plan->each > plan->scan)
         return false;
     scratch->beam.capacity = effort;
@@ -371,21 +344,19 @@ kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                         kith_topk_t *top)
 {
     const kith_bits_t *live = ask->options->live;
-    const bool through = plan->live > THROUGH_SHARE * plan->rows;
     if (!kith_graph_prepare (self, scratch, ask->query, ask->norm))
         return false;
-    bool walked = through ? s_begin_through (self, scratch, live, plan)
-                                && s_walk_live (self, scratch, live, plan->budget)
-                          : s_search_hops (self, scratch, live, plan);
-    if (!walked)
+    const uint32_t entry = kith_graph_descend (self, scratch, 0);
+    const bool through = plan->live > THROUGH_SHARE * plan->rows
+                         && s_search_through (self, scratch, live, plan, entry);
+    if (!through && !s_search_hops (self, scratch, live, plan, entry))
         return false;
     //  Fewer than asked for although more are there: the walk did not reach them
-    const kith_graph_beam_t *found = through ? &scratch->found : &scratch->beam;
     uint32_t wanted = ask->options->k < plan->live ? ask->options->k : plan->live;
-    if (found->size < wanted && !self->twins)
+    if (scratch->beam.size < wanted && !self->twins)
         return false;
     kith_graph_refine (
-        self, scratch, found, ask,
+        self, scratch, &scratch->beam, ask,
         (through ? 1 : DEPTH_TIMES) * kith_graph_depth (self, ask->options->k), top);
     return true;
 }
@@ -569,7 +540,7 @@ kith_graph_scan_codes (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                        const kith_graph_ask_t *ask, const kith_graph_plan_t *plan,
                        kith_topk_t *top)
 {
-    uint32_t depth = s_depth (self, ask->options);
+    uint32_t depth = s_depth (self, ask->options, plan->live);
     depth = depth < plan->live ? depth : plan->live;
     uint64_t compared = scratch->compared;
     if (!self->codes || !kith_graph_prepare_scan (self, scratch, ask->query, ask->norm)

@@ -115,7 +115,6 @@ struct kith_graph_scratch {
     uint8_t epoch;
     kith_bits_t alive;    //  rows of a live graph that this search may answer
     kith_graph_beam_t beam;
-    kith_graph_beam_t found;    //  live rows of a filtered search
     float *vector;              //  the query's numbers; of length 1 for cosine
     float *scaled, *rotated;    //  the same on its way to a code
     void *stored;               //  the query as rows are stored, when that is not float32

@@ -32,7 +32,6 @@ kith_graph_scratch_destroy (kith_graph_scratch_t **self_p)
     free (self->marks);
     kith_bits_free (&self->alive);
     free (self->beam.near);
-    free (self->found.near);
     free (self->vector);
     free (self->stored);
     free (self->code);

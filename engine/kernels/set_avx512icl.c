@@ -2,7 +2,7 @@
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  The numbers 0 .. 63 as bytes, compressed by a word, are the places of its rows; compressed by a mask of 64 words, those that are not empty.
-//  Hardly a branch depends on where rows are. Up to sixteen ids are written at once: what is too much, the next word overwrites.
+//  Where few have rows these are listed first, for a long stretch: hardly a branch depends on where rows are. Up to sixteen ids are written at once: what is too much, the next word overwrites.
 #include <immintrin.h>
 
 #include "engine/kernels/isa.h"
@@ -84,29 +84,64 @@ s_full (const uint64_t *words, uint32_t count)
     return full;
 }
 
+enum {
+    STRETCH = 16 * 64    //  words looked through before their rows are listed
+};
+
+//  Which words of a stretch are not empty, up to the first 64 of which most are not; moves *end_p to these
+static inline uint32_t
+s_sparse (const kith_set_t *set, uint32_t *end_p, uint16_t *places)
+{
+    const __m512i numbers = _mm512_loadu_si512 (s_numbers);
+    const uint32_t left = set->count - set->next;
+    const uint32_t most = left < STRETCH ? left : STRETCH;
+    uint32_t used = 0, end = 0;
+    while (end < most) {
+        const uint32_t some = most - end < 64 ? most - end : 64;
+        const uint64_t full = s_full (set->words + set->next + end, some);
+        const uint32_t more = (uint32_t) __builtin_popcountll (full);
+        if (more > some / 2)
+            break;
+        const __m256i bytes =
+            _mm512_castsi512_si256 (_mm512_maskz_compress_epi8 (full, numbers));
+        const __m512i at = _mm512_add_epi16 (_mm512_cvtepu8_epi16 (bytes),
+                                             _mm512_set1_epi16 ((short) end));
+        _mm512_storeu_si512 (places + used, at);
+        used += more;
+        end += some;
+    }
+    *end_p = set->next + end;
+    return used;
+}
+
 static uint32_t
 s_list (kith_set_t *set, uint32_t most, uint32_t *rows)
 {
-    uint8_t places [64];
+    uint16_t places [STRETCH / 2 + 32];
     const __m512i numbers = _mm512_loadu_si512 (s_numbers);
     uint32_t found = 0;
     while (set->next < set->count) {
-        const uint32_t some = set->count - set->next < 64 ? set->count - set->next : 64;
-        const uint64_t full = s_full (set->words + set->next, some);
-        const uint32_t used = (uint32_t) __builtin_popcountll (full);
-        const bool sparse = used <= some / 2;
-        _mm512_storeu_si512 (places, _mm512_maskz_compress_epi8 (full, numbers));
+        uint32_t end;
+        const uint32_t used = s_sparse (set, &end, places);
         for (uint32_t each = 0; each < used; each++) {
             const uint32_t at = set->next + places [each];
             if (found + 64 > most) {
                 set->next = at;
                 return found;
             }
-            const uint64_t word = set->words [at];
-            found += sparse ? s_few (word, 64 * at, rows + found)
-                            : s_many (word, numbers, 64 * at, rows + found);
+            found += s_few (set->words [at], 64 * at, rows + found);
         }
-        set->next += some;
+        //  Most of the next 64 have rows
+        const uint32_t dense = end - set->next == STRETCH || end == set->count ? 0
+                               : set->count - end < 64 ? set->count - end
+                                                       : 64;
+        set->next = end;
+        for (uint32_t each = 0; each < dense; each++, set->next++) {
+            if (found + 64 > most)
+                return found;
+            found +=
+                s_many (set->words [set->next], numbers, 64 * set->next, rows + found);
+        }
     }
     return found;
 }
