@@ -2,7 +2,8 @@
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  The numbers 0 .. 63 as bytes, compressed by a word, are the places of its rows; compressed by a mask of 64 words, those that are not empty.
-//  Where few have rows these are listed first, for a long stretch: hardly a branch depends on where rows are. Up to sixteen ids are written at once: what is too much, the next word overwrites.
+//  Where few have rows these are listed first, for a long stretch: hardly a branch depends on where rows are. Up to sixteen ids are written
+//  at once: what is too much, the next word overwrites.
 #include <immintrin.h>
 
 #include "engine/kernels/isa.h"
