@@ -73,7 +73,7 @@ s_token (kith_lane_t *lane, const kith_proto_position_t *token, uint32_t count,
     kith_driver_t *driver = lane->driver;
     kith_error_t error;
     answer->seen.floors = lane->floors;
-    answer->seen.dropped = lane->dropped;
+    answer->seen.drops = lane->drops;
     if (count != driver->workload.shards) {
         kith_error_set (&error, KITH_ERR_INTERNAL, "%u positions for %u shards", count,
                         driver->workload.shards);
@@ -135,6 +135,19 @@ s_check_rows (kith_lane_t *lane, const answer_t *answer, bool *shown)
     return true;
 }
 
+//  The version that an answer must show of a key, if it is asked for: who names a partition is told nothing of rows in others, nor in one of
+//  that name that is dropped by now. 0: none.
+static uint64_t
+s_wanted (const kith_lane_t *lane, const answer_t *answer, uint32_t key)
+{
+    const kith_oracle_t *oracle = lane->driver->oracle;
+    const uint64_t version = kith_oracle_certain (oracle, &answer->seen, key);
+    const bool other = version && lane->only != UINT32_MAX
+                       && (kith_oracle_partition (oracle, version) != lane->only
+                           || kith_oracle_may_be_gone (oracle, version));
+    return other ? 0 : version;
+}
+
 static bool
 s_check_absent (kith_lane_t *lane, const answer_t *answer, const bool *shown,
                 uint32_t key)
@@ -143,11 +156,8 @@ s_check_absent (kith_lane_t *lane, const answer_t *answer, const bool *shown,
     if (shown [key])
         return true;
     if (lane->only != UINT32_MAX) {
-        //  Whoever asks for one partition is told nothing of a row that is in another
-        const uint64_t version =
-            kith_oracle_certain (lane->driver->oracle, &answer->seen, key);
-        if (!version
-            || kith_oracle_partition (lane->driver->oracle, version) != lane->only)
+        const uint64_t version = s_wanted (lane, answer, key);
+        if (!version)
             return true;
         kith_error_set (&error, KITH_ERR_INTERNAL,
                         "key %u, version %" PRIu64 " of partition %u", key, version,
@@ -267,11 +277,8 @@ s_check_nearest (kith_lane_t *lane, const answer_t *answer, const float *scores,
     uint64_t missing = 0;
     kith_error_t error;
     for (uint32_t key = lane->low; key < lane->high; key++) {
-        const uint64_t version =
-            shown [key] ? 0 : kith_oracle_certain (driver->oracle, &answer->seen, key);
-        if (!version
-            || (lane->only != UINT32_MAX
-                && kith_oracle_partition (driver->oracle, version) != lane->only))
+        const uint64_t version = shown [key] ? 0 : s_wanted (lane, answer, key);
+        if (!version)
             continue;
         const double score = kith_oracle_score (driver->oracle, version, lane->query);
         const double slack = SCORE_SLACK * (1 + fabs (score));

@@ -182,10 +182,8 @@ s_send (kith_lane_t *lane, kith_ctx_t *ctx)
         memcpy (lane->floors, lane->session, bytes);
     else
         memset (lane->floors, 0, bytes);
-    memset (lane->dropped, 0, sizeof lane->dropped);
-    if (lane->level == KITH_CONSISTENCY_STRONG)
-        memcpy (lane->dropped, kith_oracle_dropped (driver->oracle),
-                sizeof lane->dropped);
+    lane->drops =
+        lane->level == KITH_CONSISTENCY_STRONG ? kith_oracle_drops (driver->oracle) : 0;
     lane->attempts++;
     lane->out = true;
     driver->report->retries += lane->attempts > 1;
@@ -273,18 +271,16 @@ s_audit (kith_lane_t *lane, kith_ctx_t *ctx)
     driver->audited = true;
 }
 
+//  Others write to it meanwhile
 static void
-s_begin_alone (kith_lane_t *lane, kith_ctx_t *ctx)
+s_drop_partition (kith_lane_t *lane, kith_ctx_t *ctx)
 {
     kith_driver_t *driver = lane->driver;
-    if (driver->alone_op == KITH_OP_PARTITION) {
-        driver->partition =
-            1 + (uint32_t) kith_driver_below (driver, driver->workload.partitions);
-        kith_oracle_drop_begin (driver->oracle, driver->partition);
-        for (uint32_t other = 0; other < driver->lane_count; other++)
-            kith_oracle_excuse (driver->oracle, driver->lanes [other].session);
-    }
-    s_begin (lane, ctx, driver->alone_op);
+    driver->dropping = true;
+    driver->partition =
+        1 + (uint32_t) kith_driver_below (driver, driver->workload.partitions);
+    kith_oracle_drop_begin (driver->oracle, driver->partition);
+    s_begin (lane, ctx, KITH_OP_PARTITION);
 }
 
 static void
@@ -293,19 +289,23 @@ s_run (kith_lane_t *lane, kith_ctx_t *ctx)
     kith_driver_t *driver = lane->driver;
     if (driver->alone == lane) {
         if (s_others_idle (lane))
-            s_begin_alone (lane, ctx);
+            s_begin (lane, ctx, KITH_OP_DROP);
         return;
     }
     if (driver->alone)
         return;
     kith_op_t op = s_draw_op (driver);
-    if (op == KITH_OP_DROP || op == KITH_OP_PARTITION) {
+    if (op == KITH_OP_DROP) {
         driver->alone = lane;
-        driver->alone_op = op;
         return;
     }
-    if (op == KITH_OP_RELEASE && driver->released)
+    if ((op == KITH_OP_RELEASE && driver->released)
+        || (op == KITH_OP_PARTITION && driver->dropping))
         op = KITH_OP_INSERT;
+    if (op == KITH_OP_PARTITION) {
+        s_drop_partition (lane, ctx);
+        return;
+    }
     if (op == KITH_OP_RELEASE)
         driver->released = true;
     if (op == KITH_OP_INDEX)
@@ -380,9 +380,10 @@ s_is_clean (const kith_driver_t *driver)
 static void
 s_partition_dropped (kith_driver_t *driver)
 {
-    kith_oracle_drop_end (driver->oracle, driver->partition);
+    const bool again = s_is_clean (driver);
+    kith_oracle_drop_end (driver->oracle, driver->partition, again);
     driver->report->partition_drops++;
-    if (!s_is_clean (driver))
+    if (!again)
         driver->partition_names [driver->partition]++;
 }
 
@@ -423,7 +424,7 @@ s_done (kith_lane_t *lane, kith_ctx_t *ctx)
         then = KITH_OP_PARTITION_MAKE;
     }
     if (op == KITH_OP_PARTITION_MAKE)
-        driver->alone = NULL;
+        driver->dropping = false;
     driver->report->releases += op == KITH_OP_RELEASE;
     driver->report->flushes += op == KITH_OP_FLUSH;
     driver->report->indexes += op == KITH_OP_INDEX;
@@ -486,7 +487,10 @@ s_failed (kith_lane_t *lane, kith_ctx_t *ctx, const kith_error_t *error)
         s_done (lane, ctx);
         return;
     }
-    if (s_is_write (lane->op) && error->code == KITH_ERR_OUTCOME_UNKNOWN) {
+    //  Its partition was dropped meanwhile; an attempt before may have been made
+    if (s_is_write (lane->op)
+        && (error->code == KITH_ERR_OUTCOME_UNKNOWN
+            || error->code == KITH_ERR_PARTITION_NOT_FOUND)) {
         s_unknown (lane);
         s_done (lane, ctx);
         return;

@@ -38,9 +38,8 @@ typedef struct {
     //  a read
     uint32_t low, high;    //  keys of a range
     uint32_t k;
-    uint32_t only;    //  rows of this partition alone; UINT32_MAX: all
-    uint64_t
-        dropped [KITH_ORACLE_PARTITIONS_MAX];    //  as they were when the attempt began
+    uint32_t only;     //  rows of this partition alone; UINT32_MAX: all
+    uint64_t drops;    //  of partitions, that had ended when the attempt began
     float query [64];
     uint32_t level;
     kith_floor_t *floors;    //  as they were when the attempt began
@@ -70,9 +69,10 @@ typedef struct kith_driver {
     bool indexed;    //  a graph may answer
     uint32_t key_field, payload_field, vector_field;
     uint32_t log_of [KITH_ORACLE_SHARDS_MAX];
-    kith_lane_t *alone;    //  it waits until the others are idle, then only it acts
-    kith_op_t alone_op;
-    uint32_t partition;    //  that is dropped and made again
+    kith_lane_t
+        *alone;       //  it waits until the others are idle, then drops the collection
+    bool dropping;    //  a partition is dropped, or made again
+    uint32_t partition;    //  which
     uint32_t
         partition_names [KITH_ORACLE_PARTITIONS_MAX];    //  how often each had a new one
     //  request ids and what is known of the logs, by client

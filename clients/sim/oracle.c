@@ -14,8 +14,10 @@ typedef struct {
     uint32_t partition;
     bool remove;
     state_t state;
+    uint32_t life;     //  drops of its partition before it
     uint64_t seq;      //  0: not known
     uint64_t older;    //  version of the same key before it; 0: none
+    uint64_t gone;     //  number of the drop after which it cannot be there; 0: none
 } version_t;
 
 struct kith_oracle {
@@ -26,9 +28,13 @@ struct kith_oracle {
     uint64_t first;          //  of the present collection
     uint64_t *newest;        //  by key: version; 0: none
     kith_floor_t *floors;    //  by key
-    //  by partition: the newest version when its newest drop began, and when it had ended
-    uint64_t drop_began [KITH_ORACLE_PARTITIONS_MAX];
-    uint64_t drop_ended [KITH_ORACLE_PARTITIONS_MAX];
+    //  by partition: the newest version when its newest drop ended, or has not; how many ended
+    uint64_t dropped [KITH_ORACLE_PARTITIONS_MAX];
+    uint32_t lives [KITH_ORACLE_PARTITIONS_MAX];
+    uint64_t drops;    //  that ended, of all
+    //  by shard: the greatest seq that is known; and, by partition, that was when its newest drop began
+    uint64_t known [KITH_ORACLE_SHARDS_MAX];
+    uint64_t drop_above [KITH_ORACLE_PARTITIONS_MAX][KITH_ORACLE_SHARDS_MAX];
 };
 
 kith_oracle_t *
@@ -66,8 +72,10 @@ kith_oracle_reset (kith_oracle_t *self)
     self->first = self->count + 1;
     memset (self->newest, 0, self->keys * sizeof *self->newest);
     memset (self->floors, 0, self->keys * sizeof *self->floors);
-    memset (self->drop_began, 0, sizeof self->drop_began);
-    memset (self->drop_ended, 0, sizeof self->drop_ended);
+    memset (self->dropped, 0, sizeof self->dropped);
+    memset (self->lives, 0, sizeof self->lives);
+    memset (self->known, 0, sizeof self->known);
+    memset (self->drop_above, 0, sizeof self->drop_above);
 }
 
 uint32_t
@@ -107,6 +115,7 @@ kith_oracle_begin (kith_oracle_t *self, const kith_oracle_write_t *write)
                     .partition = write->partition,
                     .remove = write->remove,
                     .state = write->hidden ? STATE_HIDDEN : STATE_OPEN,
+                    .life = self->lives [write->partition],
                     .older = self->newest [write->key]};
     self->newest [write->key] = self->count;
     return self->count;
@@ -118,45 +127,39 @@ kith_oracle_partition (const kith_oracle_t *self, uint64_t version)
     return s_version (self, version)->partition;
 }
 
-//  Its partition was dropped since, or is being dropped: the row may be gone
-static bool
-s_may_be_gone (const kith_oracle_t *self, uint64_t version)
+bool
+kith_oracle_may_be_gone (const kith_oracle_t *self, uint64_t version)
 {
     const version_t *what = s_version (self, version);
-    return !what->remove && version <= self->drop_began [what->partition];
-}
-
-void
-kith_oracle_excuse (const kith_oracle_t *self, kith_floor_t *floors)
-{
-    for (uint32_t key = 0; key < self->keys; key++)
-        for (uint64_t version = self->newest [key]; version && floors [key].must;) {
-            const version_t *what = s_version (self, version);
-            //  The row that is asked for; or one that may have replaced it, whatever its client knows
-            if (s_may_be_gone (self, version) && what->state != STATE_HIDDEN
-                && (!what->seq || what->seq >= floors [key].min_seq))
-                floors [key].must = false;
-            version = what->older;
-        }
+    return !what->remove && version <= self->dropped [what->partition];
 }
 
 void
 kith_oracle_drop_begin (kith_oracle_t *self, uint32_t partition)
 {
-    self->drop_began [partition] = self->count;
-    kith_oracle_excuse (self, self->floors);
+    self->dropped [partition] = UINT64_MAX;
+    memcpy (self->drop_above [partition], self->known, sizeof self->known);
 }
 
 void
-kith_oracle_drop_end (kith_oracle_t *self, uint32_t partition)
+kith_oracle_drop_end (kith_oracle_t *self, uint32_t partition, bool again)
 {
-    self->drop_ended [partition] = self->drop_began [partition];
+    self->dropped [partition] = self->count;
+    self->lives [partition]++;
+    self->drops++;
+    for (uint64_t version = self->first; version <= self->count; version++) {
+        version_t *what = s_version (self, version);
+        if (what->remove || what->partition != partition || what->gone)
+            continue;
+        if (!again || what->state != STATE_OPEN)
+            what->gone = self->drops;
+    }
 }
 
-const uint64_t *
-kith_oracle_dropped (const kith_oracle_t *self)
+uint64_t
+kith_oracle_drops (const kith_oracle_t *self)
 {
-    return self->drop_ended;
+    return self->drops;
 }
 
 //  --------------------------------------------------------------------------
@@ -186,6 +189,14 @@ kith_oracle_raise (const kith_oracle_t *self, kith_floor_t *floors, uint64_t ver
         s_raise (&floors [what->key], what->remove, what->seq);
 }
 
+static void
+s_know (kith_oracle_t *self, version_t *what, uint64_t seq)
+{
+    uint64_t *known = &self->known [kith_oracle_shard (self, what->key)];
+    what->seq = seq;
+    *known = seq > *known ? seq : *known;
+}
+
 int
 kith_oracle_acked (kith_oracle_t *self, uint64_t version, uint64_t seq,
                    kith_error_t *error)
@@ -200,7 +211,7 @@ kith_oracle_acked (kith_oracle_t *self, uint64_t version, uint64_t seq,
                                ": it was applied twice",
                                what->key, version, what->seq, seq);
     what->state = STATE_ACKED;
-    what->seq = seq;
+    s_know (self, what, seq);
     s_raise (&self->floors [what->key], what->remove, seq);
     return 0;
 }
@@ -219,6 +230,17 @@ s_at (const kith_oracle_t *self, const kith_seen_t *seen, uint32_t key)
     return seen->at_known ? seen->at [kith_oracle_shard (self, key)] : UINT64_MAX;
 }
 
+//  What is known to have been in the log before the drop began was read, and no more: the row is not gone yet
+static bool
+s_before_drop (const kith_oracle_t *self, const kith_seen_t *seen, const version_t *what)
+{
+    const uint32_t shard = kith_oracle_shard (self, what->key);
+    const uint32_t partition = what->partition;
+    const bool ended = self->dropped [partition] != UINT64_MAX;
+    return seen->at_known && what->seq && what->life + ended == self->lives [partition]
+           && seen->at [shard] <= self->drop_above [partition][shard];
+}
+
 //  What an answer has to show of a key: the floor when it began, and all that is known up to where it was read
 static kith_floor_t
 s_floor (const kith_oracle_t *self, const kith_seen_t *seen, uint32_t key)
@@ -226,10 +248,8 @@ s_floor (const kith_oracle_t *self, const kith_seen_t *seen, uint32_t key)
     kith_floor_t floor = {0};
     if (seen->floors)
         floor = seen->floors [key];
-    if (!seen->at_known)
-        return floor;
     const uint64_t at = s_at (self, seen, key);
-    for (uint64_t version = self->newest [key]; version;) {
+    for (uint64_t version = self->newest [key]; version && seen->at_known;) {
         const version_t *what = s_version (self, version);
         if (what->seq && what->seq <= at && what->state != STATE_HIDDEN)
             s_raise (&floor, what->remove, what->seq);
@@ -238,7 +258,8 @@ s_floor (const kith_oracle_t *self, const kith_seen_t *seen, uint32_t key)
     //  A row that was dropped, or may have been replaced by one that was, need not be there
     for (uint64_t version = self->newest [key]; version && floor.must;) {
         const version_t *what = s_version (self, version);
-        if (s_may_be_gone (self, version) && what->state != STATE_HIDDEN
+        if (kith_oracle_may_be_gone (self, version) && what->state != STATE_HIDDEN
+            && !s_before_drop (self, seen, what)
             && (!what->seq || (what->seq >= floor.min_seq && what->seq <= at)))
             floor.must = false;
         version = what->older;
@@ -267,9 +288,9 @@ s_tell (const kith_oracle_t *self, uint32_t key, kith_error_t *error)
 }
 
 static bool
-s_is_gone (const kith_seen_t *seen, uint64_t version, const version_t *what)
+s_is_gone (const kith_seen_t *seen, const version_t *what)
 {
-    return seen->dropped && !what->remove && version <= seen->dropped [what->partition];
+    return what->gone && what->gone <= seen->drops;
 }
 
 int
@@ -297,7 +318,7 @@ kith_oracle_row (kith_oracle_t *self, const kith_seen_t *seen, const kith_seen_r
         wrong = "was replaced within its own record";
     else if (what->seq && what->seq != row->seq)
         wrong = "was acknowledged or seen at another seq: it was applied twice";
-    else if (s_is_gone (seen, row->payload, what))
+    else if (s_is_gone (seen, what))
         wrong = "is of a partition that was dropped before the read began";
     else if (row->seq > at)
         wrong = "is newer than what the answer was read at";
@@ -305,7 +326,7 @@ kith_oracle_row (kith_oracle_t *self, const kith_seen_t *seen, const kith_seen_r
         wrong = floor.must ? "is stale: a newer row is known"
                            : "is stale: it was deleted since";
     if (!wrong) {
-        what->seq = row->seq;
+        s_know (self, what, row->seq);
         return 0;
     }
     kith_error_set (error, KITH_ERR_INTERNAL,
@@ -328,7 +349,7 @@ s_may_be (const kith_oracle_t *self, const kith_seen_t *seen, uint32_t key, bool
         const version_t *what = s_version (self, version);
         const bool may = what->seq ? what->seq > above && what->seq <= at : true;
         if (what->remove == remove && what->state != STATE_HIDDEN && may
-            && !s_is_gone (seen, version, what))
+            && !s_is_gone (seen, what))
             return true;
         version = what->older;
     }
@@ -362,7 +383,7 @@ kith_oracle_saw_row (kith_oracle_t *self, kith_floor_t *session,
                      const kith_seen_row_t *row)
 {
     //  One that is gone at a later seq says only that nothing older is seen again
-    const bool gone = s_may_be_gone (self, row->payload);
+    const bool gone = kith_oracle_may_be_gone (self, row->payload);
     kith_floor_t *floors [] = {&self->floors [row->key], &session [row->key]};
     for (int i = 0; i < 2; i++)
         if (!gone)

@@ -28,10 +28,9 @@ typedef struct {
 //  One answer that is checked
 typedef struct {
     const kith_floor_t
-        *floors;    //  as they were when it began; null: nothing is promised
-    const uint64_t
-        *dropped;     //  by partition: its versions up to here are gone; null: nothing is
-    bool at_known;    //  the answer said what it was read at
+        *floors;       //  as they were when it began; null: nothing is promised
+    uint64_t drops;    //  of partitions: what these dropped is gone
+    bool at_known;     //  the answer said what it was read at
     uint64_t at [KITH_ORACLE_SHARDS_MAX];    //  seq, by shard
 } kith_seen_t;
 
@@ -63,14 +62,16 @@ typedef struct {
 uint64_t kith_oracle_begin (kith_oracle_t *self, const kith_oracle_write_t *write);
 uint32_t kith_oracle_partition (const kith_oracle_t *self, uint64_t version);
 
-//  A partition is dropped while no write is under way: from the beginning on its rows may be gone, from the end on they are.
-//  excuse: floors (of a session, say) that ask for such a row ask for it no more.
+//  A partition is dropped, one at a time: from the beginning on its rows may be gone, but for reads at a seq that was known before;
+//  from the end on those are that were written before. again: the next partition gets the same name, so that a write which is under way may come into that one.
 void kith_oracle_drop_begin (kith_oracle_t *self, uint32_t partition);
-void kith_oracle_drop_end (kith_oracle_t *self, uint32_t partition);
-void kith_oracle_excuse (const kith_oracle_t *self, kith_floor_t *floors);
+void kith_oracle_drop_end (kith_oracle_t *self, uint32_t partition, bool again);
 
-//  By partition: the versions that no read which begins now may show.
-const uint64_t *kith_oracle_dropped (const kith_oracle_t *self);
+//  Its partition was dropped since, or is being dropped: the row may be gone.
+bool kith_oracle_may_be_gone (const kith_oracle_t *self, uint64_t version);
+
+//  Drops that ended: no read which begins now may show what they dropped.
+uint64_t kith_oracle_drops (const kith_oracle_t *self);
 
 //  Its end: acknowledged at a seq; never applied; or nobody will ever know. INTERNAL: it was seen at another seq.
 int kith_oracle_acked (kith_oracle_t *self, uint64_t version, uint64_t seq,

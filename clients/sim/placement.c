@@ -196,7 +196,7 @@ kith_workload_draw (uint64_t seed, kith_workload_t *self)
         [KITH_OP_INSERT] = 40, [KITH_OP_REMOVE] = 12,    [KITH_OP_GET] = 15,
         [KITH_OP_RANGE] = 6,   [KITH_OP_COUNT] = 4,      [KITH_OP_SEARCH] = 15,
         [KITH_OP_FLUSH] = 2,   [KITH_OP_INDEX] = 1.5,    [KITH_OP_RELEASE] = 0.3,
-        [KITH_OP_DROP] = 0.5,  [KITH_OP_PARTITION] = 1.0};
+        [KITH_OP_DROP] = 0.5,  [KITH_OP_PARTITION] = 3.0};
     kith_random_t random;
     kith_random_seed (&random, kith_mix64 (seed ^ 0x776f726b));
     *self =
