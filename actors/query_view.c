@@ -130,6 +130,14 @@ kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
     return known;
 }
 
+//  The row speaks for all that is in a growing segment
+static bool
+s_is_covered (const kith_segment_t *growing, const kith_query_view_t *view)
+{
+    const uint64_t to = kith_segment_to (growing);
+    return to && to <= view->checkpoint;
+}
+
 //  D1: every segment of the row is ready and applied >= its base: segments in and the growing ones that they cover out, in
 //  one step
 void
@@ -143,12 +151,12 @@ kith_query_swap (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t 
         ready =
             ready && next->items [i].ready
             && (channel->applied >= next->items [i].base || KITH_BUG (SWAP_BELOW_BASE));
-    //  A segment leaves without another in its place because its rows ended: not before those ends are seen
+    //  Rows leave without a segment in their place because they have ended: not before those ends are seen (D2)
+    const bool seen = channel->applied >= next->checkpoint || KITH_BUG (FREE_BEFORE_DROP);
     for (uint32_t i = 0; i < channel->view.count && channel->view_ready; i++)
-        ready =
-            ready
-            && (s_viewed (next, channel->view.items [i].segment)
-                || channel->applied >= next->checkpoint || KITH_BUG (FREE_BEFORE_DROP));
+        ready = ready && (seen || s_viewed (next, channel->view.items [i].segment));
+    for (uint32_t i = 0; i < channel->growing_count; i++)
+        ready = ready && (seen || !s_is_covered (channel->growing [i], next));
     if (!ready)
         return;
     kith_viewed_t *items = kith_new ((next->count + 1) * sizeof *items);
@@ -158,8 +166,7 @@ kith_query_swap (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t 
     channel->view_ready = true;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < channel->growing_count; i++) {
-        const uint64_t to = kith_segment_to (channel->growing [i]);
-        if (to && to <= channel->view.checkpoint)
+        if (s_is_covered (channel->growing [i], &channel->view))
             kith_segment_destroy (&channel->growing [i]);
         else
             channel->growing [kept++] = channel->growing [i];
