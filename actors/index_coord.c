@@ -6,7 +6,8 @@
 #include "actors/scan.h"
 
 #define LOOK_US 5000000
-#define BUILD_US 60000000    //  plus a millisecond a row
+#define BUILD_US 60000000     //  plus a millisecond a row
+#define NO_ROOM_US 6000000    //  a few hellos of a query node
 #define FAILURES_MAX                                                                     \
     5u    //  of one build, or refusals of what it built, before it waits for a change
 
@@ -26,6 +27,8 @@ typedef struct {
     uint32_t node;
     uint32_t failures;
     bool seen;    //  by the newest scan
+    int64_t
+        no_room_us;    //  when a query node said last that it has none for it; 0: none did
     char failed [200];
 } job_t;
 
@@ -231,12 +234,30 @@ s_remove (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
     kith_meta_call (ctx, &txn, s_removed, refused);
 }
 
+//  Nothing is wrong with it: whoever asks how far it is learns why it is not used
+static void
+s_no_room (coord_t *self, kith_ctx_t *ctx, const kith_proto_index_refused_t *told,
+           uint32_t node)
+{
+    job_t *job = s_job (self, told->channel, told->segment, told->field);
+    if (!job)
+        job = s_job_new (self, told->channel, told->segment, told->field);
+    if (job->running)
+        return;
+    job->built = true;
+    job->no_room_us = kith_ctx_now_us (ctx);
+    snprintf (job->failed, sizeof job->failed, "query_node/%u: %.180s", node,
+              told->reason);
+}
+
 static void
 s_refused (coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     const kith_proto_index_refused_t *told = (*msg_p)->body;
     const job_t *job = s_job (self, told->channel, told->segment, told->field);
-    if (self->lease.held && !(job && job->failures >= FAILURES_MAX)) {
+    if (told->sound)
+        s_no_room (self, ctx, told, (*msg_p)->from.index);
+    else if (self->lease.held && !(job && job->failures >= FAILURES_MAX)) {
         refused_t *refused = kith_new (sizeof *refused);
         refused->channel = told->channel;
         refused->segment = told->segment;
@@ -382,6 +403,13 @@ s_is_flat (const kith_proto_index_spec_t *spec)
     return !strcmp (spec->type, kith_index_kind_name (KITH_INDEX_FLAT));
 }
 
+//  A query node that has no room says so again and again
+static bool
+s_lacks_room (const kith_ctx_t *ctx, const job_t *job)
+{
+    return job->no_room_us && kith_ctx_now_us (ctx) - job->no_room_us < NO_ROOM_US;
+}
+
 static void
 s_want (coord_t *self, kith_ctx_t *ctx, const kith_proto_channel_row_t *row,
         const kith_proto_collection_t *definition, kith_arena_t *arena)
@@ -396,8 +424,11 @@ s_want (coord_t *self, kith_ctx_t *ctx, const kith_proto_channel_row_t *row,
             const bool built =
                 s_index (self, row->channel, segment->segment, spec, arena) != NULL;
             job_t *job = s_job (self, row->channel, segment->segment, spec->field);
-            if (job && job->built)
-                job->seen = job->built = built;
+            if (job && job->built) {
+                job->seen = built && (job->failures || s_lacks_room (ctx, job));
+                job->built = built;
+                job->no_room_us = built ? job->no_room_us : 0;
+            }
             if (segment->rows < least || built)
                 continue;
             if (!job)
@@ -490,7 +521,7 @@ s_state (const coord_t *self, kith_ctx_t *ctx, const kith_proto_collection_t *de
                     || job->field != state->field)
                     continue;
                 state->done += job->done;
-                if (job->failures >= FAILURES_MAX)
+                if (job->failures >= FAILURES_MAX || s_lacks_room (ctx, job))
                     state->failed = kith_arena_strdup (arena, job->failed);
             }
         }

@@ -173,12 +173,12 @@ s_load_index (load_t *load, const kith_proto_index_row_t *row)
     return 0;
 }
 
-//  One that no later try will open
+//  One that no later try will open, or that has no room
 static bool
 s_is_refused (const kith_error_t *error)
 {
     return error->code == KITH_ERR_CORRUPT || error->code == KITH_ERR_VERSION
-           || error->code == KITH_ERR_NOT_FOUND;
+           || error->code == KITH_ERR_NOT_FOUND || error->code == KITH_ERR_NO_MEMORY;
 }
 
 static void
@@ -186,6 +186,8 @@ s_refuse (load_t *load, const kith_proto_index_row_t *row)
 {
     kith_refused_index_t *refused = &load->refused [load->refused_count++];
     refused->field = row->field;
+    if (load->error.code == KITH_ERR_NO_MEMORY)
+        refused->memory = s_index_memory (row);
     snprintf (refused->object, sizeof refused->object, "%s", row->object);
     snprintf (refused->reason, sizeof refused->reason, "%.199s", load->error.message);
 }
@@ -227,6 +229,7 @@ kith_query_tell_refused (kith_ctx_t *ctx, const kith_held_t *held)
         told->channel = held->channel->id;
         told->segment = held->segment;
         told->field = refused->field;
+        told->sound = refused->memory > 0;
         told->object = kith_arena_strdup (&msg->arena, refused->object);
         told->reason = kith_arena_strdup (&msg->arena, refused->reason);
         kith_ctx_call (ctx, kith_actor (KITH_ROLE_INDEX_COORD, 0), &msg, KITH_CALL_US,
@@ -235,10 +238,11 @@ kith_query_tell_refused (kith_ctx_t *ctx, const kith_held_t *held)
 }
 
 static bool
-s_held_refused (const kith_held_t *held, const char *object)
+s_held_refused (const kith_held_t *held, const char *object, uint64_t memory_left)
 {
     for (uint32_t i = 0; i < held->refused_count; i++)
-        if (!strcmp (held->refused [i].object, object))
+        if (!strcmp (held->refused [i].object, object)
+            && (!held->refused [i].memory || held->refused [i].memory > memory_left))
             return true;
     return false;
 }
@@ -267,6 +271,21 @@ s_hold_index (kith_held_t *held, const kith_proto_index_row_t *row)
                                  .memory = s_index_memory (row)};
     snprintf (index->object, sizeof index->object, "%s", row->object);
     snprintf (index->type, sizeof index->type, "%s", row->type);
+    for (uint32_t i = held->refused_count; i--;)
+        if (held->refused [i].field == row->field)
+            held->refused [i] = held->refused [--held->refused_count];
+}
+
+static void
+s_hold_refused (kith_held_t *held, const kith_refused_index_t *refused)
+{
+    uint32_t place = 0;
+    while (place < held->refused_count && held->refused [place].field != refused->field)
+        place++;
+    if (place == KITH_INDEXES_MAX)
+        return;
+    held->refused [place] = *refused;
+    held->refused_count += place == held->refused_count;
 }
 
 static void
@@ -301,8 +320,7 @@ s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
             if (load->loaded [i])
                 s_hold_index (held, &place->indexes [i]);
         for (uint32_t i = 0; i < load->refused_count; i++)
-            if (held->refused_count < KITH_INDEXES_MAX)
-                held->refused [held->refused_count++] = load->refused [i];
+            s_hold_refused (held, &load->refused [i]);
         kith_query_tell_refused (ctx, held);
         held->told = false;
         if (!channel->following)
@@ -333,11 +351,23 @@ s_memory_left (const kith_query_node_t *self, const kith_ctx_t *ctx)
     return left;
 }
 
+bool
+kith_query_has_room (const kith_query_node_t *self, const kith_ctx_t *ctx,
+                     const kith_held_t *held)
+{
+    for (uint32_t i = 0; i < held->refused_count && held->wanted; i++)
+        if (held->refused [i].memory
+            && held->refused [i].memory <= s_memory_left (self, ctx))
+            return true;
+    return false;
+}
+
 static void
 s_start_load (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
 {
     //  Indexes that are loaded need no second time
     const kith_proto_segment_place_t *told = held->place.row;
+    const uint64_t memory_left = s_memory_left (self, ctx);
     kith_proto_index_row_t fresh [KITH_INDEXES_MAX];
     kith_proto_segment_place_t place = *told;
     place.indexes = fresh;
@@ -345,7 +375,7 @@ s_start_load (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
     for (uint32_t i = 0; i < told->indexes_count; i++) {
         const kith_held_index_t *index = s_held_index (held, told->indexes [i].field);
         if ((!held->rows || !index || strcmp (index->object, told->indexes [i].object))
-            && !s_held_refused (held, told->indexes [i].object)
+            && !s_held_refused (held, told->indexes [i].object, memory_left)
             && place.indexes_count < KITH_INDEXES_MAX)
             fresh [place.indexes_count++] = told->indexes [i];
     }
@@ -357,7 +387,7 @@ s_start_load (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
     load->objects = self->objects;
     load->cluster = kith_ctx_cluster (ctx)->id;
     load->schema = kith_schema_share (held->channel->schema);
-    load->memory_max = s_memory_left (self, ctx);
+    load->memory_max = memory_left;
     load->damaged = place.indexes_count && kith_ctx_buggify (ctx, "index-damaged");
     kith_keep (&load->place, &kith_proto_segment_place_table, &place);
     if (held->rows)

@@ -111,7 +111,8 @@ s_hello (kith_query_node_t *self, kith_ctx_t *ctx)
             hello->busy += channel->held [j]->busy;
             if (channel->held [j]->rows && !channel->held [j]->busy)
                 kith_segment_trim (channel->held [j]->rows);
-            failed = failed || (channel->held [j]->failed && channel->held [j]->wanted);
+            failed = failed || (channel->held [j]->failed && channel->held [j]->wanted)
+                     || kith_query_has_room (self, ctx, channel->held [j]);
             kith_query_tell_refused (ctx, channel->held [j]);
         }
         //  Told again, a load that failed begins again

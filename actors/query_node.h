@@ -32,9 +32,10 @@ typedef struct {
     uint64_t memory;
 } kith_held_index_t;
 
-//  An index that is damaged, lost or of an older layout: index_coord is told until another is named
+//  An index that is damaged, lost, of an older layout, or too large: index_coord is told as long as it is named
 typedef struct {
     uint32_t field;
+    uint64_t memory;    //  that it lacks room for; 0: it cannot be opened
     char object [KITH_KEY_MAX];
     char reason [200];
 } kith_refused_index_t;
@@ -197,6 +198,9 @@ void kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx,
                         kith_query_channel_t *channel);
 void kith_query_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held);
 void kith_query_tell_refused (kith_ctx_t *ctx, const kith_held_t *held);
+//  There is room by now for an index that was refused for the lack of it.
+bool kith_query_has_room (const kith_query_node_t *self, const kith_ctx_t *ctx,
+                          const kith_held_t *held);
 kith_held_t *kith_query_held (const kith_query_channel_t *channel, uint64_t segment);
 //  A segment may be read with the follower: it is loaded and has every death up to `applied`.
 bool kith_query_attached (const kith_query_channel_t *channel, uint64_t segment);

@@ -197,17 +197,18 @@ s_wait_built (kith_client_t *client, const char *name, uint32_t field,
         if (!found)
             return kith_error_set (error, KITH_ERR_INDEX_NOT_FOUND,
                                    "%s: the index was dropped while it was built", name);
+        if (state->built >= state->rows && state->loaded >= state->rows)
+            return 0;
         if (state->failed [0])
-            return kith_error_set (error, KITH_ERR_INTERNAL,
-                                   "%s: the index was not built: %s", name,
+            return kith_error_set (error, KITH_ERR_INTERNAL, "%s: the index %s: %s", name,
+                                   state->built >= state->rows ? "is built, but not used"
+                                                               : "was not built",
                                    state->failed);
         uint64_t built = state->built + state->done;
         built = built < state->rows ? built : state->rows;
         bool go_on =
             !options->progress
             || options->progress (options->arg, built, state->loaded, state->rows);
-        if (state->built >= state->rows && state->loaded >= state->rows)
-            return 0;
         if (!go_on)
             return kith_error_set (error, KITH_ERR_CANCELLED,
                                    "stopped waiting; the index is built further");

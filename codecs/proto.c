@@ -1495,15 +1495,17 @@ static const kith_codec_field_t s_index_refused_fields [] = {
     {"field", KITH_WIRE_U32, false, offsetof (kith_proto_index_refused_t, field), 0,
      NULL, "field id"},
     {"object", KITH_WIRE_STRING, false, offsetof (kith_proto_index_refused_t, object),
-     0, NULL, "that cannot be opened"},
+     0, NULL, "that is not loaded"},
     {"reason", KITH_WIRE_STRING, false, offsetof (kith_proto_index_refused_t, reason),
      0, NULL, "why"},
+    {"sound", KITH_WIRE_BOOL, false, offsetof (kith_proto_index_refused_t, sound), 0,
+     NULL, "nothing is wrong with it: it takes more memory than is left"},
 };
 
 const kith_codec_table_t kith_proto_index_refused_table = {
-    "index_refused", sizeof (kith_proto_index_refused_t), 5, s_index_refused_fields,
-    "query node to index_coord, until it is answered: this index cannot be opened, "
-    "build it anew"
+    "index_refused", sizeof (kith_proto_index_refused_t), 6, s_index_refused_fields,
+    "query node to index_coord, as long as it is so: this index cannot be opened, "
+    "build it anew; or there is no room for it"
 };
 
 static const kith_codec_field_t s_collection_create_fields [] = {

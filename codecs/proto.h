@@ -967,15 +967,17 @@ typedef struct {
     uint64_t done;                      //  rows
 } kith_proto_index_progress_t;
 
-//  query node to index_coord, until it is answered: this index cannot be opened, build
-//  it anew
+//  query node to index_coord, as long as it is so: this index cannot be opened, build
+//  it anew; or there is no room for it
 //  Message 83, answered by ok
 typedef struct {
     uint64_t channel;                   //  channel
     uint64_t segment;                   //  segment
     uint32_t field;                     //  field id
-    const char *object;                 //  that cannot be opened
+    const char *object;                 //  that is not loaded
     const char *reason;                 //  why
+    //  nothing is wrong with it: it takes more memory than is left
+    bool sound;
 } kith_proto_index_refused_t;
 
 //  Makes a collection (T8)

@@ -679,12 +679,13 @@ messages
     index_refused
         number = 83
         answer = ok
-        doc = "query node to index_coord, until it is answered: this index cannot be opened, build it anew"
+        doc = "query node to index_coord, as long as it is so: this index cannot be opened, build it anew; or there is no room for it"
         channel = "u64, channel"
         segment = "u64, segment"
         field = "u32, field id"
-        object = "string, that cannot be opened"
+        object = "string, that is not loaded"
         reason = "string, why"
+        sound = "bool, nothing is wrong with it: it takes more memory than is left"
 
     #   clients (to a proxy, which passes definitions on to root_coord)
     collection_create

@@ -195,8 +195,9 @@ s_describe (kith_cli_t *cli)
         if (state->effort)
             kith_bytes_printf (&out, "  recall %.3f at effort %" PRIu32,
                                (double) state->recall, state->effort);
-        kith_bytes_printf (&out, "%s%s\n", state->failed [0] ? "  failed: " : "",
-                           state->failed);
+        const bool failed = state->failed [0] && state->loaded < state->rows;
+        kith_bytes_printf (&out, "%s%s\n", failed ? "  failed: " : "",
+                           failed ? state->failed : "");
     }
     if (cli->json)
         kith_bytes_printf (&out, "]}");

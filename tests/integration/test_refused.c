@@ -10,7 +10,8 @@
 
 enum { ROWS = 40, SPOTS = 400, READY_MS = 60000, TEXT = 4096 };
 
-#define CLUSTER_LINES "    index_rows_min = 100\n"
+//  Indexes from 100 rows on; one fits, two do not
+#define CLUSTER_LINES "    index_rows_min = 100\n    index_memory = 120000\n"
 
 typedef struct {
     claim_t *claim;
@@ -95,11 +96,14 @@ s_refused (s_run_t *run, const char *damage, const char *repair, const char *cod
     s_whole (run);
 }
 
-//  A second collection, large enough here to have an index
+//  A collection large enough here to have an index
 static void
-s_index (s_run_t *run)
+s_spots (s_run_t *run, const char *name)
 {
-    s_done (run, "collection create spots 'id int64 key' 'v float_vector(4) l2'");
+    char line [512];
+    snprintf (line, sizeof line,
+              "collection create %s 'id int64 key' 'v float_vector(4) l2'", name);
+    s_done (run, line);
     const char *path = claim_path (run->claim, "spots.jsonl");
     FILE *file = fopen (path, "w");
     if (!file)
@@ -108,10 +112,28 @@ s_index (s_run_t *run)
         fprintf (file, "{\"id\": %d, \"v\": [%d, %d, %d, %d]}\n", id, id * 7 % 101,
                  id * 13 % 97, id * 29 % 89, id % 11);
     fclose (file);
-    char line [512];
-    snprintf (line, sizeof line, "insert spots '@%s'", path);
+    snprintf (line, sizeof line, "insert %s '@%s'", name, path);
     s_done (run, line);
-    s_done (run, "index create spots v graph");
+}
+
+//  An index that there is no room for is said to be built but not used, and is used once there is room
+static void
+s_no_room (s_run_t *run)
+{
+    s_spots (run, "more");
+    s_says (run, "--timeout 30s index create more v graph", 1,
+            (const char *const []){"is built, but not used", "query_node/0",
+                                   "index_memory", NULL});
+    s_says (run, "index describe more", 0,
+            (const char *const []){"failed: query_node/0", NULL});
+    s_done (run, "index drop spots v");
+    char out [TEXT];
+    const double until_ms = claim_now_ms () + READY_MS;
+    while (s_zactor (run, out, "search more --key 7 -k 3 --explain") == 0
+           && !strstr (out, "graph") && claim_now_ms () < until_ms)
+        ;
+    s_done (run, "--timeout 30s index create more v graph");
+    s_done (run, "collection drop more --yes");
 }
 
 //  The index serves again after `damage` was done to its file: asked for with the same words, and seen in a search
@@ -172,17 +194,20 @@ main (void)
     s_refused (&run, "mv objects mine && mkdir objects && cp -r mine/0* objects/",
                "rm -r objects && mv mine objects", "cluster",
                (const char *const []){"object cluster", "missing", NULL});
-    s_index (&run);
+    s_spots (&run, "spots");
+    s_done (&run, "index create spots v graph");
     s_built_anew (&run,
                   "f=$(find objects -name 'index-*') && "
                   "printf '\\377' | dd of=$f bs=1 seek=$(($(stat -c %s $f) / 2)) "
                   "conv=notrunc 2>dd.txt",
                   "cannot open it, it is built anew");
     s_built_anew (&run, "find objects -name 'index-*' -exec rm {} +", "is not there");
+    s_no_room (&run);
     claim_stop (run.claim, &run.server);
     claim_say (
         "refused: a damaged log and objects of nobody are told by name, and serve again "
-        "when they are put back; a damaged or lost index is built anew");
+        "when they are put back; a damaged or lost index is built anew, and one that "
+        "there is no room for waits for some");
     claim_destroy (&run.claim);
     return 0;
 }
