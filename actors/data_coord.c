@@ -151,6 +151,69 @@ s_hello (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     kith_ctx_reply (ctx, msg_p, &answer);
 }
 
+//  Owner rows
+
+static void
+s_by_log (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, uint32_t log,
+          kith_reply_fn *fn)
+{
+    if (log >= self->log_count) {
+        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "there are logs 0 to %u",
+                     self->log_count - 1);
+        return;
+    }
+    const kith_key_t key = kith_key_log (log);
+    kith_meta_get (ctx, key.text, fn, s_flow (msg_p));
+}
+
+static const kith_proto_owner_row_t *
+s_owner (const kith_msg_t *answer, kith_arena_t *arena, uint64_t *revision)
+{
+    const kith_proto_kv_value_t *value = answer->body;
+    *revision = value->revision;
+    return value->revision
+               ? kith_row_read (&kith_proto_owner_row_table, value->value, arena)
+               : NULL;
+}
+
+//  Puts flow->owner if the row is still as it was read
+static void
+s_put_owner (const kith_data_coord_t *self, kith_ctx_t *ctx, flow_t *flow, uint32_t log,
+             kith_reply_fn *fn)
+{
+    const kith_key_t key = kith_key_log (log);
+    kith_msg_t *txn = s_txn (self, 1, 1);
+    kith_txn_compare (txn, key.text, flow->owner_revision);
+    kith_txn_put (txn, key.text, &kith_proto_owner_row_table, &flow->owner);
+    kith_meta_call (ctx, &txn, fn, flow);
+}
+
+//  True: the flow was ended, the log has another owner by now
+static bool
+s_is_over (kith_ctx_t *ctx, flow_t *flow, const kith_proto_owner_row_t *row, uint32_t log,
+           uint64_t epoch)
+{
+    if (row && row->epoch == epoch)
+        return false;
+    kith_error_t error;
+    kith_error_set (&error, KITH_ERR_NOT_OWNER, "epoch %" PRIu64 " of log %u is over",
+                    epoch, log);
+    s_flow_fail (ctx, flow, &error);
+    return true;
+}
+
+//  True: the flow was ended, a compare of its transaction failed
+static bool
+s_is_refused (kith_ctx_t *ctx, flow_t *flow, kith_end_t end, const kith_msg_t *answer)
+{
+    if (kith_txn_committed (end, answer))
+        return false;
+    kith_error_t error;
+    kith_error_set (&error, KITH_ERR_CONFLICT, "the channel's row or the owner changed");
+    s_flow_fail (ctx, flow, &error);
+    return true;
+}
+
 //  T1
 
 static void
@@ -159,14 +222,9 @@ s_opened (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
-    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL)
+        || s_is_refused (ctx, flow, end, *answer_p))
         return;
-    kith_error_t error;
-    if (!kith_txn_committed (end, *answer_p)) {
-        kith_error_set (&error, KITH_ERR_CONFLICT, "the log's owner changed meanwhile");
-        s_flow_fail (ctx, flow, &error);
-        return;
-    }
     const kith_proto_log_open_t *open = flow->request->body;
     kith_proto_log_route_t *route = &self->logs [open->log].route;
     //  What it said of an earlier try stands until it says how this one ends
@@ -182,16 +240,6 @@ s_opened (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
     opened->home_new = !flow->owner.ready;
     opened->cluster = kith_ctx_cluster (ctx)->id;
     s_flow_reply (ctx, flow);
-}
-
-static const kith_proto_owner_row_t *
-s_owner (const kith_msg_t *answer, kith_arena_t *arena, uint64_t *revision)
-{
-    const kith_proto_kv_value_t *value = answer->body;
-    *revision = value->revision;
-    return value->revision
-               ? kith_row_read (&kith_proto_owner_row_table, value->value, arena)
-               : NULL;
 }
 
 static void
@@ -217,24 +265,17 @@ s_open_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
     flow->owner.epoch++;
     flow->owner.node = flow->request->from.index;
     flow->owner.incarnation = flow->request->from.incarnation;
-    const kith_key_t key = kith_key_log (open->log);
-    kith_msg_t *txn = s_txn (self, 1, 1);
-    kith_txn_compare (txn, key.text, flow->owner_revision);
-    kith_txn_put (txn, key.text, &kith_proto_owner_row_table, &flow->owner);
-    kith_meta_call (ctx, &txn, s_opened, flow);
+    s_put_owner (self, ctx, flow, open->log, s_opened);
 }
 
 static void
 s_open (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     const kith_proto_log_open_t *open = (*msg_p)->body;
-    if ((*msg_p)->from.role != KITH_ROLE_DATA_NODE || open->log >= self->log_count) {
-        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "there are logs 0 to %u",
-                     self->log_count - 1);
-        return;
-    }
-    const kith_key_t key = kith_key_log (open->log);
-    kith_meta_get (ctx, key.text, s_open_row, s_flow (msg_p));
+    if ((*msg_p)->from.role == KITH_ROLE_DATA_NODE)
+        s_by_log (self, ctx, msg_p, open->log, s_open_row);
+    else
+        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "only a data node opens a log");
 }
 
 //  T6
@@ -245,16 +286,11 @@ s_home_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
 {
     (void) arg_self;
     flow_t *flow = arg;
-    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL)
+        || s_is_refused (ctx, flow, end, *answer_p))
         return;
-    kith_error_t error;
-    if (kith_txn_committed (end, *answer_p)) {
-        flow->answer = kith_msg_new (KITH_KIND_OK);
-        s_flow_reply (ctx, flow);
-        return;
-    }
-    kith_error_set (&error, KITH_ERR_CONFLICT, "the log's owner changed meanwhile");
-    s_flow_fail (ctx, flow, &error);
+    flow->answer = kith_msg_new (KITH_KIND_OK);
+    s_flow_reply (ctx, flow);
 }
 
 static void
@@ -268,20 +304,11 @@ s_home_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
     const kith_proto_home_ready_t *ready = flow->request->body;
     const kith_proto_owner_row_t *row =
         s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
-    kith_error_t error;
-    if (!row || row->epoch != ready->epoch) {
-        kith_error_set (&error, KITH_ERR_NOT_OWNER, "epoch %" PRIu64 " of log %u is over",
-                        ready->epoch, ready->log);
-        s_flow_fail (ctx, flow, &error);
+    if (s_is_over (ctx, flow, row, ready->log, ready->epoch))
         return;
-    }
     flow->owner = *row;
     flow->owner.ready = true;
-    const kith_key_t key = kith_key_log (ready->log);
-    kith_msg_t *txn = s_txn (self, 1, 1);
-    kith_txn_compare (txn, key.text, flow->owner_revision);
-    kith_txn_put (txn, key.text, &kith_proto_owner_row_table, &flow->owner);
-    kith_meta_call (ctx, &txn, s_home_put, flow);
+    s_put_owner (self, ctx, flow, ready->log, s_home_put);
 }
 
 //  T2: the owner row's revision stands for its epoch, which was compared when it was read
@@ -305,16 +332,10 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
-    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL)
+        || s_is_refused (ctx, flow, end, *answer_p))
         return;
-    kith_error_t error;
     const kith_proto_kv_done_t *done = (*answer_p)->body;
-    if (!done->committed) {
-        kith_error_set (&error, KITH_ERR_CONFLICT,
-                        "the channel's row or the owner changed");
-        s_flow_fail (ctx, flow, &error);
-        return;
-    }
     const kith_proto_checkpoint_commit_t *commit = flow->request->body;
     s_tell_changed (ctx, &commit->row);
     for (uint32_t i = 0; i < commit->freed_count; i++)
@@ -335,13 +356,9 @@ s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
     const kith_proto_checkpoint_commit_t *commit = flow->request->body;
     const kith_proto_owner_row_t *row =
         s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
-    kith_error_t error;
-    if (!KITH_BUG (NO_EPOCH_COMPARE) && (!row || row->epoch != commit->epoch)) {
-        kith_error_set (&error, KITH_ERR_NOT_OWNER, "epoch %" PRIu64 " of log %u is over",
-                        commit->epoch, commit->log);
-        s_flow_fail (ctx, flow, &error);
+    if (!KITH_BUG (NO_EPOCH_COMPARE)
+        && s_is_over (ctx, flow, row, commit->log, commit->epoch))
         return;
-    }
     const kith_key_t log = kith_key_log (commit->log);
     const kith_key_t key = kith_key_channel (commit->row.channel);
     kith_msg_t *txn = s_txn (self, 2, 1 + commit->freed_count);
@@ -356,19 +373,6 @@ s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
         kith_txn_put (txn, freed.text, &kith_proto_segment_row_table, &commit->freed [i]);
     }
     kith_meta_call (ctx, &txn, s_committed, flow);
-}
-
-static void
-s_by_log (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, uint32_t log,
-          kith_reply_fn *fn)
-{
-    if (log >= self->log_count) {
-        kith_refuse (ctx, msg_p, KITH_ERR_INVALID, "there are logs 0 to %u",
-                     self->log_count - 1);
-        return;
-    }
-    const kith_key_t key = kith_key_log (log);
-    kith_meta_get (ctx, key.text, fn, s_flow (msg_p));
 }
 
 //  Rows of channels with their definitions
