@@ -277,6 +277,17 @@ kith_meta_scan (kith_ctx_t *ctx, const char *prefix, kith_reply_fn *fn, void *ar
     kith_meta_call (ctx, &msg, fn, arg);
 }
 
+void
+kith_end_ignored (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+                  void *arg)
+{
+    (void) self;
+    (void) ctx;
+    (void) end;
+    (void) answer_p;
+    (void) arg;
+}
+
 void *
 kith_row_read (const kith_codec_table_t *table, kith_blob_t value, kith_arena_t *arena)
 {

@@ -61,6 +61,10 @@ void kith_meta_call (kith_ctx_t *ctx, kith_msg_t **msg_p, kith_reply_fn *fn, voi
 void kith_meta_get (kith_ctx_t *ctx, const char *key, kith_reply_fn *fn, void *arg);
 void kith_meta_scan (kith_ctx_t *ctx, const char *prefix, kith_reply_fn *fn, void *arg);
 
+//  Takes the end of a call that nothing follows from.
+void kith_end_ignored (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+                       void *arg);
+
 //  Row of a value, in the arena; null: the bytes are not such a row.
 void *
 kith_row_read (const kith_codec_table_t *table, kith_blob_t value, kith_arena_t *arena);

@@ -166,17 +166,6 @@ s_hello (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     kith_ctx_reply (ctx, msg_p, &answer);
 }
 
-static void
-s_unused_done (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
-               void *arg)
-{
-    (void) arg_self;
-    (void) ctx;
-    (void) end;
-    (void) answer_p;
-    (void) arg;
-}
-
 //  H5: the pin goes once its holder has let go
 static void
 s_unused (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
@@ -194,7 +183,7 @@ s_unused (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
             kith_key_pin (unused->channel, unused->segment, (*msg_p)->from.incarnation);
         kith_msg_t *txn = kith_txn_new (0, 1);
         kith_txn_remove (txn, key.text);
-        kith_meta_call (ctx, &txn, s_unused_done, NULL);
+        kith_meta_call (ctx, &txn, kith_end_ignored, NULL);
     }
     kith_reply_ok (ctx, msg_p);
 }
@@ -225,7 +214,7 @@ s_old_pins (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
         }
     }
     if (old)
-        kith_meta_call (ctx, &txn, s_unused_done, NULL);
+        kith_meta_call (ctx, &txn, kith_end_ignored, NULL);
     kith_msg_destroy (&txn);
 }
 

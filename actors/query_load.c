@@ -207,18 +207,7 @@ s_load (void *arg)
     }
 }
 
-static void
-s_refused_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
-                void *arg)
-{
-    //  The next hello tells it again, as long as the place names it
-    (void) arg_self;
-    (void) ctx;
-    (void) end;
-    (void) answer_p;
-    (void) arg;
-}
-
+//  The next hello tells it again, as long as the place names it
 void
 kith_query_tell_refused (kith_ctx_t *ctx, const kith_held_t *held)
 {
@@ -233,7 +222,7 @@ kith_query_tell_refused (kith_ctx_t *ctx, const kith_held_t *held)
         told->object = kith_arena_strdup (&msg->arena, refused->object);
         told->reason = kith_arena_strdup (&msg->arena, refused->reason);
         kith_ctx_call (ctx, kith_actor (KITH_ROLE_INDEX_COORD, 0), &msg, KITH_CALL_US,
-                       s_refused_told, NULL);
+                       kith_end_ignored, NULL);
     }
 }
 
