@@ -15,7 +15,7 @@
 #define KITH_GRAPH_LISTED 4096u    //  rows of a filter listed at once
 #define KITH_GRAPH_CODE_AHEAD                                                            \
     256u    //  bytes of a code asked for; the rest the hardware finds
-#define KITH_GRAPH_SHALLOW(k) ((k) + 20u)    //  least depth of a refine by codes
+#define KITH_GRAPH_SHALLOW(k) ((k) + ((k) > 30u ? (k) / 5 : 6u))    //  least depth of a refine by codes
 #define KITH_GRAPH_EFFORT_MAX 65536u
 #define KITH_GRAPH_SAMPLE 1024u    //  rows that calibration asks with
 #define KITH_GRAPH_GRID_MAX 24u    //  calibrated efforts
