@@ -322,38 +322,6 @@ kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *
 //  ---------------------------------------------------------------------
 //  Query
 
-//  Scales the query, less the middles, by the half widths; returns the largest magnitude. Those of floats are in the order of their bits, and
-//  integers have a maximum that compilers make wide.
-static float
-s_scale (const float *vector, const float *halves, uint32_t dim, float *scaled)
-{
-    int32_t most = 0;
-    for (uint32_t index = 0; index < dim; index++) {
-        int32_t bits;
-        scaled [index] = (vector [index] - halves [dim + index]) * halves [index];
-        memcpy (&bits, &scaled [index], sizeof bits);
-        bits &= INT32_MAX;
-        most = bits > most ? bits : most;
-    }
-    float widest;
-    memcpy (&widest, &most, sizeof widest);
-    return widest;
-}
-
-//  Rounds count numbers times up to levels; returns their sum
-static int32_t
-s_round (const float *scaled, uint32_t count, float up, int8_t *levels)
-{
-    int32_t sum = 0;
-    for (uint32_t index = 0; index < count; index++) {
-        float value = scaled [index] * up;
-        int32_t level = (int32_t) (value + copysignf (0.5f, value));
-        levels [index] = (int8_t) level;
-        sum += level;
-    }
-    return sum;
-}
-
 void
 kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch)
 {
@@ -363,7 +331,8 @@ kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch
         kith_rotate (self->signs, dim, vector, scratch->rotated);
         vector = scratch->rotated;
     }
-    float widest = s_scale (vector, self->halves, dim, scratch->scaled);
+    const kith_kernels_t *kernels = kith_kernels ();
+    float widest = kernels->query_scale (vector, self->halves, dim, scratch->scaled);
     float up = widest > 0 && isfinite (widest) ? 127 / widest : 0;
     int32_t sum = 0;
     memset (scratch->code, 0, kith_graph_query_bytes (self));
@@ -371,8 +340,9 @@ kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch
         //  Nibbles: the second half of the dimensions meets the high ones
         const uint32_t half =
             s_packed (self) == 2 && dim > s_room (self) ? s_room (self) : dim;
-        sum = s_round (scratch->scaled, half, up, scratch->code);
-        sum += s_round (scratch->scaled + half, dim - half, up, scratch->code + bytes);
+        sum = kernels->query_round (scratch->scaled, half, up, scratch->code);
+        sum += kernels->query_round (scratch->scaled + half, dim - half, up,
+                                     scratch->code + bytes);
     }
     scratch->code_step = up > 0 ? 2 / s_levels (self) / up : 0;
     scratch->code_base = -scratch->code_step * s_levels (self) / 2 * (float) sum;

@@ -217,8 +217,10 @@ kith_graph_prepare_scan (const kith_graph_t *self, kith_graph_scratch_t *scratch
     float factor = 1;
     if (self->rows.metric == KITH_METRIC_COSINE)
         factor = norm > 0 ? 1 / norm : 0;
-    for (uint32_t index = 0; index < self->rows.dim; index++)
+    for (uint32_t index = 0; factor != 1 && index < self->rows.dim; index++)
         scratch->vector [index] = numbers [index] * factor;
+    if (factor == 1 && numbers != scratch->vector)
+        memcpy (scratch->vector, numbers, self->rows.dim * sizeof *numbers);
     scratch->factor = factor;
     if (self->rows.type != KITH_VECTOR_FLOAT32)
         memcpy (scratch->stored, vector, kith_graph_vector_bytes (self));

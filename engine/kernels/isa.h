@@ -55,6 +55,7 @@ void kith_fill_fastscan_scalar (kith_kernels_t *table);
 void kith_fill_rotate_scalar (kith_kernels_t *table);
 void kith_fill_set_scalar (kith_kernels_t *table);
 void kith_fill_near_scalar (kith_kernels_t *table);
+void kith_fill_query_scalar (kith_kernels_t *table);
 
 void kith_fill_float_avx2 (kith_kernels_t *table);
 void kith_fill_half_avx2 (kith_kernels_t *table);
@@ -63,6 +64,7 @@ void kith_fill_bits_avx2 (kith_kernels_t *table);
 void kith_fill_codes_avx2 (kith_kernels_t *table);
 void kith_fill_fastscan_avx2 (kith_kernels_t *table);
 void kith_fill_rotate_avx2 (kith_kernels_t *table);
+void kith_fill_query_avx2 (kith_kernels_t *table);
 void kith_fill_set_avx2 (kith_kernels_t *table);
 
 void kith_fill_float_avx512 (kith_kernels_t *table);
@@ -74,6 +76,7 @@ void kith_fill_fastscan_avx512 (kith_kernels_t *table);
 void kith_fill_rotate_avx512 (kith_kernels_t *table);
 void kith_fill_set_avx512 (kith_kernels_t *table);
 void kith_fill_near_avx512 (kith_kernels_t *table);
+void kith_fill_query_avx512 (kith_kernels_t *table);
 
 void kith_fill_int8_avx512vnni (kith_kernels_t *table);
 void kith_fill_codes_avx512vnni (kith_kernels_t *table);
@@ -88,6 +91,7 @@ void kith_fill_int8_neon (kith_kernels_t *table);
 void kith_fill_bits_neon (kith_kernels_t *table);
 void kith_fill_fastscan_neon (kith_kernels_t *table);
 void kith_fill_rotate_neon (kith_kernels_t *table);
+void kith_fill_query_neon (kith_kernels_t *table);
 void kith_fill_codes_neon (kith_kernels_t *table);
 
 void kith_fill_int8_neondot (kith_kernels_t *table);

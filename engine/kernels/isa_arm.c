@@ -31,6 +31,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_rotate_scalar (table);
     kith_fill_set_scalar (table);
     kith_fill_near_scalar (table);
+    kith_fill_query_scalar (table);
 }
 
 static void
@@ -42,6 +43,7 @@ s_fill_neon (kith_kernels_t *table)
     kith_fill_bits_neon (table);
     kith_fill_fastscan_neon (table);
     kith_fill_rotate_neon (table);
+    kith_fill_query_neon (table);
     kith_fill_codes_neon (table);
 }
 

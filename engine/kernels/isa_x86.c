@@ -66,6 +66,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_rotate_scalar (table);
     kith_fill_set_scalar (table);
     kith_fill_near_scalar (table);
+    kith_fill_query_scalar (table);
 }
 
 static void
@@ -78,6 +79,7 @@ s_fill_avx2 (kith_kernels_t *table)
     kith_fill_codes_avx2 (table);
     kith_fill_fastscan_avx2 (table);
     kith_fill_rotate_avx2 (table);
+    kith_fill_query_avx2 (table);
     kith_fill_set_avx2 (table);
 }
 
@@ -93,6 +95,7 @@ s_fill_avx512 (kith_kernels_t *table)
     kith_fill_rotate_avx512 (table);
     kith_fill_set_avx512 (table);
     kith_fill_near_avx512 (table);
+    kith_fill_query_avx512 (table);
 }
 
 static void

@@ -120,6 +120,14 @@ typedef struct {
 //  Sets size and first.
 typedef void (kith_near_put_fn) (kith_near_put_t *put);
 
+//  (vector - middles) times halves, of dim numbers; `halves` are dim of each, middles behind. Returns the largest magnitude.
+typedef float (kith_query_scale_fn) (const float *vector, const float *halves,
+                                     uint32_t dim, float *scaled);
+
+//  Numbers times `up`, none beyond 127 then, rounded half away from zero. Returns their sum.
+typedef int32_t (kith_query_round_fn) (const float *scaled, uint32_t count, float up,
+                                       int8_t *levels);
+
 //  One measure of vectors of one type: one to one, one to four, one to many. L2 is squared.
 typedef struct {
     kith_pair_fn *pair;
@@ -150,6 +158,8 @@ typedef struct {
     kith_set_count_fn *set_count;
     kith_set_list_fn *set_list;
     kith_near_put_fn *near_put;
+    kith_query_scale_fn *query_scale;
+    kith_query_round_fn *query_round;
 } kith_kernels_t;
 
 //  The table in use: the best that the CPU has, or what kith_kernels_choose said. The one global of Kith.

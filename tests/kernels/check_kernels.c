@@ -5,6 +5,7 @@
 //  values; buffers end where the vector ends, so that a sanitizer build sees a read past it. The scalar kernels themselves are held against
 //  double precision and plain loops. Prints which instruction sets ran; needs base and kernels only, so that it runs for other
 //  architectures under an emulator.
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -368,6 +369,42 @@ s_check_code_rows (check_t *check, uint32_t count, uint32_t bytes, bool apart)
     free (query);
 }
 
+//  A query on the scale of codes; what is behind it must stay
+static void
+s_check_query (check_t *check, uint32_t dim, kind_t kind)
+{
+    float *vector = malloc (dim * sizeof *vector),
+          *halves = malloc (dim * 2 * sizeof *halves);
+    float *scaled [2];
+    int8_t *levels [2];
+    const kith_kernels_t *tables [] = {check->scalar, check->fast};
+    float widest [2];
+    int32_t sums [2];
+    s_fill (&check->random, KITH_VECTOR_FLOAT32, kind, dim, (char *) vector);
+    s_fill (&check->random, KITH_VECTOR_FLOAT32, PLAIN, 2 * dim, (char *) halves);
+    for (int each = 0; each < 2; each++) {
+        scaled [each] = calloc (dim + 16, sizeof (float));
+        levels [each] = calloc (dim + 16, 1);
+        widest [each] = tables [each]->query_scale (vector, halves, dim, scaled [each]);
+        const float up = widest [0] > 0 && isfinite (widest [0]) ? 127 / widest [0] : 0;
+        sums [each] =
+            isfinite (widest [0])
+                ? tables [each]->query_round (scaled [0], dim, up, levels [each])
+                : 0;
+    }
+    s_same (check, scaled [1], scaled [0], dim + 16, "query_scale", dim, kind);
+    if (memcmp (&widest [0], &widest [1], sizeof *widest) != 0 && widest [0] <= FLT_MAX)
+        s_report (check, "query_scale", dim, kind);
+    if (sums [0] != sums [1] || memcmp (levels [0], levels [1], dim + 16) != 0)
+        s_report (check, "query_round", dim, kind);
+    for (int each = 0; each < 2; each++) {
+        free (scaled [each]);
+        free (levels [each]);
+    }
+    free (vector);
+    free (halves);
+}
+
 //  A beam as it must become, by the words of kith_near_put_fn
 static void
 s_model_put (kith_near_put_t *put)
@@ -682,6 +719,7 @@ s_check_isa (check_t *check)
         for (kind_t kind = PLAIN; kind < KINDS; kind++) {
             s_check_judge (check, kind);
             s_check_nearest (check, count, kind);
+            s_check_query (check, count, kind);
             s_check_rotate (check, count * 3, kind);
             s_check_rotate (check, count, kind);
         }
