@@ -161,10 +161,10 @@ kith_graph_depth (const kith_graph_t *self, uint32_t k)
 {
     if (!self->codes)
         return k + 8;
-    if (self->header.shallow)
-        return KITH_GRAPH_SHALLOW (k);
     //  A bit a dimension only says who is worth a look
-    return self->header.code == KITH_GRAPH_BITS ? 8 * k + 200 : 2 * k + 40;
+    if (self->header.code == KITH_GRAPH_BITS)
+        return 8 * k + 200;
+    return kith_graph_shallow (self->header.shallow, k);
 }
 
 uint32_t

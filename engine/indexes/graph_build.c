@@ -581,12 +581,15 @@ s_choose_code (s_build_t *build)
          code = code == KITH_GRAPH_NIBBLES ? KITH_GRAPH_BYTES : KITH_GRAPH_FLOATS) {
         if (!kith_graph_encode (self, code, build->params->parallel))
             return false;
-        float shallow, recall = kith_graph_code_recall (
-                           self, &build->truth, build->params->parallel, &shallow);
-        if (recall < 0)
+        float recalls [KITH_GRAPH_SHALLOWS];
+        self->header.shallow = 0;
+        if (!kith_graph_code_recall (self, &build->truth, build->params->parallel,
+                                     recalls))
             return false;
-        self->header.shallow = recall - shallow < SHALLOW_LOSS;
-        if (recall >= CODE_RECALL)
+        for (uint32_t depth = 1; depth < KITH_GRAPH_SHALLOWS; depth++)
+            if (recalls [0] - recalls [depth] < SHALLOW_LOSS)
+                self->header.shallow = depth;
+        if (recalls [0] >= CODE_RECALL)
             return true;
         kith_graph_disown (self, self->codes);
         kith_graph_disown (self, self->scale);

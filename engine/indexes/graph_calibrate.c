@@ -37,7 +37,8 @@ typedef struct {
     uint32_t effort;
     float *shares10;     //  of each drawn row
     float *shares100;    //  null: not wanted
-    float *shallow10;    //  of the least depth of a refine, where all codes are scanned
+    //  Where all codes are scanned, by depth of the refine
+    float (*scanned10) [KITH_GRAPH_SHALLOWS];
     atomic_bool failed;
 } s_measure_t;
 
@@ -291,9 +292,12 @@ s_scan_part (void *arg, uint32_t part)
                     kith_graph_beam_put (&scratch->beam, scratch->distances [each],
                                          first + each);
         }
-        measure->shares10 [index] = s_share (measure, scratch, index, NEAR);
-        scratch->beam.size = s_least (scratch->beam.size, KITH_GRAPH_SHALLOW (NEAR));
-        measure->shallow10 [index] = s_share (measure, scratch, index, NEAR);
+        for (uint32_t depth = 0; depth < KITH_GRAPH_SHALLOWS; depth++) {
+            const uint32_t most = kith_graph_shallow (depth, NEAR);
+            if (depth > 0)
+                scratch->beam.size = s_least (scratch->beam.size, most);
+            measure->scanned10 [index][depth] = s_share (measure, scratch, index, NEAR);
+        }
     }
     kith_graph_scratch_destroy (&scratch);
 }
@@ -312,22 +316,22 @@ s_mean (const float *shares, uint32_t count, float *mean, float *bound)
     *bound = (float) (sum / count - 1.645 * error);
 }
 
-float
+bool
 kith_graph_code_recall (const kith_graph_t *self, kith_graph_truth_t *truth,
-                        kith_parallel_t *parallel, float *shallow)
+                        kith_parallel_t *parallel, float recalls [KITH_GRAPH_SHALLOWS])
 {
-    *shallow = 1;
-    if (truth->count == 0)
-        return 1;
-    float shares [CODED], shallows [CODED], mean, bound;
+    float shares [CODED][KITH_GRAPH_SHALLOWS];
     const uint32_t count = s_least (truth->count, CODED);
-    s_measure_t measure = {
-        .self = self, .truth = truth, .shares10 = shares, .shallow10 = shallows};
+    s_measure_t measure = {.self = self, .truth = truth, .scanned10 = shares};
     if (!s_run (&measure, 0, count, BATCH, s_scan_part, parallel))
-        return -1;
-    s_mean (shallows, count, shallow, &bound);
-    s_mean (shares, count, &mean, &bound);
-    return mean;
+        return false;
+    for (uint32_t depth = 0; depth < KITH_GRAPH_SHALLOWS; depth++) {
+        double sum = 0;
+        for (uint32_t index = 0; index < count; index++)
+            sum += (double) shares [index][depth];
+        recalls [depth] = count ? (float) (sum / count) : 1;
+    }
+    return true;
 }
 
 //  The next effort to be measured: the less there is, the faster recall rises with it

@@ -15,7 +15,7 @@
 #define KITH_GRAPH_LISTED 4096u    //  rows of a filter listed at once
 #define KITH_GRAPH_CODE_AHEAD                                                            \
     256u    //  bytes of a code asked for; the rest the hardware finds
-#define KITH_GRAPH_SHALLOW(k) ((k) + ((k) > 30u ? (k) / 5 : 6u))    //  least depth of a refine by codes
+#define KITH_GRAPH_SHALLOWS 3u    //  depths of a refine by codes
 #define KITH_GRAPH_EFFORT_MAX 65536u
 #define KITH_GRAPH_SAMPLE 1024u    //  rows that calibration asks with
 #define KITH_GRAPH_GRID_MAX 24u    //  calibrated efforts
@@ -59,9 +59,9 @@ typedef struct {
     uint32_t counts [KITH_GRAPH_LEVELS_MAX];    //  rows of upper level 1, 2, ...
     uint32_t entry;    //  row where a search begins when there is no upper level
     uint32_t code, code_bytes;    //  kith_graph_code_t; 0 with floats
-    uint32_t shallow;             //  1: the codes need no deep look at the vectors
-    uint32_t grid;                //  points
-    float recall;                 //  what was asked for at the build
+    uint32_t shallow;    //  0 .. 2: how little of a look at the vectors the codes need
+    uint32_t grid;       //  points
+    float recall;        //  what was asked for at the build
     kith_graph_point_t points [KITH_GRAPH_GRID_MAX];
 } kith_graph_header_t;
 
@@ -370,9 +370,19 @@ void kith_graph_draw (const kith_graph_t *self, uint64_t seed, kith_graph_truth_
 bool kith_graph_find_truth (const kith_graph_t *self, kith_parallel_t *parallel,
                             kith_graph_truth_t *truth);
 
-//  Share of the 10 nearest that a scan of all codes finds within the depth of a refine, and within the least depth; negative: no memory.
-float kith_graph_code_recall (const kith_graph_t *self, kith_graph_truth_t *truth,
-                              kith_parallel_t *parallel, float *shallow);
+//  Rows that a refine scores for k, by header's `shallow`.
+static inline uint32_t
+kith_graph_shallow (uint32_t shallow, uint32_t k)
+{
+    if (shallow == 0)
+        return 2 * k + 40;
+    return shallow == 1 ? k + 20 : k + (k > 30 ? k / 5 : 6);
+}
+
+//  Shares of the 10 nearest that a scan of all codes finds within the depth of a refine, by `shallow`. False: no memory.
+bool
+kith_graph_code_recall (const kith_graph_t *self, kith_graph_truth_t *truth,
+                        kith_parallel_t *parallel, float recalls [KITH_GRAPH_SHALLOWS]);
 
 //  Fills header's points: each drawn row asks, itself left out if it is in. Writes the distances of those that were not searched.
 //  False: no memory.

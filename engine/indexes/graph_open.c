@@ -79,7 +79,7 @@ s_check_header (const kith_graph_header_t *header, const kith_rows_t *rows,
         || header->code_bytes
                != kith_graph_code_bytes ((kith_graph_code_t) header->code, header->dim))
         return s_corrupt (error, "its codes are of no known kind");
-    if (header->shallow > 1)
+    if (header->shallow >= KITH_GRAPH_SHALLOWS)
         return s_corrupt (error, "its depth is out of range");
     if (!s_points_are_sane (header))
         return s_corrupt (error, "its calibration is out of range");
