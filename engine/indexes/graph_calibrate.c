@@ -35,10 +35,9 @@ typedef struct {
     kith_graph_truth_t *truth;
     uint32_t first, last;    //  drawn rows that are at work
     uint32_t effort;
-    float *shares10;     //  of each drawn row
-    float *shares100;    //  null: not wanted
-    //  Where all codes are scanned, by depth of the refine
-    float (*scanned10) [KITH_GRAPH_SHALLOWS];
+    float *shares10;                           //  of each drawn row
+    float *shares100;                          //  null: not wanted
+    float *scanned10 [KITH_GRAPH_SHALLOWS];    //  where all codes are scanned, by depth
     atomic_bool failed;
 } s_measure_t;
 
@@ -296,7 +295,7 @@ s_scan_part (void *arg, uint32_t part)
             const uint32_t most = kith_graph_shallow (depth, NEAR);
             if (depth > 0)
                 scratch->beam.size = s_least (scratch->beam.size, most);
-            measure->scanned10 [index][depth] = s_share (measure, scratch, index, NEAR);
+            measure->scanned10 [depth][index] = s_share (measure, scratch, index, NEAR);
         }
     }
     kith_graph_scratch_destroy (&scratch);
@@ -320,17 +319,17 @@ bool
 kith_graph_code_recall (const kith_graph_t *self, kith_graph_truth_t *truth,
                         kith_parallel_t *parallel, float recalls [KITH_GRAPH_SHALLOWS])
 {
-    float shares [CODED][KITH_GRAPH_SHALLOWS];
+    float shares [KITH_GRAPH_SHALLOWS][CODED], bound;
     const uint32_t count = s_least (truth->count, CODED);
-    s_measure_t measure = {.self = self, .truth = truth, .scanned10 = shares};
+    s_measure_t measure = {.self = self, .truth = truth};
+    for (uint32_t depth = 0; depth < KITH_GRAPH_SHALLOWS; depth++) {
+        measure.scanned10 [depth] = shares [depth];
+        recalls [depth] = 1;
+    }
     if (!s_run (&measure, 0, count, BATCH, s_scan_part, parallel))
         return false;
-    for (uint32_t depth = 0; depth < KITH_GRAPH_SHALLOWS; depth++) {
-        double sum = 0;
-        for (uint32_t index = 0; index < count; index++)
-            sum += (double) shares [index][depth];
-        recalls [depth] = count ? (float) (sum / count) : 1;
-    }
+    for (uint32_t depth = 0; count && depth < KITH_GRAPH_SHALLOWS; depth++)
+        s_mean (shares [depth], count, &recalls [depth], &bound);
     return true;
 }
 

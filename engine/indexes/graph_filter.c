@@ -306,16 +306,19 @@ s_walk_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
 
 //  How wide a beam the rows want. The fewer there are, the less; but where a filter leaves less near the query than elsewhere,
 //  what is nearest lies far off, where all distances are alike. The first hops about the query tell.
-static double
-s_effort (const kith_graph_plan_t *plan, double near)
+static uint32_t
+s_effort (s_hops_t *hops, const kith_graph_plan_t *plan)
 {
-    const double share = (double) plan->live / plan->rows, less = share / near;
+    double share = (double) plan->live / plan->rows;
+    double near = (hops->answerable + share) / (hops->seen + 1.0);
+    double less = share / near;
+    hops->far = less > FAR_CLEAR;
     double times = pow (share, FEW_POWER) * pow (less, FAR_POWER)
                    * pow (fmax (less / FAR_CLEAR, 1), FAR_MORE);
     times = times < FAR_TIMES ? times : FAR_TIMES;
-    const double effort =
+    double effort =
         fmax (plan->effort * times, fmin (plan->effort, EFFORT_MIN)) + EFFORT_MORE;
-    return effort < KITH_GRAPH_EFFORT_MAX ? effort : KITH_GRAPH_EFFORT_MAX;
+    return effort < KITH_GRAPH_EFFORT_MAX ? (uint32_t) effort : KITH_GRAPH_EFFORT_MAX;
 }
 
 static bool
@@ -327,10 +330,7 @@ s_search_hops (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     if (!kith_graph_beam_reset (&scratch->beam, FAR_TIMES * plan->effort + EFFORT_MORE))
         return false;
     s_begin_hops (&hops, plan, entry);
-    const double share = (double) plan->live / plan->rows;
-    const double near = (hops.answerable + share) / (hops.seen + 1.0);
-    const uint32_t effort = (uint32_t) s_effort (plan, near);
-    hops.far = share > FAR_CLEAR * near;
+    uint32_t effort = s_effort (&hops, plan);
     if (effort * plan->each > plan->scan)
         return false;
     scratch->beam.capacity = effort;
