@@ -294,6 +294,15 @@ kith_row_read (const kith_codec_table_t *table, kith_blob_t value, kith_arena_t 
     return kith_codec_unpack (table, value.data, value.size, arena, NULL);
 }
 
+void *
+kith_meta_row (const kith_codec_table_t *table, kith_msg_t *answer, uint64_t *revision)
+{
+    const kith_proto_kv_value_t *value = answer->body;
+    if (revision)
+        *revision = value->revision;
+    return value->revision ? kith_row_read (table, value->value, &answer->arena) : NULL;
+}
+
 bool
 kith_txn_committed (kith_end_t end, const kith_msg_t *answer)
 {
@@ -340,17 +349,15 @@ s_lease_got (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
         s_lease_again (ctx);
         return;
     }
-    const kith_proto_kv_value_t *value = (*answer_p)->body;
+    uint64_t revision;
     const kith_proto_role_row_t *old =
-        value->revision ? kith_row_read (&kith_proto_role_row_table, value->value,
-                                         &(*answer_p)->arena)
-                        : NULL;
+        kith_meta_row (&kith_proto_role_row_table, *answer_p, &revision);
     lease->epoch = (old ? old->epoch : 0) + 1;
     const kith_proto_role_row_t row = {.incarnation = kith_ctx_self (ctx).incarnation,
                                        .epoch = lease->epoch};
     const kith_key_t key = kith_key_role (lease->role);
     kith_msg_t *txn = kith_txn_new (1, 1);
-    kith_txn_compare (txn, key.text, value->revision);
+    kith_txn_compare (txn, key.text, revision);
     kith_txn_put (txn, key.text, &kith_proto_role_row_table, &row);
     kith_meta_call (ctx, &txn, s_lease_put, lease);
 }

@@ -69,6 +69,10 @@ void kith_end_ignored (void *self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t *
 void *
 kith_row_read (const kith_codec_table_t *table, kith_blob_t value, kith_arena_t *arena);
 
+//  Row of the answer of kith_meta_get, in its arena; null: there is none. revision (may be null) becomes that of the row, 0 without one.
+void *
+kith_meta_row (const kith_codec_table_t *table, kith_msg_t *answer, uint64_t *revision);
+
 //  True if the answer says that the transaction was made.
 bool kith_txn_committed (kith_end_t end, const kith_msg_t *answer);
 

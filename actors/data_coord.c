@@ -166,16 +166,6 @@ s_by_log (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, uint32_t
     kith_meta_get (ctx, key.text, fn, s_flow (msg_p));
 }
 
-static const kith_proto_owner_row_t *
-s_owner (const kith_msg_t *answer, kith_arena_t *arena, uint64_t *revision)
-{
-    const kith_proto_kv_value_t *value = answer->body;
-    *revision = value->revision;
-    return value->revision
-               ? kith_row_read (&kith_proto_owner_row_table, value->value, arena)
-               : NULL;
-}
-
 //  Puts flow->owner if the row is still as it was read
 static void
 s_put_owner (const kith_data_coord_t *self, kith_ctx_t *ctx, flow_t *flow, uint32_t log,
@@ -252,7 +242,7 @@ s_open_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
         return;
     const kith_proto_log_open_t *open = flow->request->body;
     const kith_proto_owner_row_t *row =
-        s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
+        kith_meta_row (&kith_proto_owner_row_table, *answer_p, &flow->owner_revision);
     kith_error_t error;
     if (!row || row->home != flow->request->from.index) {
         kith_error_set (&error, KITH_ERR_NOT_OWNER,
@@ -303,7 +293,7 @@ s_home_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
         return;
     const kith_proto_home_ready_t *ready = flow->request->body;
     const kith_proto_owner_row_t *row =
-        s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
+        kith_meta_row (&kith_proto_owner_row_table, *answer_p, &flow->owner_revision);
     if (s_is_over (ctx, flow, row, ready->log, ready->epoch))
         return;
     flow->owner = *row;
@@ -355,7 +345,7 @@ s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
         return;
     const kith_proto_checkpoint_commit_t *commit = flow->request->body;
     const kith_proto_owner_row_t *row =
-        s_owner (*answer_p, &(*answer_p)->arena, &flow->owner_revision);
+        kith_meta_row (&kith_proto_owner_row_table, *answer_p, &flow->owner_revision);
     if (!KITH_BUG (NO_EPOCH_COMPARE)
         && s_is_over (ctx, flow, row, commit->log, commit->epoch))
         return;
@@ -550,11 +540,8 @@ s_collection_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **
     flow_t *flow = arg;
     if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
         return;
-    const kith_proto_kv_value_t *value = (*answer_p)->body;
     const kith_proto_collection_t *row =
-        value->revision ? kith_row_read (&kith_proto_collection_table, value->value,
-                                         &(*answer_p)->arena)
-                        : NULL;
+        kith_meta_row (&kith_proto_collection_table, *answer_p, NULL);
     const bool flush = flow->request->kind == KITH_KIND_COLLECTION_FLUSH;
     flow->answer = kith_msg_new (flush ? KITH_KIND_FLUSHED : KITH_KIND_OK);
     if (!row)

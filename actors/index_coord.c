@@ -151,11 +151,11 @@ s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
         s_commit_free (commit);
         return;
     }
-    const kith_proto_kv_value_t *value = end == KITH_END_OK ? (*answer_p)->body : NULL;
+    uint64_t revision = 0;
     const kith_proto_channel_row_t *row =
-        value && value->revision ? kith_row_read (&kith_proto_channel_row_table,
-                                                  value->value, &(*answer_p)->arena)
-                                 : NULL;
+        end == KITH_END_OK
+            ? kith_meta_row (&kith_proto_channel_row_table, *answer_p, &revision)
+            : NULL;
     bool named = false;
     for (uint32_t i = 0; row && !row->dropped && i < row->segments_count; i++)
         named = named || row->segments [i].segment == job->segment;
@@ -169,7 +169,7 @@ s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
     const kith_key_t key = kith_key_index (job->channel, job->segment, job->field);
     kith_msg_t *txn = kith_txn_new (2, 1);
     kith_lease_compare (&self->lease, txn);
-    kith_txn_compare (txn, channel.text, value->revision);
+    kith_txn_compare (txn, channel.text, revision);
     kith_txn_put (txn, key.text, &kith_proto_index_row_table, commit->row.row);
     kith_meta_call (ctx, &txn, s_committed, commit);
 }
@@ -215,11 +215,11 @@ s_remove (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
 {
     coord_t *self = arg_self;
     refused_t *refused = arg;
-    const kith_proto_kv_value_t *value = end == KITH_END_OK ? (*answer_p)->body : NULL;
+    uint64_t revision = 0;
     const kith_proto_index_row_t *row =
-        value && value->revision ? kith_row_read (&kith_proto_index_row_table,
-                                                  value->value, &(*answer_p)->arena)
-                                 : NULL;
+        end == KITH_END_OK
+            ? kith_meta_row (&kith_proto_index_row_table, *answer_p, &revision)
+            : NULL;
     //  It is told again until its place names another: whatever failed here comes again
     if (!row || strcmp (row->object, refused->object)) {
         free (refused);
@@ -229,7 +229,7 @@ s_remove (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
         kith_key_index (refused->channel, refused->segment, refused->field);
     kith_msg_t *txn = kith_txn_new (2, 1);
     kith_lease_compare (&self->lease, txn);
-    kith_txn_compare (txn, key.text, value->revision);
+    kith_txn_compare (txn, key.text, revision);
     kith_txn_remove (txn, key.text);
     kith_meta_call (ctx, &txn, s_removed, refused);
 }
