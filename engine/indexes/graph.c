@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "base/bytes.h"
-#include "engine/indexes/graph_layout.h"
+#include "engine/indexes/graph_lists.h"
 
 enum {
     NEAR = 10,    //  recall was measured at these k
@@ -81,43 +81,86 @@ kith_graph_lay (kith_graph_t *self)
 //  Calibration, read
 
 static float
-s_bound (const kith_graph_header_t *header, uint32_t index, bool far)
+s_bound (const kith_graph_grid_t *grid, uint32_t index, bool far)
 {
-    return far ? header->points [index].bound100 : header->points [index].bound10;
+    return far ? grid->points [index].bound100 : grid->points [index].bound10;
 }
 
 //  Recall rises the slower the wider the beam, so that a straight line between two points promises no more than there is
 static uint32_t
-s_effort_at (const kith_graph_header_t *header, float recall, bool far)
+s_effort_at (const kith_graph_grid_t *grid, float recall, bool far)
 {
     uint32_t index = 0;
-    while (index < header->grid && s_bound (header, index, far) < recall)
+    while (index < grid->count && s_bound (grid, index, far) < recall)
         index++;
-    if (index == header->grid)
-        return header->points [header->grid - 1].effort;
-    const uint32_t effort = header->points [index].effort;
+    if (index == grid->count)
+        return grid->points [grid->count - 1].effort;
+    const uint32_t effort = grid->points [index].effort;
     if (index == 0)
         return effort;
-    const float low = s_bound (header, index - 1, far);
-    const float share = (recall - low) / (s_bound (header, index, far) - low);
-    const uint32_t before = header->points [index - 1].effort;
+    const float low = s_bound (grid, index - 1, far);
+    const float share = (recall - low) / (s_bound (grid, index, far) - low);
+    const uint32_t before = grid->points [index - 1].effort;
     return before + (uint32_t) ceilf (share * (float) (effort - before));
+}
+
+double
+kith_graph_grid_effort (const kith_graph_grid_t *grid, float recall, uint32_t k)
+{
+    const double near = s_effort_at (grid, recall, false),
+                 far = s_effort_at (grid, recall, true);
+    if (k >= FAR)
+        return fmax (near, far * k / FAR);
+    if (k > NEAR && far > near)
+        return near + (far - near) * (k - NEAR) / (FAR - NEAR);
+    return near;
+}
+
+bool
+kith_graph_grid_reaches (const kith_graph_grid_t *grid, float recall, uint32_t k)
+{
+    return grid->count > 0 && s_bound (grid, grid->count - 1, false) >= recall
+           && (k <= NEAR || s_bound (grid, grid->count - 1, true) >= recall);
+}
+
+//  The bound at an effort: s_effort_at the other way about
+static double
+s_bound_at (const kith_graph_grid_t *grid, double effort, bool far)
+{
+    uint32_t index = 0;
+    while (index < grid->count && grid->points [index].effort < effort)
+        index++;
+    if (index == 0 || index == grid->count)
+        return s_bound (grid, index == 0 ? 0 : grid->count - 1, far);
+    const double before = grid->points [index - 1].effort,
+                 low = s_bound (grid, index - 1, far);
+    const double share = (effort - before) / (grid->points [index].effort - before);
+    return low + share * ((double) s_bound (grid, index, far) - low);
+}
+
+float
+kith_graph_promised (const kith_graph_t *self, uint32_t effort, uint32_t k)
+{
+    const kith_graph_grid_t grid = {self->header.points, self->header.grid};
+    if (grid.count == 0)
+        return 0;
+    const double near = s_bound_at (&grid, effort, false);
+    if (k <= NEAR)
+        return (float) near;
+    const double far =
+        s_bound_at (&grid, k > FAR ? effort * (double) FAR / k : effort, true);
+    if (k >= FAR)
+        return (float) far;
+    return (float) (near + (far - near) * (k - NEAR) / (FAR - NEAR));
 }
 
 uint32_t
 kith_graph_effort (const kith_graph_t *self, float recall, uint32_t k)
 {
-    const kith_graph_header_t *header = &self->header;
+    const kith_graph_grid_t grid = {self->header.points, self->header.grid};
     double effort = k > 64 ? k : 64;
-    if (header->grid) {
-        double near = s_effort_at (header, recall, false),
-               far = s_effort_at (header, recall, true);
-        effort = near;
-        if (k > NEAR && k < FAR && far > near)
-            effort = near + (far - near) * (k - NEAR) / (FAR - NEAR);
-        if (k >= FAR)
-            effort = fmax (near, far * k / FAR);
-    }
+    if (grid.count)
+        effort = kith_graph_grid_effort (&grid, recall, k);
     return effort < KITH_GRAPH_EFFORT_MAX ? (uint32_t) effort : KITH_GRAPH_EFFORT_MAX;
 }
 
@@ -284,6 +327,34 @@ s_search (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     return scratch->compared;
 }
 
+//  Queries of a batch one after another, or those of them that strayed. False: the batch said stop.
+static bool
+s_search_each (const kith_graph_t *self, const kith_graph_many_t *many,
+               kith_graph_plan_t *plan, uint32_t effort, kith_graph_scratch_t *scratch,
+               kith_topk_t *tops, uint64_t *compared)
+{
+    const kith_graph_batch_t *batch = many->batch;
+    const size_t bytes = kith_graph_vector_bytes (self);
+    for (uint32_t index = 0; index < batch->count; index++) {
+        if (many->strayed && !many->strayed [index])
+            continue;
+        if (batch->stop && batch->stop (batch->stop_arg))
+            return false;
+        const kith_graph_ask_t ask = {.query =
+                                          (const char *) batch->queries + index * bytes,
+                                      .norm = batch->norms ? batch->norms [index] : 0,
+                                      .rows = many->rows,
+                                      .options = many->options};
+        *compared += s_search (self, scratch, &ask, plan, effort, &tops [index]);
+        //  A scan of more rows than a list holds has listed others over the first
+        if (plan->listed < plan->live) {
+            plan->listed = 0;
+            plan->set.next = 0;
+        }
+    }
+    return true;
+}
+
 //  What the rows that may be answered decide is the same for all queries, and costs a look at a bit a row
 uint64_t
 kith_graph_search_batch (const kith_graph_t *self, const kith_graph_batch_t *batch,
@@ -291,7 +362,6 @@ kith_graph_search_batch (const kith_graph_t *self, const kith_graph_batch_t *bat
                          kith_topk_t *tops, bool *stopped)
 {
     const uint32_t rows = kith_graph_count (self);
-    const size_t bytes = kith_graph_vector_bytes (self);
     kith_graph_query_t mine = *options;
     uint64_t compared = 0;
     if (rows == 0 || options->k == 0)
@@ -303,23 +373,24 @@ kith_graph_search_batch (const kith_graph_t *self, const kith_graph_batch_t *bat
     //  Filtered, the beam itself is what is kept
     kith_graph_plan_t plan =
         kith_graph_plan (self, scratch, rows, effort > kept ? effort : kept, &mine);
-    for (uint32_t index = 0; index < batch->count; index++) {
-        if (batch->stop && batch->stop (batch->stop_arg)) {
-            *stopped = true;
-            break;
-        }
-        const kith_graph_ask_t ask = {.query =
-                                          (const char *) batch->queries + index * bytes,
-                                      .norm = batch->norms ? batch->norms [index] : 0,
-                                      .rows = rows,
-                                      .options = &mine};
-        compared += s_search (self, scratch, &ask, &plan, effort, &tops [index]);
-        //  A scan of more rows than a list holds has listed others over the first
-        if (plan.listed < plan.live) {
-            plan.listed = 0;
-            plan.set.next = 0;
-        }
-    }
+    kith_graph_many_t many = {
+        .batch = batch, .options = &mine, .rows = rows, .live = plan.live};
+    if (plan.way == KITH_GRAPH_WALK)
+        many.lists = kith_graph_lists_wanted (self, &mine, batch->count, plan.live,
+                                              effort * plan.each);
+    if (many.lists && plan.live < rows)
+        many.strayed = kith_new (batch->count * sizeof *many.strayed);
+    bool *strayed = many.strayed, ended = false;
+    const bool listed =
+        many.lists
+        && kith_graph_lists_search (self, &many, scratch, tops, &compared, &ended);
+    if (!listed)
+        many.strayed = NULL;
+    if (!ended && (!listed || many.strayed))
+        ended = !s_search_each (self, &many, &plan, effort, scratch, tops, &compared);
+    if (ended)
+        *stopped = true;
+    free (strayed);
     return compared;
 }
 
@@ -361,6 +432,12 @@ s_layout (const kith_graph_t *self, kith_section_t sections [16])
         {KITH_GRAPH_TRAILERS, self->trailers,
          self->trailers ? (uint64_t) header->rows * KITH_GRAPH_TRAILER : 0, 0},
         {KITH_GRAPH_SCALE, self->scale, header->code ? (uint64_t) header->dim * 8 : 0, 0},
+        {KITH_GRAPH_CENTRES, self->centres, (uint64_t) header->lists * header->dim * 4,
+         0},
+        {KITH_GRAPH_LIST_STARTS, self->list_starts,
+         header->lists ? (header->lists + 1ull) * 4 : 0, 0},
+        {KITH_GRAPH_LIST_MEMBERS, self->members,
+         header->lists ? (uint64_t) header->rows * 4 : 0, 0},
     };
     memcpy (sections, all, sizeof all);
     return sizeof all / sizeof all [0];

@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "base/random.h"
 #include "engine/indexes/graph_link.h"
+#include "engine/indexes/graph_lists.h"
 
 #define SHALLOW_LOSS 0.001f    //  codes that lose less by it are refined less deep
 #define CODE_RECALL 0.985f     //  codes that lose more are not used
@@ -602,6 +603,14 @@ s_choose_code (s_build_t *build)
     return kith_graph_encode (self, KITH_GRAPH_FLOATS, build->params->parallel);
 }
 
+static bool
+s_calibrate (s_build_t *build)
+{
+    kith_parallel_t *parallel = build->params->parallel;
+    return kith_graph_calibrate (build->self, &build->truth, parallel)
+           && kith_graph_lists_calibrate (build->self, &build->truth, parallel);
+}
+
 static int
 s_build (s_build_t *build, kith_error_t *error)
 {
@@ -613,6 +622,8 @@ s_build (s_build_t *build, kith_error_t *error)
     if (!kith_graph_find_truth (self, build->params->parallel, &build->truth)
         || !s_choose_code (build))
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
+    if (kith_graph_lists_make (self, build->params, error) != 0)
+        return -1;
     size_t offset = 0;
     for (uint32_t level = 1; level <= self->header.levels; level++)
         offset += (size_t) self->header.counts [level - 1] * self->header.upper_degree;
@@ -631,17 +642,14 @@ s_build (s_build_t *build, kith_error_t *error)
     const uint32_t asking = build->ordered - build->held;
     if (s_build_level (build, 0, build->based > 1 ? build->based : 1, asking, error) != 0)
         return -1;
-    if (build->held
-        && !kith_graph_calibrate (self, &build->truth, build->params->parallel))
+    if (build->held && !s_calibrate (build))
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
     if (build->held && s_build_level (build, 0, asking, build->ordered, error) != 0)
         return -1;
     bool mended =
         kith_graph_mend (self, build->all_links, build->entered, build->ordered);
     s_run (build, s_sort_part);
-    if (!mended || atomic_load (&build->failed)
-        || !(build->held
-             || kith_graph_calibrate (self, &build->truth, build->params->parallel)))
+    if (!mended || atomic_load (&build->failed) || !(build->held || s_calibrate (build)))
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
     return 0;
 }
@@ -696,7 +704,9 @@ kith_graph_build_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *
                    + s_code_bytes (dim, params) + 64;
     uint64_t batch =
         (rows / BATCH_SHARE + CHUNK) * degree * (2 * sizeof (kith_graph_back_t) + 4);
-    return rows * row + batch + threads * (rows + sizeof (kith_graph_hand_t) + 65536);
+    return rows * row + batch + threads * (rows + sizeof (kith_graph_hand_t) + 65536)
+           + kith_graph_lists_bytes (rows, dim)
+           + kith_graph_lists_build_bytes (rows, dim, (uint32_t) threads);
 }
 
 uint64_t
@@ -707,5 +717,6 @@ kith_graph_load_bytes (uint32_t rows, uint32_t dim, const kith_graph_params_t *p
     return rows
                * (degree * sizeof (uint32_t) + sizeof (uint32_t) + 4
                   + s_code_bytes (dim, params))
-           + sizeof (kith_graph_header_t) + 8ull * dim;
+           + sizeof (kith_graph_header_t) + 8ull * dim
+           + kith_graph_lists_bytes (rows, dim);
 }

@@ -12,7 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
-#include "engine/indexes/graph_layout.h"
+#include "engine/indexes/graph_lists.h"
 
 enum {
     ROWS_MIN = 400,    //  fewer are scanned, not walked
@@ -23,10 +23,12 @@ enum {
     NEAR = 10,
     FAR = 100,
     SPARE = 28,    //  neighbours that may be away
-    EFFORT_LEAST = 2
+    EFFORT_LEAST = 2,
+    ASKING = 256    //  drawn rows that go by lists in one part
 };
 
 //  From STEADY on recall differs so little from row to row that some rows tell enough; at TRUSTED what is found stands for what is there
+#define ENOUGH 0.9985f    //  nothing wider is measured
 #define STEADY 0.995f
 #define TRUSTED 0.998f
 
@@ -159,21 +161,30 @@ s_look (const s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t inde
                        top);
 }
 
-//  Share of the true neighbours (as near as the k-th) in there
+//  Share of the true neighbours (as near as the k-th) in a top
+static float
+s_share_of (const kith_graph_truth_t *truth, uint32_t index, uint32_t k,
+            const kith_topk_t *top)
+{
+    const uint32_t row = truth->rows [index];
+    const float limit =
+        k == NEAR ? truth->distance10 [index] : truth->distance100 [index];
+    uint32_t found = 0;
+    for (uint32_t hit = 0; hit < top->count; hit++)
+        found += top->hits [hit].row != row && top->hits [hit].distance <= limit;
+    return found < k ? (float) found / (float) k : 1;
+}
+
+//  The same of what a search for k answers would look at of the beam
 static float
 s_share (const s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t index,
          uint32_t k)
 {
-    const uint32_t row = measure->truth->rows [index];
-    const float limit = k == NEAR ? measure->truth->distance10 [index]
-                                  : measure->truth->distance100 [index];
     kith_topk_t top;
     s_look (measure, scratch, index, k, &top);
-    uint32_t found = 0;
-    for (uint32_t hit = 0; hit < top.count; hit++)
-        found += top.hits [hit].row != row && top.hits [hit].distance <= limit;
+    const float share = s_share_of (measure->truth, index, k, &top);
     kith_topk_free (&top);
-    return found < k ? (float) found / (float) k : 1;
+    return share;
 }
 
 static bool
@@ -360,10 +371,21 @@ s_make_grid (kith_graph_t *self, s_measure_t *measure, kith_parallel_t *parallel
         s_mean (shares10, count, &point->recall10, &point->bound10);
         s_mean (shares100, count, &point->recall100, &point->bound100);
         //  Beyond this a scan is as cheap
-        enough = (point->bound10 > 0.9985f && point->bound100 > 0.9985f)
+        enough = (point->bound10 > ENOUGH && point->bound100 > ENOUGH)
                  || (uint64_t) effort * self->header.degree / 2 > self->rows.rows;
     }
     return true;
+}
+
+//  The first point at which nearly nothing is missed; null: none
+static const kith_graph_point_t *
+s_trusted (const kith_graph_t *self)
+{
+    const kith_graph_header_t *header = &self->header;
+    for (uint32_t index = 0; index < header->grid; index++)
+        if (header->points [index].recall10 >= TRUSTED)
+            return &header->points [index];
+    return NULL;
 }
 
 //  Measures beams that miss something with all drawn rows. False: no memory.
@@ -371,11 +393,8 @@ static bool
 s_sharpen (kith_graph_t *self, s_measure_t *measure, kith_parallel_t *parallel)
 {
     const uint32_t count = measure->truth->count;
-    const kith_graph_point_t *trusted = self->header.points;
-    const kith_graph_point_t *end = trusted + self->header.grid;
-    while (trusted < end && trusted->recall10 < TRUSTED)
-        trusted++;
-    if (trusted == end || count <= SOME)
+    const kith_graph_point_t *trusted = s_trusted (self);
+    if (!trusted || count <= SOME)
         return true;
     float shares10 [KITH_GRAPH_SAMPLE];
     measure->shares10 = shares10;
@@ -403,4 +422,119 @@ kith_graph_calibrate (kith_graph_t *self, kith_graph_truth_t *truth,
     s_measure_t measure = {.self = self, .truth = truth};
     self->header.grid = 0;
     return s_make_grid (self, &measure, parallel) && s_sharpen (self, &measure, parallel);
+}
+
+//  ---------------------------------------------------------------------
+//  Lists
+
+typedef struct {
+    const kith_graph_t *self;
+    const kith_graph_truth_t *truth;
+    kith_bits_t live;    //  rows that count and are not away
+    uint32_t count;      //  drawn rows that ask
+    uint32_t lists;
+    uint32_t k;
+    float *shares;    //  of each drawn row
+    atomic_bool failed;
+} s_lists_t;
+
+//  Some drawn rows ask in one batch
+static void
+s_ask_part (void *arg, uint32_t part)
+{
+    s_lists_t *lists = arg;
+    const kith_graph_t *self = lists->self;
+    const kith_graph_truth_t *truth = lists->truth;
+    const uint32_t first = part * ASKING;
+    const uint32_t count = s_least (lists->count - first, ASKING);
+    const size_t bytes = kith_graph_vector_bytes (self);
+    char *queries = kith_alloc64 (count * bytes);
+    kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
+    float norms [ASKING];
+    kith_topk_t tops [ASKING];
+    for (uint32_t index = 0; queries && index < count; index++) {
+        const uint32_t row = truth->rows [first + index];
+        memcpy (queries + index * bytes, kith_graph_vector (self, row), bytes);
+        norms [index] = self->rows.norms ? self->rows.norms [row] : 0;
+        kith_topk_init (&tops [index], lists->k + 1);
+    }
+    const kith_graph_batch_t batch = {.queries = queries, .norms = norms, .count = count};
+    const kith_graph_query_t options = {.k = lists->k, .live = &lists->live};
+    const kith_graph_many_t many = {.batch = &batch,
+                                    .options = &options,
+                                    .rows = self->rows.rows,
+                                    .live = self->rows.rows,
+                                    .lists = lists->lists};
+    uint64_t compared = 0;
+    bool stopped = false;
+    if (!queries
+        || !kith_graph_lists_search (self, &many, scratch, tops, &compared, &stopped))
+        atomic_store (&lists->failed, true);
+    for (uint32_t index = 0; queries && index < count; index++) {
+        lists->shares [first + index] =
+            s_share_of (truth, first + index, lists->k, &tops [index]);
+        kith_topk_free (&tops [index]);
+    }
+    kith_graph_scratch_destroy (&scratch);
+    free (queries);
+}
+
+//  The first `count` drawn rows ask for k. False: no memory.
+static bool
+s_ask (s_lists_t *lists, uint32_t k, uint32_t count, kith_parallel_t *parallel,
+       float *mean, float *bound)
+{
+    float shares [KITH_GRAPH_SAMPLE];
+    lists->k = k;
+    lists->count = count;
+    lists->shares = shares;
+    kith_graph_run (parallel, (count + ASKING - 1) / ASKING, s_ask_part, lists);
+    if (!atomic_load (&lists->failed))
+        s_mean (shares, count, mean, bound);
+    return !atomic_load (&lists->failed);
+}
+
+//  One point of the grid: all drawn rows tell of NEAR, as when beams are measured. False: no memory.
+static bool
+s_measure_lists (s_lists_t *lists, kith_parallel_t *parallel, kith_graph_point_t *point)
+{
+    const uint32_t some = s_least (lists->truth->count, SOME);
+    const kith_graph_point_t *trusted = s_trusted (lists->self);
+    point->effort = lists->lists;
+    if (!s_ask (lists, NEAR, trusted ? lists->truth->count : some, parallel,
+                &point->recall10, &point->bound10)
+        || !s_ask (lists, FAR, some, parallel, &point->recall100, &point->bound100))
+        return false;
+    if (trusted) {
+        point->recall10 -= 1 - trusted->recall10;
+        point->bound10 -= 1 - trusted->recall10;
+    }
+    return true;
+}
+
+bool
+kith_graph_lists_calibrate (kith_graph_t *self, const kith_graph_truth_t *truth,
+                            kith_parallel_t *parallel)
+{
+    kith_graph_header_t *header = &self->header;
+    header->list_grid = 0;
+    if (header->lists == 0 || truth->count == 0)
+        return true;
+    s_lists_t lists = {.self = self, .truth = truth};
+    kith_bits_init (&lists.live, header->rows, true);
+    for (uint32_t row = 0; row < header->rows; row++)
+        if ((truth->away && kith_bits_get (truth->away, row))
+            || (truth->live && !kith_bits_get (truth->live, row)))
+            kith_bits_drop (&lists.live, row);
+    bool done = true, enough = false;
+    for (lists.lists = 1; done && !enough && lists.lists <= header->lists
+                          && header->list_grid < KITH_GRAPH_LIST_GRID_MAX;
+         lists.lists = s_wider (lists.lists)) {
+        kith_graph_point_t *point = &header->list_points [header->list_grid];
+        done = s_measure_lists (&lists, parallel, point);
+        header->list_grid += done;
+        enough = point->bound10 > ENOUGH && point->bound100 > ENOUGH;
+    }
+    kith_bits_free (&lists.live);
+    return done;
 }

@@ -78,6 +78,14 @@ s_packed (const kith_graph_t *self)
     return 1;
 }
 
+//  Dimensions in the low nibbles of a code, or all that there are
+static inline uint32_t
+s_low (const kith_graph_t *self)
+{
+    const uint32_t dim = self->rows.dim;
+    return s_packed (self) == 2 && dim > s_room (self) ? s_room (self) : dim;
+}
+
 size_t
 kith_graph_query_bytes (const kith_graph_t *self)
 {
@@ -338,12 +346,48 @@ kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch
     memset (scratch->code, 0, kith_graph_query_bytes (self));
     if (up > 0) {
         //  Nibbles: the second half of the dimensions meets the high ones
-        const uint32_t half =
-            s_packed (self) == 2 && dim > s_room (self) ? s_room (self) : dim;
+        const uint32_t half = s_low (self);
         sum = kernels->query_round (scratch->scaled, half, up, scratch->code);
         sum += kernels->query_round (scratch->scaled + half, dim - half, up,
                                      scratch->code + bytes);
     }
     scratch->code_step = up > 0 ? 2 / s_levels (self) / up : 0;
     scratch->code_base = -scratch->code_step * s_levels (self) / 2 * (float) sum;
+}
+
+//  ---------------------------------------------------------------------
+//  A byte a dimension
+
+void
+kith_graph_plain_query (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
+                        int8_t *code)
+{
+    const uint32_t low = s_low (self);
+    memcpy (code, scratch->code, low);
+    memcpy (code + low, scratch->code + self->header.code_bytes, self->rows.dim - low);
+}
+
+//  Where a byte holds two dimensions the high nibbles begin at a multiple of eight dimensions
+void
+kith_graph_plain_codes (const kith_graph_t *self, const uint32_t *rows, uint32_t count,
+                        uint8_t *panel, float *shifts, float *scales)
+{
+    const uint32_t bytes = self->header.code_bytes, low = s_low (self);
+    kith_panel_fill_t fill = {.low = (low + 3) / 4,
+                              .high = (self->rows.dim - low + 3) / 4,
+                              .mask = s_packed (self) == 2 ? 0x0f0f0f0f : 0x7f7f7f7f,
+                              .panel = panel};
+    for (uint32_t each = 0; each < KITH_PANEL_ROWS; each++) {
+        const uint32_t row = rows [each < count ? each : 0];
+        const uint8_t *code = self->codes + (size_t) row * bytes;
+        float trailer [2];
+        memcpy (trailer,
+                self->trailers ? self->trailers + (size_t) row * KITH_GRAPH_TRAILER
+                               : code + bytes - KITH_GRAPH_TRAILER,
+                sizeof trailer);
+        fill.codes [each] = code;
+        shifts [each] = trailer [0];
+        scales [each] = trailer [1];
+    }
+    kith_kernels ()->panel_fill (&fill);
 }

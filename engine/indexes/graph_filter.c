@@ -437,34 +437,13 @@ s_lower (s_kept_t *kept, const float *distances, uint32_t count)
     kept->worst = high;
 }
 
-//  Leaves the `most` nearest of a beam, in no order; returns the distance of the farthest (Hoare's selection)
+//  Leaves the `most` nearest of a beam; returns the distance of the farthest
 static float
 s_select (kith_graph_beam_t *beam, uint32_t most)
 {
-    kith_near_t *near = beam->near;
-    uint32_t low = 0, high = beam->size - 1, last = most - 1;
-    while (low < high) {
-        const float pivot = near [low + (high - low) / 2].distance;
-        uint32_t left = low, right = high;
-        for (;;) {
-            while (near [left].distance < pivot)
-                left++;
-            while (pivot < near [right].distance)
-                right--;
-            if (left >= right)
-                break;
-            kith_near_t other = near [left];
-            near [left++] = near [right];
-            near [right--] = other;
-        }
-        //  No distance is a NaN, so that both sides are smaller than the whole
-        if (last <= right)
-            high = right;
-        else
-            low = right + 1;
-    }
+    const float worst = kith_kernels ()->near_select (beam->near, beam->size, most);
     beam->size = most;
-    return near [last].distance;
+    return worst;
 }
 
 //  Puts what is near enough into the beam

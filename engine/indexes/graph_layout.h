@@ -7,7 +7,7 @@
 #include "storage/huge.h"
 
 #define KITH_GRAPH_EMPTY 0xffffffffu    //  no link here, nor after it
-#define KITH_GRAPH_MAGIC 0x33474b48u    //  layout version in the first digit
+#define KITH_GRAPH_MAGIC 0x34474b48u    //  layout version in the first digit
 #define KITH_GRAPH_LEVELS_MAX 8u        //  upper levels
 #define KITH_GRAPH_DEGREE_MAX 256u
 #define KITH_GRAPH_BATCH_MAX (6 * KITH_GRAPH_DEGREE_MAX)    //  neighbours of six nodes
@@ -19,6 +19,8 @@
 #define KITH_GRAPH_EFFORT_MAX 65536u
 #define KITH_GRAPH_SAMPLE 1024u    //  rows that calibration asks with
 #define KITH_GRAPH_GRID_MAX 24u    //  calibrated efforts
+#define KITH_GRAPH_LISTS_MAX 1024u
+#define KITH_GRAPH_LIST_GRID_MAX 20u    //  calibrated counts of lists
 #define KITH_GRAPH_ROWS_MAX                                                              \
     0x7fffffffu    //  the top bit of an id in a beam says expanded
 
@@ -34,7 +36,10 @@ typedef enum {
     KITH_GRAPH_CODES = 6,    //  uint8 [rows] [code_bytes]
     KITH_GRAPH_SCALE = 7,    //  float [dim] {middle, half}: see graph_codes.c
     KITH_GRAPH_TRAILERS =
-        8    //  float [rows] {shift, scale}; absent if they lie at the ends of the codes
+        8,    //  float [rows] {shift, scale}; absent if they lie at the ends of the codes
+    KITH_GRAPH_CENTRES = 9,         //  float [lists] [dim]: see graph_lists.h
+    KITH_GRAPH_LIST_STARTS = 10,    //  uint32 [lists + 1]: of each list in the members
+    KITH_GRAPH_LIST_MEMBERS = 11    //  uint32 [rows]: rows of list after list
 } kith_graph_section_id_t;
 
 typedef enum {
@@ -63,6 +68,9 @@ typedef struct {
     uint32_t grid;       //  points
     float recall;        //  what was asked for at the build
     kith_graph_point_t points [KITH_GRAPH_GRID_MAX];
+    uint32_t lists;        //  0: none
+    uint32_t list_grid;    //  points of which the effort is a count of lists
+    kith_graph_point_t list_points [KITH_GRAPH_LIST_GRID_MAX];
 } kith_graph_header_t;
 
 //  Nodes of one level. In level 0 a node is a row, above it is a position in `rows`.
@@ -88,11 +96,14 @@ struct kith_graph {
     const uint8_t *codes;
     const uint8_t *trailers;    //  null: in the codes
     const float *scale;
+    const float *centres;    //  null: no lists
+    const uint32_t *list_starts, *members;
     //  Not stored: the half widths of scale one after another, then the middles; signs of the rotation (bits)
     const float *halves, *signs;
+    const float *list_halves;    //  half the square length of each centre, or zeros
     uint64_t
         *twinned;    //  a bit a row: it has a twin behind it; null: none has. Not stored
-    void *owned [16];    //  freed with the graph
+    void *owned [24];    //  freed with the graph
     uint32_t owned_count;
 };
 
@@ -288,6 +299,15 @@ size_t kith_graph_query_bytes (const kith_graph_t *self);
 //  The query as a code, into scratch.
 void kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch);
 
+//  The query's code in scratch with a byte a dimension, in order; not of single bits.
+void kith_graph_plain_query (const kith_graph_t *self,
+                             const kith_graph_scratch_t *scratch, int8_t *code);
+
+//  Codes of 1 .. KITH_PANEL_ROWS rows as a panel of that, and their trailers; the first stands for those that are missing.
+void
+kith_graph_plain_codes (const kith_graph_t *self, const uint32_t *rows, uint32_t count,
+                        uint8_t *panel, float *shifts, float *scales);
+
 //  Bytes of one row's code: whole lines, with the trailer if that needs no further one.
 uint32_t kith_graph_code_bytes (kith_graph_code_t code, uint32_t dim);
 
@@ -303,6 +323,21 @@ uint32_t kith_graph_kept (const kith_graph_t *self, uint32_t k);
 //  The nearest so many nodes are expanded: as asked for, but k at least; else by recall, which may take fewer.
 uint32_t
 kith_graph_effort_of (const kith_graph_t *self, const kith_graph_query_t *options);
+
+//  Calibrated efforts, ascending
+typedef struct {
+    const kith_graph_point_t *points;
+    uint32_t count;
+} kith_graph_grid_t;
+
+//  The least effort whose bound is a recall@k; the last if none is.
+double kith_graph_grid_effort (const kith_graph_grid_t *grid, float recall, uint32_t k);
+
+//  Whether an effort of the grid has that bound.
+bool kith_graph_grid_reaches (const kith_graph_grid_t *grid, float recall, uint32_t k);
+
+//  The bound of recall@k that a walk of an effort was calibrated to.
+float kith_graph_promised (const kith_graph_t *self, uint32_t effort, uint32_t k);
 
 //  A query on its way
 typedef struct {

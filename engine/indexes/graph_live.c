@@ -6,6 +6,7 @@
 //  stay as they were built: their nodes are enough to begin with until the graph is many times as large, and a build upon this one
 //  draws them anew. A removal is a bit. A repair is that of FreshDiskANN (Singh et al. 2021, algorithm 4), row by row.
 #include "engine/indexes/graph_live.h"
+#include "engine/indexes/graph_lists.h"
 
 #include "base/bytes.h"
 #include "base/random.h"
@@ -170,6 +171,7 @@ kith_graph_thaw (kith_graph_t *self, const kith_rows_t *rows, uint32_t capacity,
         return kith_error_set (error, KITH_ERR_NO_MEMORY,
                                "no memory for a graph of %" PRIu32 " rows", capacity);
     }
+    kith_graph_lists_drop (self);
     const void *before [] = {self->links,   self->upper_rows, self->twins,
                              self->twinned, self->codes,      self->trailers};
     self->links = live->levels [0].links;
@@ -524,6 +526,10 @@ kith_graph_freeze (kith_graph_t *self, const kith_graph_params_t *params,
         kith_graph_lay (self);
         done = kith_graph_calibrate (self, &truth, params->parallel);
     }
+    int failed = done ? kith_graph_lists_make (self, params, error)
+                      : kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
+    if (!failed && !kith_graph_lists_calibrate (self, &truth, params->parallel))
+        failed = kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
     kith_bits_free (&alive);
-    return done ? 0 : kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
+    return failed;
 }

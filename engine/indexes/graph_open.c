@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "base/bytes.h"
-#include "engine/indexes/graph_layout.h"
+#include "engine/indexes/graph_lists.h"
 
 static const kith_section_t *
 s_find (const kith_section_t *sections, size_t count, uint32_t id)
@@ -27,21 +27,30 @@ s_share_is_sane (float share)
     return isfinite (share) && share >= -1 && share <= 1;
 }
 
+//  Efforts ascend and are `most` at most
 static bool
-s_points_are_sane (const kith_graph_header_t *header)
+s_points_are_sane (const kith_graph_point_t *points, uint32_t count, uint32_t most)
 {
-    if (header->grid > KITH_GRAPH_GRID_MAX || !s_share_is_sane (header->recall))
-        return false;
     uint32_t before = 0;
-    for (uint32_t index = 0; index < header->grid; index++) {
-        const kith_graph_point_t *point = &header->points [index];
-        if (point->effort <= before || point->effort > KITH_GRAPH_EFFORT_MAX
+    for (uint32_t index = 0; index < count; index++) {
+        const kith_graph_point_t *point = &points [index];
+        if (point->effort <= before || point->effort > most
             || !s_share_is_sane (point->recall10) || !s_share_is_sane (point->bound10)
             || !s_share_is_sane (point->recall100) || !s_share_is_sane (point->bound100))
             return false;
         before = point->effort;
     }
     return true;
+}
+
+static bool
+s_calibration_is_sane (const kith_graph_header_t *header)
+{
+    return header->grid <= KITH_GRAPH_GRID_MAX
+           && header->list_grid <= KITH_GRAPH_LIST_GRID_MAX
+           && s_share_is_sane (header->recall)
+           && s_points_are_sane (header->points, header->grid, KITH_GRAPH_EFFORT_MAX)
+           && s_points_are_sane (header->list_points, header->list_grid, header->lists);
 }
 
 //  Every level has nodes, none more than the one below
@@ -81,7 +90,11 @@ s_check_header (const kith_graph_header_t *header, const kith_rows_t *rows,
         return s_corrupt (error, "its codes are of no known kind");
     if (header->shallow >= KITH_GRAPH_SHALLOWS)
         return s_corrupt (error, "its depth is out of range");
-    if (!s_points_are_sane (header))
+    if (header->lists
+        && (header->lists > KITH_GRAPH_LISTS_MAX || header->lists > header->rows
+            || header->code == KITH_GRAPH_FLOATS || header->code == KITH_GRAPH_BITS))
+        return s_corrupt (error, "its lists do not fit its rows");
+    if (!s_calibration_is_sane (header))
         return s_corrupt (error, "its calibration is out of range");
     return 0;
 }
@@ -117,12 +130,22 @@ s_rows_are_sane (const uint32_t *ids, uint32_t count, uint32_t rows)
 }
 
 static bool
-s_scale_is_sane (const float *scale, uint32_t dim)
+s_finite (const float *numbers, size_t count)
 {
-    for (uint32_t index = 0; index < 2 * dim; index++)
-        if (!isfinite (scale [index]))
+    for (size_t index = 0; index < count; index++)
+        if (!isfinite (numbers [index]))
             return false;
     return true;
+}
+
+//  Every list ends where the next begins
+static bool
+s_starts_are_sane (const uint32_t *starts, uint32_t lists, uint32_t rows)
+{
+    for (uint32_t list = 0; list < lists; list++)
+        if (starts [list] > starts [list + 1])
+            return false;
+    return starts [0] == 0 && starts [lists] == rows;
 }
 
 static int
@@ -144,8 +167,15 @@ s_check_content (kith_graph_t *self, kith_error_t *error)
     }
     if (self->twins && !s_twins_are_sane (self->twins, header->rows))
         return s_corrupt (error, "equal rows are not in order");
-    if (self->scale && !s_scale_is_sane (self->scale, header->dim))
+    if (self->scale && !s_finite (self->scale, 2 * (size_t) header->dim))
         return s_corrupt (error, "the scale of its codes is not finite");
+    if (header->lists == 0)
+        return 0;
+    if (!s_finite (self->centres, (size_t) header->lists * header->dim))
+        return s_corrupt (error, "a centre of its lists is not finite");
+    if (!s_starts_are_sane (self->list_starts, header->lists, header->rows)
+        || !s_rows_are_sane (self->members, header->rows, header->rows))
+        return s_corrupt (error, "its lists are not those of its rows");
     return 0;
 }
 
@@ -170,6 +200,8 @@ s_take_all (kith_graph_t *self, const kith_section_t *sections, size_t count)
     for (uint32_t level = 0; level < header->levels; level++)
         upper += header->counts [level];
     const void *links, *upper_rows, *upper_links, *twins, *codes, *scale, *trailers;
+    const void *centres, *starts, *members;
+    const uint64_t lists = header->lists;
     const uint64_t trailer =
         kith_graph_trailer_bytes ((kith_graph_code_t) header->code, header->dim);
     bool twinned = s_find (sections, count, KITH_GRAPH_TWINS) != NULL;
@@ -186,6 +218,14 @@ s_take_all (kith_graph_t *self, const kith_section_t *sections, size_t count)
         || s_take (sections, count, KITH_GRAPH_TRAILERS, rows * trailer, &trailers) != 0
         || s_take (sections, count, KITH_GRAPH_SCALE,
                    rows && header->code ? header->dim * 8ull : 0, &scale)
+               != 0
+        || s_take (sections, count, KITH_GRAPH_CENTRES, lists * header->dim * 4, &centres)
+               != 0
+        || s_take (sections, count, KITH_GRAPH_LIST_STARTS, lists ? (lists + 1) * 4 : 0,
+                   &starts)
+               != 0
+        || s_take (sections, count, KITH_GRAPH_LIST_MEMBERS, lists ? rows * 4 : 0,
+                   &members)
                != 0)
         return -1;
     self->links = links;
@@ -195,6 +235,9 @@ s_take_all (kith_graph_t *self, const kith_section_t *sections, size_t count)
     self->codes = codes;
     self->trailers = trailers;
     self->scale = scale;
+    self->centres = centres;
+    self->list_starts = starts;
+    self->members = members;
     return 0;
 }
 
@@ -220,6 +263,7 @@ kith_graph_open (const kith_rows_t *rows, const kith_section_t *sections, size_t
     failed = failed || s_check_content (self, error) != 0;
     if (!failed
         && ((self->scale && !kith_graph_derive (self))
+            || (self->centres && !kith_graph_lists_derive (self))
             || (self->twins && !kith_graph_mark_twins (self, self->header.rows))))
         failed =
             kith_error_set (error, KITH_ERR_NO_MEMORY, "no memory to open the index");

@@ -31,6 +31,31 @@ kith_near_worst (const kith_near_put_t *put)
     return put->size < put->capacity ? INFINITY : put->near [put->size - 1].distance;
 }
 
+//  Distances in the order of integers
+static inline int32_t
+kith_near_key (float distance)
+{
+    int32_t bits;
+    memcpy (&bits, &distance, sizeof bits);
+    return bits < 0 ? bits ^ INT32_MAX : bits;
+}
+
+static inline float
+kith_near_of_key (int32_t key)
+{
+    const int32_t bits = key < 0 ? key ^ INT32_MAX : key;
+    float distance;
+    memcpy (&distance, &bits, sizeof distance);
+    return distance;
+}
+
+//  Half way from low to high, rounded down; low <= high
+static inline int32_t
+kith_near_between (int32_t low, int32_t high)
+{
+    return (int32_t) (low + ((int64_t) high - low) / 2);
+}
+
 //  Sets the fields that float32 has of its own
 static inline void
 kith_kernels_set_float32 (kith_kernels_t *table, const kith_measure_t *dot,
@@ -45,7 +70,7 @@ kith_kernels_set_float32 (kith_kernels_t *table, const kith_measure_t *dot,
 }
 
 //  Families: float, half (float16, bfloat16), int8, bits (Hamming, Jaccard), codes (of quantisers), fastscan (blocks of
-//  32 codes), rotate, set (bitmaps of rows)
+//  32 codes), rotate, set (bitmaps of rows), near (beams), query (on its way to a code), panel (batches of queries)
 void kith_fill_float_scalar (kith_kernels_t *table);
 void kith_fill_half_scalar (kith_kernels_t *table);
 void kith_fill_int8_scalar (kith_kernels_t *table);
@@ -56,6 +81,7 @@ void kith_fill_rotate_scalar (kith_kernels_t *table);
 void kith_fill_set_scalar (kith_kernels_t *table);
 void kith_fill_near_scalar (kith_kernels_t *table);
 void kith_fill_query_scalar (kith_kernels_t *table);
+void kith_fill_panel_scalar (kith_kernels_t *table);
 
 void kith_fill_float_avx2 (kith_kernels_t *table);
 void kith_fill_half_avx2 (kith_kernels_t *table);
@@ -66,6 +92,7 @@ void kith_fill_fastscan_avx2 (kith_kernels_t *table);
 void kith_fill_rotate_avx2 (kith_kernels_t *table);
 void kith_fill_query_avx2 (kith_kernels_t *table);
 void kith_fill_set_avx2 (kith_kernels_t *table);
+void kith_fill_panel_avx2 (kith_kernels_t *table);
 
 void kith_fill_float_avx512 (kith_kernels_t *table);
 void kith_fill_half_avx512 (kith_kernels_t *table);
@@ -77,9 +104,11 @@ void kith_fill_rotate_avx512 (kith_kernels_t *table);
 void kith_fill_set_avx512 (kith_kernels_t *table);
 void kith_fill_near_avx512 (kith_kernels_t *table);
 void kith_fill_query_avx512 (kith_kernels_t *table);
+void kith_fill_panel_avx512 (kith_kernels_t *table);
 
 void kith_fill_int8_avx512vnni (kith_kernels_t *table);
 void kith_fill_codes_avx512vnni (kith_kernels_t *table);
+void kith_fill_panel_avx512vnni (kith_kernels_t *table);
 
 void kith_fill_bits_avx512icl (kith_kernels_t *table);
 void kith_fill_fastscan_avx512icl (kith_kernels_t *table);
@@ -96,5 +125,6 @@ void kith_fill_codes_neon (kith_kernels_t *table);
 
 void kith_fill_int8_neondot (kith_kernels_t *table);
 void kith_fill_codes_neondot (kith_kernels_t *table);
+void kith_fill_panel_neondot (kith_kernels_t *table);
 
 #endif

@@ -32,6 +32,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_set_scalar (table);
     kith_fill_near_scalar (table);
     kith_fill_query_scalar (table);
+    kith_fill_panel_scalar (table);
 }
 
 static void
@@ -52,6 +53,7 @@ s_fill_neondot (kith_kernels_t *table)
 {
     kith_fill_int8_neondot (table);
     kith_fill_codes_neondot (table);
+    kith_fill_panel_neondot (table);
 }
 
 const kith_isa_level_t kith_isa_levels [] = {

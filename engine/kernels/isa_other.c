@@ -21,6 +21,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_set_scalar (table);
     kith_fill_near_scalar (table);
     kith_fill_query_scalar (table);
+    kith_fill_panel_scalar (table);
 }
 
 const kith_isa_level_t kith_isa_levels [] = {

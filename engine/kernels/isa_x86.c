@@ -67,6 +67,7 @@ s_fill_scalar (kith_kernels_t *table)
     kith_fill_set_scalar (table);
     kith_fill_near_scalar (table);
     kith_fill_query_scalar (table);
+    kith_fill_panel_scalar (table);
 }
 
 static void
@@ -81,6 +82,7 @@ s_fill_avx2 (kith_kernels_t *table)
     kith_fill_rotate_avx2 (table);
     kith_fill_query_avx2 (table);
     kith_fill_set_avx2 (table);
+    kith_fill_panel_avx2 (table);
 }
 
 static void
@@ -96,6 +98,7 @@ s_fill_avx512 (kith_kernels_t *table)
     kith_fill_set_avx512 (table);
     kith_fill_near_avx512 (table);
     kith_fill_query_avx512 (table);
+    kith_fill_panel_avx512 (table);
 }
 
 static void
@@ -103,6 +106,7 @@ s_fill_avx512vnni (kith_kernels_t *table)
 {
     kith_fill_int8_avx512vnni (table);
     kith_fill_codes_avx512vnni (table);
+    kith_fill_panel_avx512vnni (table);
 }
 
 static void

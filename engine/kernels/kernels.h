@@ -106,7 +106,7 @@ typedef struct {
 } kith_near_t;
 
 //  Nodes to be put into a beam that is sorted by distance. near has room for KITH_NEAR_MORE more than capacity, which may be written too.
-#define KITH_NEAR_MORE 8u
+#define KITH_NEAR_MORE 16u
 typedef struct {
     kith_near_t *near;
     uint32_t size, capacity;
@@ -120,6 +120,10 @@ typedef struct {
 //  Sets size and first.
 typedef void (kith_near_put_fn) (kith_near_put_t *put);
 
+//  Leaves the `most` (1 .. count) nearest of count nodes in the order that they had, of those that are as far as the last the first. No distance
+//  is a NaN; -0 is before 0. Returns the distance of the farthest of them. What is behind them is lost.
+typedef float (kith_near_select_fn) (kith_near_t *near, uint32_t count, uint32_t most);
+
 //  (vector - middles) times halves, of dim numbers; `halves` are dim of each, middles behind. Returns the largest magnitude.
 typedef float (kith_query_scale_fn) (const float *vector, const float *halves,
                                      uint32_t dim, float *scaled);
@@ -127,6 +131,46 @@ typedef float (kith_query_scale_fn) (const float *vector, const float *halves,
 //  Numbers times `up`, none beyond 127 then, rounded half away from zero. Returns their sum.
 typedef int32_t (kith_query_round_fn) (const float *scaled, uint32_t count, float up,
                                        int8_t *levels);
+
+//  Products of some queries with panels of coded rows, all in bytes (codes 0 .. 127). A panel holds KITH_PANEL_ROWS rows, four dimensions
+//  of each after another: [steps] [KITH_PANEL_ROWS] [4], 64-byte aligned, zeros
+//  where there is no dimension.
+#define KITH_PANEL_ROWS 16u
+#define KITH_PANEL_QUERIES 8u
+typedef struct {
+    const int8_t *queries [KITH_PANEL_QUERIES];    //  4 x steps numbers of each
+    uint32_t steps;
+    const uint8_t *panels;
+    uint32_t count;       //  panels
+    int32_t *products;    //  [KITH_PANEL_QUERIES] [products_step], exact
+    uint32_t products_step;
+} kith_panels_t;
+typedef void (kith_panels_fn) (const kith_panels_t *panels);
+
+//  A panel made from the codes of its rows, each a multiple of 64 bytes: steps of four dimensions from the low bits of the first `low` words
+//  of 32 bits, then, where a byte holds two dimensions, those from the high nibbles of the first `high`.
+typedef struct {
+    const uint8_t *codes [KITH_PANEL_ROWS];
+    uint32_t low, high;
+    uint32_t mask;    //  of a word: 0x0f0f0f0f for nibbles, 0x7f7f7f7f for bytes
+    uint8_t *panel;
+} kith_panel_fill_t;
+typedef void (kith_panel_fill_fn) (const kith_panel_fill_t *fill);
+
+//  Rows of panels that are near enough to one query. near has room for all rows and KITH_NEAR_MORE more, which may be written too.
+typedef struct {
+    const int32_t *products;
+    const float *shifts, *scales;    //  trailers of the rows
+    const uint32_t *rows;
+    uint32_t count;
+    float base, step;    //  of the query's numbers
+    float worst;
+    kith_near_t *near;
+} kith_panel_near_t;
+
+//  Appends the rows whose distance by code, shift - scale * (base + step * product), each step rounded to float32, is at most worst;
+//  a NaN is not. Arrays have room for whole panels. Returns how many.
+typedef uint32_t (kith_panel_near_fn) (const kith_panel_near_t *near);
 
 //  One measure of vectors of one type: one to one, one to four, one to many. L2 is squared.
 typedef struct {
@@ -158,8 +202,13 @@ typedef struct {
     kith_set_count_fn *set_count;
     kith_set_list_fn *set_list;
     kith_near_put_fn *near_put;
+    kith_near_select_fn *near_select;
     kith_query_scale_fn *query_scale;
     kith_query_round_fn *query_round;
+    kith_panel_fill_fn *panel_fill;
+    kith_panels_fn *panels;
+    kith_panel_near_fn *panel_near;
+    float panel_rate;    //  products of bytes in 10 ns, for estimates of cost
 } kith_kernels_t;
 
 //  The table in use: the best that the CPU has, or what kith_kernels_choose said. The one global of Kith.

@@ -187,8 +187,120 @@ s_put (kith_near_put_t *put)
         s_merge (put, &fresh, fresh.count);
 }
 
+//  ---------------------------------------------------------------------
+//  The nearest of many
+
+//  Sixteen nodes, those that are there
+typedef struct {
+    __m512i low, high;
+    __mmask16 there;
+} s_nodes_t;
+
+static inline s_nodes_t
+s_nodes (const kith_near_t *near, uint32_t count, uint32_t index)
+{
+    const uint32_t left = count - index;
+    const __mmask16 there = left < 16 ? (__mmask16) ((1u << left) - 1) : 0xffff;
+    return (s_nodes_t){.low = _mm512_maskz_loadu_epi64 ((__mmask8) there, near + index),
+                       .high = _mm512_maskz_loadu_epi64 ((__mmask8) (there >> EIGHT),
+                                                         near + index + EIGHT),
+                       .there = there};
+}
+
+//  kith_near_key of each
+static inline __m512i
+s_keys (const s_nodes_t *nodes)
+{
+    const __m512i evens =
+        _mm512_setr_epi32 (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+    const __m512i bits = _mm512_permutex2var_epi32 (nodes->low, evens, nodes->high);
+    return _mm512_xor_si512 (bits, _mm512_srli_epi32 (_mm512_srai_epi32 (bits, 31), 1));
+}
+
+static uint32_t
+s_count (const kith_near_t *near, uint32_t count, int32_t key)
+{
+    const __m512i most = _mm512_set1_epi32 (key);
+    uint32_t found = 0;
+    for (uint32_t index = 0; index < count; index += 16) {
+        const s_nodes_t nodes = s_nodes (near, count, index);
+        found += (uint32_t) __builtin_popcount (
+            _mm512_mask_cmple_epi32_mask (nodes.there, s_keys (&nodes), most));
+    }
+    return found;
+}
+
+//  Appends the wanted of eight nodes; returns how many there are then
+static inline uint32_t
+s_append (kith_near_t *near, uint32_t kept, uint32_t wanted, __m512i eight)
+{
+    const uint32_t more = (uint32_t) __builtin_popcount (wanted);
+    _mm512_mask_storeu_epi64 (near + kept, (__mmask8) ((1u << more) - 1),
+                              _mm512_maskz_compress_epi64 ((__mmask8) wanted, eight));
+    return kept + more;
+}
+
+//  Nodes with less than a key, and of those with just that key the first `equal`. No store goes beyond what is read already.
+static void
+s_keep_nearest (kith_near_t *near, uint32_t count, int32_t key, uint32_t equal)
+{
+    const __m512i most = _mm512_set1_epi32 (key);
+    uint32_t kept = 0;
+    for (uint32_t index = 0; index < count; index += 16) {
+        const s_nodes_t nodes = s_nodes (near, count, index);
+        const __m512i keys = s_keys (&nodes);
+        uint32_t wanted = _mm512_mask_cmplt_epi32_mask (nodes.there, keys, most);
+        uint32_t last = _mm512_mask_cmpeq_epi32_mask (nodes.there, keys, most);
+        for (; last && equal; last &= last - 1, equal--)
+            wanted |= last & -last;
+        kept = s_append (near, kept, wanted & 0xff, nodes.low);
+        kept = s_append (near, kept, wanted >> EIGHT, nodes.high);
+    }
+}
+
+//  As in near_scalar.c, but an end as soon as a key divides the nodes as wanted
+static float
+s_select (kith_near_t *near, uint32_t count, uint32_t most)
+{
+    __m512i least = _mm512_set1_epi32 (INT32_MAX),
+            largest = _mm512_set1_epi32 (INT32_MIN);
+    for (uint32_t index = 0; index < count; index += 16) {
+        const s_nodes_t nodes = s_nodes (near, count, index);
+        const __m512i keys = s_keys (&nodes);
+        least = _mm512_mask_min_epi32 (least, nodes.there, least, keys);
+        largest = _mm512_mask_max_epi32 (largest, nodes.there, largest, keys);
+    }
+    int32_t low = _mm512_reduce_min_epi32 (least),
+            high = _mm512_reduce_max_epi32 (largest);
+    uint32_t within = count;
+    while (low < high && within != most) {
+        const int32_t middle = kith_near_between (low, high);
+        const uint32_t found = s_count (near, count, middle);
+        if (found < most)
+            low = middle + 1;
+        else {
+            high = middle;
+            within = found;
+        }
+    }
+    //  All nodes up to `high` are wanted, or of those with that very key the first
+    uint32_t equal = most;
+    if (within != most)
+        equal -= s_count (near, count, high - 1);
+    s_keep_nearest (near, count, high, equal);
+    if (within != most)
+        return kith_near_of_key (high);
+    largest = _mm512_set1_epi32 (INT32_MIN);
+    for (uint32_t index = 0; index < most; index += 16) {
+        const s_nodes_t nodes = s_nodes (near, most, index);
+        largest = _mm512_mask_max_epi32 (largest, nodes.there, largest, s_keys (&nodes));
+    }
+    return kith_near_of_key (_mm512_reduce_max_epi32 (largest));
+}
+
 void
 kith_fill_near_avx512 (kith_kernels_t *table)
 {
     table->near_put = s_put;
+    table->near_select = s_select;
 }

@@ -77,8 +77,48 @@ s_put (kith_near_put_t *put)
         s_merge (put, fresh, found);
 }
 
+static uint32_t
+s_count (const kith_near_t *near, uint32_t count, int32_t key)
+{
+    uint32_t found = 0;
+    for (uint32_t index = 0; index < count; index++)
+        found += kith_near_key (near [index].distance) <= key;
+    return found;
+}
+
+//  Halving finds the least key that `most` nodes do not exceed
+static float
+s_select (kith_near_t *near, uint32_t count, uint32_t most)
+{
+    int32_t low = INT32_MAX, high = INT32_MIN;
+    for (uint32_t index = 0; index < count; index++) {
+        const int32_t key = kith_near_key (near [index].distance);
+        low = key < low ? key : low;
+        high = key > high ? key : high;
+    }
+    while (low < high) {
+        const int32_t middle = kith_near_between (low, high);
+        if (s_count (near, count, middle) >= most)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    uint32_t kept = 0, equal = most;
+    for (uint32_t index = 0; index < count; index++)
+        equal -= kith_near_key (near [index].distance) < low;
+    for (uint32_t index = 0; index < count && kept < most; index++) {
+        const int32_t key = kith_near_key (near [index].distance);
+        if (key > low || (key == low && equal == 0))
+            continue;
+        equal -= key == low;
+        near [kept++] = near [index];
+    }
+    return kith_near_of_key (low);
+}
+
 void
 kith_fill_near_scalar (kith_kernels_t *table)
 {
     table->near_put = s_put;
+    table->near_select = s_select;
 }
