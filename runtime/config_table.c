@@ -45,7 +45,7 @@ static const kith_key_t s_keys [] = {
      false, true, NULL,
      "Request ids that a channel keeps, so that a retry is applied once."},
     {KITH_SECTION_CLUSTER, "kernels", KITH_KEY_CHOICE, "auto", 0, 0,
-     "auto scalar avx2 avx512 avx512vnni avx512icl neon neondot", false, false, NULL,
+     "auto scalar avx2 avx512 avx512vnni avx512icl amx neon neondot", false, false, NULL,
      "Instruction set of the distance kernels; `auto` is the best that the processor has."},
 
     {KITH_SECTION_PROCESS, "name", KITH_KEY_TEXT, NULL, 1, 64, NULL, true, false, NULL,

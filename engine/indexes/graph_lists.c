@@ -2,7 +2,7 @@
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  The order of work: codes of all queries; their distances to the centres by BLAS, and of these the nearest; for each list the queries
-//  that named it. Then list after list: its rows are unpacked into panels (engine/kernels), eight queries at a time meet them, and what
+//  that named it. Then list after list: its rows are unpacked into panels (engine/kernels), sixteen queries at a time meet them, and what
 //  is near enough is gathered for each query. At the end the nearest by code are scored exactly, as after a walk. What a
 //  query is answered does not depend on the others of its batch.
 #include "engine/indexes/graph_lists.h"
@@ -24,7 +24,8 @@ enum {
 };
 
 #define LIVE_SHARE 0.8    //  of the rows; with fewer the planner of filters knows better
-#define GAIN 0.8          //  of a walk's cost, that lists must stay below
+#define GAIN                                                                             \
+    0.6    //  of a walk's cost, that lists must stay below: the estimates are rough
 #define GEMM_RATE 1000.0    //  products of floats in 10 ns
 #define UNPACK_ROW 1.0      //  cost of a row of a list, once for all queries: 10 ns,
 #define UNPACK_DIM 0.006    //  and for each dimension
@@ -294,6 +295,7 @@ s_meet (s_block_t *block, const uint32_t *askers, uint32_t asking, uint32_t coun
     for (uint32_t first = 0; first < asking; first += KITH_PANEL_QUERIES) {
         const uint32_t some =
             asking - first < KITH_PANEL_QUERIES ? asking - first : KITH_PANEL_QUERIES;
+        panels.asking = some;
         for (uint32_t each = 0; each < KITH_PANEL_QUERIES; each++)
             panels.queries [each] =
                 block->codes + askers [first + (each < some ? each : 0)] * bytes;

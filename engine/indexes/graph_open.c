@@ -138,6 +138,22 @@ s_finite (const float *numbers, size_t count)
     return true;
 }
 
+//  Every row is in one list: who is in two would be answered twice
+static bool
+s_members_are_sane (const uint32_t *members, uint32_t rows)
+{
+    kith_bits_t seen;
+    kith_bits_init (&seen, rows, false);
+    bool sane = true;
+    for (uint32_t index = 0; sane && index < rows; index++) {
+        sane = members [index] < rows && !kith_bits_get (&seen, members [index]);
+        if (sane)
+            kith_bits_set (&seen, members [index]);
+    }
+    kith_bits_free (&seen);
+    return sane;
+}
+
 //  Every list ends where the next begins
 static bool
 s_starts_are_sane (const uint32_t *starts, uint32_t lists, uint32_t rows)
@@ -174,7 +190,7 @@ s_check_content (kith_graph_t *self, kith_error_t *error)
     if (!s_finite (self->centres, (size_t) header->lists * header->dim))
         return s_corrupt (error, "a centre of its lists is not finite");
     if (!s_starts_are_sane (self->list_starts, header->lists, header->rows)
-        || !s_rows_are_sane (self->members, header->rows, header->rows))
+        || !s_members_are_sane (self->members, header->rows))
         return s_corrupt (error, "its lists are not those of its rows");
     return 0;
 }

@@ -114,6 +114,8 @@ void kith_fill_bits_avx512icl (kith_kernels_t *table);
 void kith_fill_fastscan_avx512icl (kith_kernels_t *table);
 void kith_fill_set_avx512icl (kith_kernels_t *table);
 
+void kith_fill_panel_amx (kith_kernels_t *table);
+
 void kith_fill_float_neon (kith_kernels_t *table);
 void kith_fill_half_neon (kith_kernels_t *table);
 void kith_fill_int8_neon (kith_kernels_t *table);

@@ -3,8 +3,25 @@
 //
 //  __builtin_cpu_supports asks cpuid and whether the system saves the registers (xgetbv).
 #include <cpuid.h>
+#ifdef __linux__
+#    include <sys/syscall.h>
+#    include <unistd.h>
+#endif
 
 #include "engine/kernels/isa.h"
+
+//  Whether the system lets this process use an extended state of the processor
+static bool
+s_ask_for (unsigned long state)
+{
+#ifdef __linux__
+    enum { REQUEST = 0x1023 };    //  ARCH_REQ_XCOMP_PERM, which old headers do not know
+    return syscall (SYS_arch_prctl, REQUEST, state) == 0;
+#else
+    (void) state;
+    return false;
+#endif
+}
 
 static bool
 s_has_scalar (void)
@@ -52,6 +69,17 @@ s_has_avx512icl (void)
            && __builtin_cpu_supports ("avx512bitalg")
            && __builtin_cpu_supports ("avx512vbmi")
            && __builtin_cpu_supports ("avx512vbmi2");
+}
+
+//  Sapphire Rapids. The registers are so large that a process has to ask the system for them, once for all of its threads; systems that
+//  know nothing of them say no.
+static bool
+s_has_amx (void)
+{
+    enum { AMX_TILE = 1 << 24, AMX_INT8 = 1 << 25, TILE_DATA = 18 };
+    uint32_t eax, ebx, ecx, edx;
+    return __get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx) && edx & AMX_TILE
+           && edx & AMX_INT8 && s_ask_for (TILE_DATA);
 }
 
 static void
@@ -117,6 +145,12 @@ s_fill_avx512icl (kith_kernels_t *table)
     kith_fill_set_avx512icl (table);
 }
 
+static void
+s_fill_amx (kith_kernels_t *table)
+{
+    kith_fill_panel_amx (table);
+}
+
 const kith_isa_level_t kith_isa_levels [] = {
     {KITH_ISA_SCALAR, "scalar", "scalar", s_has_scalar, s_fill_scalar},
     {KITH_ISA_AVX2, "avx2", "avx2", s_has_avx2, s_fill_avx2},
@@ -125,6 +159,7 @@ const kith_isa_level_t kith_isa_levels [] = {
      s_fill_avx512vnni},
     {KITH_ISA_AVX512ICL, "avx512icl", "avx512 vnni vpopcntdq vbmi", s_has_avx512icl,
      s_fill_avx512icl},
+    {KITH_ISA_AMX, "amx", "avx512 vnni vpopcntdq vbmi amx", s_has_amx, s_fill_amx},
 };
 
 const uint32_t kith_isa_levels_count =

@@ -39,7 +39,8 @@ typedef enum {
     KITH_ISA_AVX512ICL = 4,     //  VPOPCNTDQ, BITALG, VBMI, VBMI2 (Ice Lake, Zen 4)
     KITH_ISA_NEON = 5,          //  aarch64
     KITH_ISA_NEONDOT = 6,       //  dot products of bytes (Cortex-A76, Neoverse N1)
-    KITH_ISA_LAST = KITH_ISA_NEONDOT
+    KITH_ISA_AMX = 7,           //  tiles of bytes (Sapphire Rapids)
+    KITH_ISA_LAST = KITH_ISA_AMX
 } kith_isa_t;
 
 typedef float (kith_pair_fn) (const void *a, const void *b, uint32_t dim);
@@ -136,9 +137,10 @@ typedef int32_t (kith_query_round_fn) (const float *scaled, uint32_t count, floa
 //  of each after another: [steps] [KITH_PANEL_ROWS] [4], 64-byte aligned, zeros
 //  where there is no dimension.
 #define KITH_PANEL_ROWS 16u
-#define KITH_PANEL_QUERIES 8u
+#define KITH_PANEL_QUERIES 16u
 typedef struct {
-    const int8_t *queries [KITH_PANEL_QUERIES];    //  4 x steps numbers of each
+    const int8_t *queries [KITH_PANEL_QUERIES];    //  4 x steps numbers of each, all there
+    uint32_t asking;    //  how many of them are wanted, the first; others may be left out
     uint32_t steps;
     const uint8_t *panels;
     uint32_t count;       //  panels
@@ -217,7 +219,7 @@ const kith_kernels_t *kith_kernels (void);
 //  Table of an ISA; null if this CPU lacks it. For tests, and the configuration's `kernels` key.
 const kith_kernels_t *kith_kernels_of (kith_isa_t isa);
 
-//  Chooses by name ("scalar", "avx2", "avx512", "avx512vnni", "avx512icl", "neon", "neondot", "auto") before any other thread runs; -1:
+//  Chooses by name ("scalar", "avx2", "avx512", "avx512vnni", "avx512icl", "amx", "neon", "neondot", "auto") before any other thread runs; -1:
 //  unknown or not on this CPU.
 int kith_kernels_choose (const char *name);
 

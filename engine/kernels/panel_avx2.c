@@ -48,7 +48,7 @@ static void
 s_panels (const kith_panels_t *panels)
 {
     for (uint32_t index = 0; index < panels->count; index++)
-        for (uint32_t first = 0; first < KITH_PANEL_QUERIES; first += QUERIES)
+        for (uint32_t first = 0; first < panels->asking; first += QUERIES)
             s_panel (panels, first, panels->panels + (size_t) index * panels->steps * 64,
                      panels->products + (size_t) first * panels->products_step
                          + (size_t) index * KITH_PANEL_ROWS);
@@ -90,5 +90,5 @@ kith_fill_panel_avx2 (kith_kernels_t *table)
 {
     table->panels = s_panels;
     table->panel_near = s_near;
-    table->panel_rate = 600;
+    table->panel_rate = 700;
 }

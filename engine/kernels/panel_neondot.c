@@ -49,7 +49,7 @@ static void
 s_panels (const kith_panels_t *panels)
 {
     for (uint32_t index = 0; index < panels->count; index++)
-        for (uint32_t first = 0; first < KITH_PANEL_QUERIES; first += QUERIES)
+        for (uint32_t first = 0; first < panels->asking; first += QUERIES)
             s_panel (panels, first, panels->panels + (size_t) index * panels->steps * 64,
                      panels->products + (size_t) first * panels->products_step
                          + (size_t) index * KITH_PANEL_ROWS);

@@ -36,7 +36,7 @@ static void
 s_panels (const kith_panels_t *panels)
 {
     const size_t bytes = (size_t) panels->steps * KITH_PANEL_ROWS * 4;
-    for (uint32_t query = 0; query < KITH_PANEL_QUERIES; query++)
+    for (uint32_t query = 0; query < panels->asking; query++)
         for (uint32_t row = 0; row < panels->count * KITH_PANEL_ROWS; row++)
             panels->products [query * panels->products_step + row] = s_product (
                 panels->queries [query], panels->panels + row / KITH_PANEL_ROWS * bytes,
@@ -63,5 +63,5 @@ kith_fill_panel_scalar (kith_kernels_t *table)
     table->panel_fill = s_fill;
     table->panels = s_panels;
     table->panel_near = s_near;
-    table->panel_rate = 20;
+    table->panel_rate = 17;
 }

@@ -6,7 +6,7 @@
 #include "base/random.h"
 #include "base/vector.h"
 
-enum { ROWS = 600, DIM = 64, HEAD = 3, EDIT = 9, CASES_MAX = 8, BATCH = 20 };
+enum { ROWS = 600, DIM = 64, HEAD = 3, EDIT = 9, CASES_MAX = 8, BATCH = 64 };
 
 typedef struct {
     kith_rows_t rows;

@@ -9,26 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/bytes.h"
-#include "base/random.h"
-#include "engine/kernels/kernels.h"
-
-enum { DIM_MAX = 1100, ROWS = 7, COUNT = 300, DIM_LARGE = 32768 };
-
-typedef enum {
-    PLAIN,
-    MIXED,      //  magnitudes from denormal to nearly overflowing; any bytes
-    SPECIAL,    //  zeros of both signs, infinities, NaN among plain ones; the largest bytes
-    KINDS
-} kind_t;
-
-typedef struct {
-    const kith_kernels_t *fast;
-    const kith_kernels_t *scalar;
-    kith_random_t random;
-    uint64_t checks;
-    uint64_t failures;
-} check_t;
+#include "tests/kernels/check.h"
 
 static const char *const s_types [] = {"float32", "float16", "bfloat16", "int8",
                                        "binary"};
@@ -41,8 +22,8 @@ s_special (kith_random_t *random)
     return values [kith_random_below (random, sizeof values / sizeof values [0])];
 }
 
-static float
-s_value (kith_random_t *random, kind_t kind)
+float
+check_value (kith_random_t *random, kind_t kind)
 {
     uint64_t any = kith_random_next (random);
     if (kind == MIXED) {
@@ -67,7 +48,7 @@ s_half (kith_random_t *random, kind_t kind, kith_vector_t type)
         return (uint16_t) kith_random_next (random);
     if (type == KITH_VECTOR_FLOAT16)
         return (uint16_t) ((any & 0x83ff) | (10 + kith_random_below (random, 6)) << 10);
-    float value = s_value (random, PLAIN);
+    float value = check_value (random, PLAIN);
     uint32_t bits;
     memcpy (&bits, &value, sizeof bits);
     return (uint16_t) (bits >> 16);
@@ -79,7 +60,7 @@ s_fill (kith_random_t *random, kith_vector_t type, kind_t kind, uint32_t dim, ch
     size_t bytes = kith_vector_bytes (type, dim);
     for (size_t at = 0; at < bytes;) {
         if (type == KITH_VECTOR_FLOAT32) {
-            float value = s_value (random, kind);
+            float value = check_value (random, kind);
             memcpy (out + at, &value, sizeof value);
             at += sizeof value;
         }
@@ -97,8 +78,8 @@ s_fill (kith_random_t *random, kith_vector_t type, kind_t kind, uint32_t dim, ch
     }
 }
 
-static void
-s_report (check_t *check, const char *kernel, uint32_t dim, kind_t kind)
+void
+check_report (check_t *check, const char *kernel, uint32_t dim, kind_t kind)
 {
     check->failures++;
     if (check->failures < 20)
@@ -116,7 +97,7 @@ s_same (check_t *check, const float *a, const float *b, uint32_t count,
                     || (isnan (a [index]) && isnan (b [index]));
         check->checks++;
         if (!same)
-            s_report (check, kernel, dim, kind);
+            check_report (check, kernel, dim, kind);
     }
 }
 
@@ -280,11 +261,11 @@ s_check_keep (check_t *check, uint32_t count, kind_t kind)
 {
     float *values = malloc (3 * count * sizeof (float));
     for (uint32_t index = 0; index < 3 * count; index++)
-        values [index] = s_value (&check->random, kind);
+        values [index] = check_value (&check->random, kind);
     kith_keep_t keep = {.dots = values,
                         .scale = values + count,
                         .shift = values + 2 * count,
-                        .limit = s_value (&check->random, kind),
+                        .limit = check_value (&check->random, kind),
                         .count = count};
     uint32_t *fast = calloc (count, sizeof *fast);
     uint32_t *scalar = calloc (count, sizeof *scalar);
@@ -292,7 +273,7 @@ s_check_keep (check_t *check, uint32_t count, kind_t kind)
     check->checks++;
     if (found != check->scalar->keep (&keep, scalar)
         || memcmp (fast, scalar, found * sizeof *fast) != 0)
-        s_report (check, "keep", count, kind);
+        check_report (check, "keep", count, kind);
     free (scalar);
     free (fast);
     free (values);
@@ -313,19 +294,19 @@ s_check_codes (check_t *check, uint32_t bytes, bool extreme)
     check->scalar->nibbles4 ((const int8_t *) data, codes, bytes, scalar);
     check->checks += 4;
     if (memcmp (fast, scalar, sizeof fast) != 0)
-        s_report (check, "nibbles4", bytes, PLAIN);
+        check_report (check, "nibbles4", bytes, PLAIN);
     check->fast->bytes4 ((const int8_t *) data, codes, bytes, fast);
     check->scalar->bytes4 ((const int8_t *) data, codes, bytes, scalar);
     if (memcmp (fast, scalar, sizeof fast) != 0)
-        s_report (check, "bytes4", bytes, PLAIN);
+        check_report (check, "bytes4", bytes, PLAIN);
     check->fast->full4 ((const int8_t *) data, codes, bytes, fast);
     check->scalar->full4 ((const int8_t *) data, codes, bytes, scalar);
     if (memcmp (fast, scalar, sizeof fast) != 0)
-        s_report (check, "full4", bytes, PLAIN);
+        check_report (check, "full4", bytes, PLAIN);
     check->fast->bits4 ((const int8_t *) data, codes, bytes, fast);
     check->scalar->bits4 ((const int8_t *) data, codes, bytes, scalar);
     if (memcmp (fast, scalar, sizeof fast) != 0)
-        s_report (check, "bits4", bytes, PLAIN);
+        check_report (check, "bits4", bytes, PLAIN);
     free (data);
 }
 
@@ -352,8 +333,8 @@ s_check_code_rows (check_t *check, uint32_t count, uint32_t bytes, bool apart)
                           .bytes = bytes,
                           .trailers = apart ? trailers : codes + bytes - TRAILER,
                           .trailer_step = apart ? TRAILER : bytes,
-                          .base = s_value (&check->random, PLAIN),
-                          .step = s_value (&check->random, PLAIN),
+                          .base = check_value (&check->random, PLAIN),
+                          .step = check_value (&check->random, PLAIN),
                           .rows = rows,
                           .count = count,
                           .ahead = count % 3 * 4};
@@ -395,180 +376,15 @@ s_check_query (check_t *check, uint32_t dim, kind_t kind)
     }
     s_same (check, scaled [1], scaled [0], dim + 16, "query_scale", dim, kind);
     if (memcmp (&widest [0], &widest [1], sizeof *widest) != 0 && widest [0] <= FLT_MAX)
-        s_report (check, "query_scale", dim, kind);
+        check_report (check, "query_scale", dim, kind);
     if (sums [0] != sums [1] || memcmp (levels [0], levels [1], dim + 16) != 0)
-        s_report (check, "query_round", dim, kind);
+        check_report (check, "query_round", dim, kind);
     for (int each = 0; each < 2; each++) {
         free (scaled [each]);
         free (levels [each]);
     }
     free (vector);
     free (halves);
-}
-
-//  Queries beside panels, and what of that is near, against loops over rows. The last panel is not full.
-static void
-s_check_panels (check_t *check, uint32_t dim, uint32_t rows, bool extreme)
-{
-    const uint32_t steps = (dim + 3) / 4, count = (rows + 15) / 16, room = 16 * count;
-    int8_t *queries = calloc (KITH_PANEL_QUERIES, 4 * steps);
-    uint8_t *panels = kith_alloc64 ((size_t) count * steps * 64);
-    int32_t *products = malloc (KITH_PANEL_QUERIES * room * sizeof *products);
-    float *trailers = malloc (2 * room * sizeof *trailers);
-    uint32_t *ids = malloc (room * sizeof *ids);
-    kith_near_t *near = malloc ((room + KITH_NEAR_MORE) * sizeof *near);
-    for (uint32_t index = 0; index < KITH_PANEL_QUERIES * 4 * steps; index++)
-        if (index % (4 * steps) < dim)
-            queries [index] =
-                (int8_t) (extreme ? -127
-                                  : (int) kith_random_below (&check->random, 255) - 127);
-    for (uint32_t index = 0; index < count * steps * 64; index++)
-        panels [index] =
-            (uint8_t) (extreme ? 127 : kith_random_below (&check->random, 128));
-    for (uint32_t index = 0; index < room; index++) {
-        trailers [index] = s_value (&check->random, extreme ? SPECIAL : PLAIN);
-        trailers [room + index] = s_value (&check->random, PLAIN);
-        ids [index] = (uint32_t) kith_random_next (&check->random);
-    }
-    kith_panels_t work = {.steps = steps,
-                          .panels = panels,
-                          .count = count,
-                          .products = products,
-                          .products_step = room};
-    for (uint32_t query = 0; query < KITH_PANEL_QUERIES; query++)
-        work.queries [query] = queries + (size_t) query * 4 * steps;
-    check->fast->panels (&work);
-    for (uint32_t query = 0; query < KITH_PANEL_QUERIES; query++) {
-        kith_panel_near_t wanted = {.products = products + (size_t) query * room,
-                                    .shifts = trailers,
-                                    .scales = trailers + room,
-                                    .rows = ids,
-                                    .count = rows,
-                                    .base = 0.25f,
-                                    .step = 1e-4f,
-                                    .worst = query == 0 ? INFINITY : 0.5f,
-                                    .near = near};
-        const uint32_t found = check->fast->panel_near (&wanted);
-        uint32_t expected = 0;
-        bool same = true;
-        for (uint32_t row = 0; row < rows; row++) {
-            int32_t sum = 0;
-            for (uint32_t each = 0; each < dim; each++)
-                sum += work.queries [query][each]
-                       * panels [((row / 16 * steps + each / 4) * 16 + row % 16) * 4
-                                 + each % 4];
-            same = same && sum == wanted.products [row];
-            const float product = wanted.base + wanted.step * (float) sum;
-            const float distance = trailers [row] - trailers [room + row] * product;
-            if (!(distance <= wanted.worst))
-                continue;
-            same = same && expected < found && near [expected].id == ids [row]
-                   && memcmp (&near [expected].distance, &distance, sizeof distance) == 0;
-            expected++;
-        }
-        check->checks += rows;
-        if (!same || found != expected)
-            s_report (check, "panels", dim, extreme ? SPECIAL : PLAIN);
-    }
-    free (queries);
-    free (panels);
-    free (products);
-    free (trailers);
-    free (ids);
-    free (near);
-}
-
-static int
-s_compare_places (const void *a, const void *b)
-{
-    const kith_near_t *left = a, *right = b;
-    if (left->distance != right->distance)
-        return left->distance < right->distance ? -1 : 1;
-    return left->id < right->id ? -1 : left->id > right->id;
-}
-
-//  The nearest of some nodes, many of them equal, against a sort: ids are places, so that they tell the order
-static void
-s_check_select (check_t *check, uint32_t count)
-{
-    kith_near_t *near = malloc (count * sizeof *near),
-                *sorted = malloc (count * sizeof *sorted);
-    const uint32_t most = 1 + (uint32_t) kith_random_below (&check->random, count);
-    const bool few = kith_random_below (&check->random, 2) == 0;
-    for (uint32_t index = 0; index < count; index++) {
-        float distance = s_value (&check->random, MIXED);
-        if (few)
-            distance = (float) kith_random_below (&check->random, 7) - 2.5f;
-        if (kith_random_below (&check->random, 50) == 0)
-            distance = INFINITY;
-        near [index] = sorted [index] = (kith_near_t){.distance = distance, .id = index};
-    }
-    qsort (sorted, count, sizeof *sorted, s_compare_places);
-    const float farthest = check->fast->near_select (near, count, most);
-    bool same = memcmp (&farthest, &sorted [most - 1].distance, sizeof farthest) == 0;
-    uint64_t sum = 0, expected = 0;
-    for (uint32_t index = 0; index < most; index++) {
-        same = same && (index == 0 || near [index].id > near [index - 1].id);
-        sum += kith_mix64 (near [index].id + 1);
-        expected += kith_mix64 (sorted [index].id + 1);
-    }
-    check->checks += most;
-    if (!same || sum != expected)
-        s_report (check, "near_select", count, few ? PLAIN : MIXED);
-    free (near);
-    free (sorted);
-}
-
-//  A panel made from codes, against the words of kith_panel_fill_t; what is behind it stays
-static void
-s_check_fill (check_t *check, uint32_t dim, bool nibbles)
-{
-    const uint32_t plain = nibbles ? (dim + 1) / 2 : dim, bytes = (plain + 63) / 64 * 64;
-    const uint32_t low = nibbles && dim > bytes ? bytes : dim, steps = (dim + 3) / 4;
-    uint8_t *codes = malloc ((size_t) KITH_PANEL_ROWS * bytes);
-    uint8_t *panel = kith_alloc64 ((size_t) (steps + 1) * 64);
-    kith_panel_fill_t fill = {.low = (low + 3) / 4,
-                              .high = (dim - low + 3) / 4,
-                              .mask = nibbles ? 0x0f0f0f0f : 0x7f7f7f7f,
-                              .panel = panel};
-    memset (panel, 0xa5, (size_t) (steps + 1) * 64);
-    for (uint32_t index = 0; index < KITH_PANEL_ROWS * bytes; index++)
-        codes [index] = (uint8_t) kith_random_next (&check->random);
-    for (uint32_t row = 0; row < KITH_PANEL_ROWS; row++)
-        fill.codes [row] = codes + (size_t) row * bytes;
-    check->fast->panel_fill (&fill);
-    bool same = true;
-    for (uint32_t index = 0; index < (steps + 1) * 64; index++) {
-        const uint32_t row = index % 64 / 4, at = index / 64 * 4 + index % 4;
-        uint8_t expected = 0xa5;
-        if (index < steps * 64) {
-            const uint8_t *code = fill.codes [row];
-            const bool high = at >= fill.low * 4;
-            expected = high ? code [at - fill.low * 4] >> 4 : code [at];
-            expected &= nibbles ? 15 : 127;
-        }
-        same = same && panel [index] == expected;
-    }
-    check->checks += steps * 64;
-    if (!same)
-        s_report (check, "panel_fill", dim, nibbles ? PLAIN : MIXED);
-    free (codes);
-    free (panel);
-}
-
-//  The same of many shapes
-static void
-s_check_all_panels (check_t *check)
-{
-    for (uint32_t dim = 1; dim <= DIM_MAX; dim++) {
-        s_check_fill (check, dim, false);
-        s_check_fill (check, dim, true);
-    }
-    for (uint32_t dim = 1; dim <= DIM_MAX; dim += dim < 140 ? 1 : 37)
-        for (uint32_t rows = 1 + dim % 16; rows <= 64; rows += 17) {
-            s_check_panels (check, dim, rows, false);
-            s_check_panels (check, dim, rows, true);
-        }
 }
 
 //  A beam as it must become, by the words of kith_near_put_fn
@@ -629,7 +445,7 @@ s_check_near (check_t *check, uint32_t capacity)
                           == 0;
     }
     if (!same)
-        s_report (check, "near_put", capacity, MIXED);
+        check_report (check, "near_put", capacity, MIXED);
     for (int each = 0; each < 3; each++)
         free (puts [each].near);
 }
@@ -664,9 +480,9 @@ s_check_set (check_t *check, uint32_t count)
     }
     check->checks += 2;
     if (!same || check->fast->set_list (&set, most, rows) != 0)
-        s_report (check, "set_list", count, PLAIN);
+        check_report (check, "set_list", count, PLAIN);
     if (check->fast->set_count (words, count) != found)
-        s_report (check, "set_count", count, PLAIN);
+        check_report (check, "set_count", count, PLAIN);
     free (rows);
     free (words);
 }
@@ -722,24 +538,24 @@ s_check_judge (check_t *check, kind_t kind)
     uint32_t fast_masks [BLOCKS], scalar_masks [BLOCKS];
     for (uint32_t at = 0; at < COUNTED; at++) {
         uint32_t row = at % KITH_FASTSCAN_ROWS, block = at / KITH_FASTSCAN_ROWS;
-        factors [block].shift [row] = s_value (&check->random, kind);
-        factors [block].scale [row] = s_value (&check->random, kind);
-        factors [block].error [row] = s_value (&check->random, kind);
-        products [at] = s_value (&check->random, kind);
+        factors [block].shift [row] = check_value (&check->random, kind);
+        factors [block].scale [row] = check_value (&check->random, kind);
+        factors [block].error [row] = check_value (&check->random, kind);
+        products [at] = check_value (&check->random, kind);
     }
     kith_judge_t judge = {.products = products,
                           .factors = factors,
                           .stride = sizeof *factors,
-                          .step = s_value (&check->random, kind),
-                          .bias = s_value (&check->random, kind),
-                          .reach = s_value (&check->random, kind),
-                          .limit = s_value (&check->random, kind),
+                          .step = check_value (&check->random, kind),
+                          .bias = check_value (&check->random, kind),
+                          .reach = check_value (&check->random, kind),
+                          .limit = check_value (&check->random, kind),
                           .blocks = BLOCKS};
     check->fast->judge (&judge, fast, fast_masks);
     check->scalar->judge (&judge, scalar, scalar_masks);
     s_same (check, fast, scalar, COUNTED, "judge", 0, kind);
     if (memcmp (fast_masks, scalar_masks, sizeof fast_masks) != 0)
-        s_report (check, "judge", 0, kind);
+        check_report (check, "judge", 0, kind);
 }
 
 static void
@@ -749,7 +565,7 @@ s_check_rotate (check_t *check, uint32_t dim, kind_t kind)
     for (uint32_t index = 0; index < 6 * dim; index++)
         values [index] = index < 4 * dim
                              ? (kith_random_next (&check->random) & 1 ? 1.0f : -1.0f)
-                             : s_value (&check->random, kind);
+                             : check_value (&check->random, kind);
     memcpy (values + 5 * dim, values + 4 * dim, dim * sizeof (float));
     check->fast->rotate (values, dim, values + 4 * dim);
     check->scalar->rotate (values, dim, values + 5 * dim);
@@ -762,7 +578,7 @@ s_check_nearest (check_t *check, uint32_t count, kind_t kind)
 {
     float *values = malloc (2 * count * sizeof (float));
     for (uint32_t index = 0; index < 2 * count; index++)
-        values [index] = s_value (&check->random, kind);
+        values [index] = check_value (&check->random, kind);
     //  Equals too: the first must win
     values [count - 1] = values [0];
     values [2 * count - 1] = values [count];
@@ -771,7 +587,7 @@ s_check_nearest (check_t *check, uint32_t count, kind_t kind)
     uint32_t other = check->scalar->nearest (values, values + count, count, &scalar);
     s_same (check, &fast, &scalar, 1, "nearest", count, kind);
     if (one != other)
-        s_report (check, "nearest", count, kind);
+        check_report (check, "nearest", count, kind);
     free (values);
 }
 
@@ -805,7 +621,7 @@ s_check_scalar_pair (check_t *check, kith_vector_t type, uint32_t dim)
         double slack = metric == KITH_METRIC_JACCARD ? 1e-7 : limit;
         check->checks++;
         if (!(fabs ((double) measure.pair (a, b, dim) - wanted [metric]) <= slack))
-            s_report (check, kith_metric_name (metric), dim, PLAIN);
+            check_report (check, kith_metric_name (metric), dim, PLAIN);
     }
     free (b);
     free (a);
@@ -847,9 +663,7 @@ s_check_scalar (check_t *check)
     s_check_widen (check, KITH_VECTOR_BFLOAT16);
     for (uint32_t count = 1; count <= COUNT; count++)
         s_check_set (check, count);
-    s_check_all_panels (check);
-    for (uint32_t count = 1; count < 1000; count++)
-        s_check_select (check, count);
+    check_panels (check);
     return check->failures;
 }
 
@@ -871,11 +685,9 @@ s_check_isa (check_t *check)
         s_check_codes (check, bytes, false);
         s_check_codes (check, bytes, true);
     }
-    s_check_all_panels (check);
+    check_panels (check);
     for (uint32_t capacity = 1; capacity < 400; capacity++)
         s_check_near (check, capacity);
-    for (uint32_t count = 1; count < 1000; count++)
-        s_check_select (check, count);
     s_check_near (check, 8192);
     s_check_near (check, 8200);
     for (uint32_t count = 1; count <= COUNT; count++) {

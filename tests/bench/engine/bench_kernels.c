@@ -157,6 +157,40 @@ s_fastscan (const bench_t *bench, uint32_t subs)
     s_print (bench, "fastscan", subs, bytes / KITH_FASTSCAN_ROWS, best);
 }
 
+//  Sixteen queries beside panels; seconds of one row and one query
+static void
+s_panels (const bench_t *bench, uint32_t dim)
+{
+    if (bench->only && !strstr ("panels", bench->only))
+        return;
+    enum { PANELS = 16 };
+    static int32_t products [KITH_PANEL_QUERIES * PANELS * KITH_PANEL_ROWS];
+    const uint32_t steps = (dim + 3) / 4;
+    const size_t bytes = (size_t) PANELS * steps * KITH_PANEL_ROWS * 4,
+                 groups = bench->size / bytes, passes = LARGE / bench->size;
+    kith_panels_t panels = {.asking = KITH_PANEL_QUERIES,
+                            .steps = steps,
+                            .count = PANELS,
+                            .products = products,
+                            .products_step = PANELS * KITH_PANEL_ROWS};
+    double best = (double) INFINITY;
+    for (uint32_t query = 0; query < KITH_PANEL_QUERIES; query++)
+        panels.queries [query] = (const int8_t *) bench->query + (size_t) query * 64;
+    for (uint32_t round = 0; round < ROUNDS; round++) {
+        double start = s_now ();
+        for (size_t pass = 0; pass < passes; pass++)
+            for (size_t group = 0; group < groups; group++) {
+                panels.panels = (const uint8_t *) bench->rows + group * bytes;
+                bench->kernels->panels (&panels);
+                __asm__ volatile("" : : "r"(products) : "memory");
+            }
+        best = fmin (best, (s_now () - start)
+                               / (double) (passes * groups * PANELS * KITH_PANEL_ROWS
+                                           * KITH_PANEL_QUERIES));
+    }
+    s_print (bench, "panels", dim, dim, best);
+}
+
 static void
 s_bench (const bench_t *bench)
 {
@@ -170,6 +204,8 @@ s_bench (const bench_t *bench)
         s_codes (bench, "bytes4", kernels->bytes4, code_bytes [index]);
         s_codes (bench, "full4", kernels->full4, code_bytes [index]);
     }
+    for (size_t index = 0; index < sizeof dims / sizeof dims [0]; index++)
+        s_panels (bench, dims [index]);
     s_fastscan (bench, 52);
     s_fastscan (bench, 196);
 }

@@ -410,8 +410,9 @@ Test (graph_lists, are_stored_and_believed_only_if_sane)
         {KITH_GRAPH_LIST_STARTS, lists * 4ull, UINT32_MAX, false},
         {KITH_GRAPH_LIST_MEMBERS, 0, ROWS, false},
         {KITH_GRAPH_LIST_MEMBERS, (ROWS - 1) * 4ull, UINT32_MAX, false},
-        {KITH_GRAPH_CENTRES, 0, 0x7fc00000, false},    //  NaN
-        {KITH_GRAPH_CENTRES, 4, 0x7f800000, false},    //  infinity
+        {KITH_GRAPH_LIST_MEMBERS, 40, data.graph->members [9], false},    //  twice
+        {KITH_GRAPH_CENTRES, 0, 0x7fc00000, false},                       //  NaN
+        {KITH_GRAPH_CENTRES, 4, 0x7f800000, false},                       //  infinity
         {KITH_GRAPH_HEADER, lists_at, 0, false},
         {KITH_GRAPH_HEADER, lists_at, lists + 1, false},
         {KITH_GRAPH_HEADER, lists_at, UINT32_MAX, false},
