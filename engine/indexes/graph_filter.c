@@ -25,22 +25,28 @@ enum {
     BRIDGES = 4,    //  of a node
     BRIDGES_MAX = 3 * BRIDGES,
     THROUGH_ONE_OF = 2,    //  of a plain walk's beam that must be answerable at least
+    WIDE_TIMES = 3,        //  so many times k, and some more, must be answerable of what
+    WIDE_MORE = 5,         //  such a walk finds where little may be answered
     DEPTH_ROWS = 2000,     //  of a scan, for each of which one more is scored exactly
     //  As wide a beam at most when little near the query may be answered
     FAR_TIMES = 8,
     EFFORT_MIN = 64,     //  a narrower beam does not shrink
-    EFFORT_MORE = 16,    //  two hops lead less straight than one
+    EFFORT_MORE = 12,    //  two hops lead less straight than one
     SAMPLE = 512,        //  answerable rows that a walk begins with at most
     DEPTH_TIMES =
         3    //  as deep an exact look after a walk in two hops, or a scan of single bits
 };
 
 #define LITTLE_RECALL 0.951f    //  up to here few are scored exactly
-#define THROUGH_SHARE 0.8       //  from here on rows that are filtered out lead the way
-#define HOPS_TIMES 2.3          //  what a step in two hops costs more than a plain one
-#define HOPS_SHARE 0.08         //  of the rows that two hops need
-#define FEW_POWER 0.5           //  how the beam shrinks where a filter leaves fewer rows
-#define FAR_POWER 0.5           //  how the beam grows where less is near than elsewhere
+//  Of a scan's cost, that a plain walk before it must stay below, and a wider one behind that
+#define WIDE_FIRST 0.15
+#define WIDE_SHARE 0.6
+#define THROUGH_SHARE 0.8    //  from here on rows that are filtered out lead the way
+#define HOPS_TIMES 2.3       //  what a step in two hops costs more than a plain one
+#define HOPS_SHARE 0.08      //  of the rows that two hops need
+#define FEW_POWER 1.0        //  how the beam shrinks where a filter leaves fewer rows,
+#define FAR_FEW_POWER 0.5    //  and where it leaves less near than elsewhere
+#define FAR_POWER 0.5        //  how the beam grows where less is near than elsewhere
 #define FAR_CLEAR 1.5    //  so many times less is no chance of the few links looked at
 #define FAR_MORE 1.15    //  how it grows beyond that
 
@@ -124,26 +130,24 @@ s_answerable (const kith_graph_t *self, const kith_bits_t *live, uint32_t row)
     return false;
 }
 
-//  The plain walk, in a beam so much wider that as much of it may be answered as without a filter; the rest is left out at its end.
-//  False: less may be answered near the query than elsewhere, too little of the beam.
+//  The plain walk in a beam of `wide` nodes, of which those that may not be answered are left out at its end. False: fewer than `enough`
+//  may, although there are more rows.
 static bool
 s_search_through (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                  const kith_bits_t *live, const kith_graph_plan_t *plan, uint32_t entry)
+                  const kith_bits_t *live, uint32_t wide, uint32_t enough, uint32_t entry)
 {
     kith_graph_beam_t *beam = &scratch->beam;
-    const double wide = plan->effort * (double) plan->rows / plan->live;
-    if (!kith_graph_beam_reset (beam, (uint32_t) ceil (wide)))
+    if (!kith_graph_beam_reset (beam, wide))
         return false;
     kith_graph_forget (scratch);
     kith_graph_walk (self, scratch, 0, entry);
+    const bool all = beam->size < beam->capacity;
     uint32_t kept = 0;
     for (uint32_t index = 0; index < beam->size; index++)
         if (s_answerable (self, live, beam->near [index].id & ~KITH_GRAPH_EXPANDED))
             beam->near [kept++] = beam->near [index];
-    const bool enough =
-        beam->size < beam->capacity || kept >= plan->effort / THROUGH_ONE_OF;
     beam->size = kept;
-    return enough;
+    return all || kept >= enough;
 }
 
 //  ---------------------------------------------------------------------
@@ -313,14 +317,15 @@ s_effort (s_hops_t *hops, const kith_graph_plan_t *plan)
     double near = (hops->answerable + share) / (hops->seen + 1.0);
     double less = share / near;
     hops->far = less > FAR_CLEAR;
-    double times = pow (share, FEW_POWER) * pow (less, FAR_POWER)
-                   * pow (fmax (less / FAR_CLEAR, 1), FAR_MORE);
+    double times = pow (share, less > 1 ? FAR_FEW_POWER : FEW_POWER)
+                   * pow (less, FAR_POWER) * pow (fmax (less / FAR_CLEAR, 1), FAR_MORE);
     times = times < FAR_TIMES ? times : FAR_TIMES;
     double effort =
         fmax (plan->effort * times, fmin (plan->effort, EFFORT_MIN)) + EFFORT_MORE;
     return effort < KITH_GRAPH_EFFORT_MAX ? (uint32_t) effort : KITH_GRAPH_EFFORT_MAX;
 }
 
+//  False: a scan is cheaper
 static bool
 s_search_hops (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                const kith_bits_t *live, const kith_graph_plan_t *plan, uint32_t entry)
@@ -338,6 +343,25 @@ s_search_hops (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     return s_walk_hops (&hops, plan);
 }
 
+//  A plain walk where a scan would take many times as long: what few hops saw is a small sample of what is near. A wider one if that is all it takes.
+//  False: scan.
+static bool
+s_search_wide (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+               const kith_graph_ask_t *ask, const kith_graph_plan_t *plan, uint32_t entry)
+{
+    const uint32_t enough = WIDE_TIMES * ask->options->k;
+    const double each = plan->each / HOPS_TIMES;
+    if (plan->effort * each > WIDE_FIRST * plan->scan)
+        return false;
+    if (s_search_through (self, scratch, ask->options->live, plan->effort, enough, entry))
+        return true;
+    const uint32_t found = scratch->beam.size;
+    const double wide = (enough + WIDE_MORE) * (double) plan->effort / fmax (found, 0.5);
+    return wide * each < WIDE_SHARE * plan->scan
+           && s_search_through (self, scratch, ask->options->live, (uint32_t) wide,
+                                enough, entry);
+}
+
 bool
 kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                         const kith_graph_ask_t *ask, const kith_graph_plan_t *plan,
@@ -347,10 +371,17 @@ kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     if (!kith_graph_prepare (self, scratch, ask->query, ask->norm))
         return false;
     const uint32_t entry = kith_graph_descend (self, scratch, 0);
-    const bool through = plan->live > THROUGH_SHARE * plan->rows
-                         && s_search_through (self, scratch, live, plan, entry);
-    if (!through && !s_search_hops (self, scratch, live, plan, entry))
-        return false;
+    //  As much of the beam may be answered as without a filter, or less is near the query than elsewhere
+    const double share = (double) plan->live / plan->rows;
+    bool through =
+        share > THROUGH_SHARE
+        && s_search_through (self, scratch, live, (uint32_t) ceil (plan->effort / share),
+                             plan->effort / THROUGH_ONE_OF, entry);
+    if (!through && !s_search_hops (self, scratch, live, plan, entry)) {
+        through = s_search_wide (self, scratch, ask, plan, entry);
+        if (!through)
+            return false;
+    }
     //  Fewer than asked for although more are there: the walk did not reach them
     uint32_t wanted = ask->options->k < plan->live ? ask->options->k : plan->live;
     if (scratch->beam.size < wanted && !self->twins)

@@ -513,6 +513,54 @@ Test (graph, filter_against_the_query)
     s_free (&data);
 }
 
+//  Where little near the query may be answered and a scan is dear, a plain walk is tried; it finds what there is or says that it did not
+Test (graph, filter_that_leaves_little_near_the_query)
+{
+    data_t data = s_data (KITH_METRIC_L2, 20000, DIM, CLUSTERS);
+    s_build (&data, 2);
+    const uint32_t rows = data.rows.rows;
+    kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
+    float *query = kith_alloc64 (DIM * sizeof *query);
+    uint32_t answered = 0, found = 0;
+    //  One row of so many of the clusters that are left out otherwise
+    for (uint32_t one_of = 4; one_of <= 64; one_of *= 4) {
+        kith_bits_t live;
+        kith_bits_init (&live, rows, false);
+        for (uint32_t row = 0; row < rows; row++)
+            if (row % 200 >= 100 || kith_mix64 (row) % one_of == 0)
+                kith_bits_set (&live, row);
+        const kith_graph_query_t options = {.k = K, .live = &live};
+        for (uint32_t number = 0; number < 60; number++) {
+            kith_topk_t truth, top;
+            kith_topk_init (&truth, K);
+            kith_topk_init (&top, K);
+            s_query (&data, CLUSTERS, number, query);
+            kith_flat_search (&data.rows, query, NULL, 1, &live, 0, 0, &truth);
+            const kith_graph_ask_t ask = {
+                .query = query, .rows = rows, .options = &options};
+            kith_graph_plan_t plan =
+                kith_graph_plan (data.graph, scratch, rows, 60, &options);
+            plan.each = plan.scan / 200;
+            if (kith_graph_search_live (data.graph, scratch, &ask, &plan, &top)) {
+                answered++;
+                cr_assert_eq (top.count, K);
+                for (uint32_t hit = 0; hit < K; hit++) {
+                    cr_assert (kith_bits_get (&live, (uint32_t) top.hits [hit].row));
+                    found += top.hits [hit].distance <= kith_topk_worst (&truth);
+                }
+            }
+            kith_topk_free (&truth);
+            kith_topk_free (&top);
+        }
+        kith_bits_free (&live);
+    }
+    cr_assert_gt (answered, 40);
+    cr_assert_geq (found, 0.8 * K * answered, "%u of %u", found, K * answered);
+    free (query);
+    kith_graph_scratch_destroy (&scratch);
+    s_free (&data);
+}
+
 //  Islands farther apart than the beam is wide: every row must still be found by a walk
 Test (graph, islands_stay_connected)
 {
