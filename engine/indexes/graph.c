@@ -131,9 +131,9 @@ s_bound_at (const kith_graph_grid_t *grid, double effort, bool far)
     while (index < grid->count && grid->points [index].effort < effort)
         index++;
     if (index == 0 || index == grid->count)
-        return s_bound (grid, index == 0 ? 0 : grid->count - 1, far);
+        return (double) s_bound (grid, index == 0 ? 0 : grid->count - 1, far);
     const double before = grid->points [index - 1].effort,
-                 low = s_bound (grid, index - 1, far);
+                 low = (double) s_bound (grid, index - 1, far);
     const double share = (effort - before) / (grid->points [index].effort - before);
     return low + share * ((double) s_bound (grid, index, far) - low);
 }

@@ -25,9 +25,10 @@ s_panel (const kith_panels_t *panels, uint32_t first, const uint8_t *panel,
     for (uint32_t query = 0; query < QUERIES; query++)
         low [query] = high [query] = _mm256_setzero_si256 ();
     for (uint32_t step = 0; step < panels->steps; step++) {
-        const __m256i *codes = (const __m256i *) (panel + (size_t) step * 64);
+        const void *codes = panel + (size_t) step * 64,
+                   *behind = panel + (size_t) step * 64 + 32;
         const __m256i eight = _mm256_load_si256 (codes),
-                      other = _mm256_load_si256 (codes + 1);
+                      other = _mm256_load_si256 (behind);
 #pragma GCC unroll 4
         for (uint32_t query = 0; query < QUERIES; query++) {
             int32_t four;

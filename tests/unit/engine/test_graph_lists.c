@@ -362,7 +362,8 @@ s_opens_with (const data_t *data, const kith_section_t *sections, size_t count,
               uint32_t id, size_t at, uint32_t value)
 {
     const kith_section_t *section = s_section (sections, count, id);
-    uint32_t *place = (uint32_t *) ((char *) (uintptr_t) section->data + at), before;
+    char *place = (char *) (uintptr_t) section->data + at;
+    uint32_t before;
     memcpy (&before, place, sizeof before);
     memcpy (place, &value, sizeof value);
     kith_error_t error;
