@@ -494,15 +494,15 @@ s_ask (s_lists_t *lists, uint32_t k, uint32_t count, kith_parallel_t *parallel,
     return !atomic_load (&lists->failed);
 }
 
-//  One point of the grid: all drawn rows tell of NEAR, as when beams are measured. False: no memory.
+//  One point of the grid: twice as many rows tell of NEAR if calibration found their neighbours. False: no memory.
 static bool
 s_measure_lists (s_lists_t *lists, kith_parallel_t *parallel, kith_graph_point_t *point)
 {
     const uint32_t some = s_least (lists->truth->count, SOME);
     const kith_graph_point_t *trusted = s_trusted (lists->self);
     point->effort = lists->lists;
-    if (!s_ask (lists, NEAR, trusted ? lists->truth->count : some, parallel,
-                &point->recall10, &point->bound10)
+    if (!s_ask (lists, NEAR, trusted ? s_least (lists->truth->count, 2 * SOME) : some,
+                parallel, &point->recall10, &point->bound10)
         || !s_ask (lists, FAR, some, parallel, &point->recall100, &point->bound100))
         return false;
     if (trusted) {
@@ -529,7 +529,7 @@ kith_graph_lists_calibrate (kith_graph_t *self, const kith_graph_truth_t *truth,
     bool done = true, enough = false;
     for (lists.lists = 1; done && !enough && lists.lists <= header->lists
                           && header->list_grid < KITH_GRAPH_LIST_GRID_MAX;
-         lists.lists = s_wider (lists.lists)) {
+         lists.lists += lists.lists / 2 + 1) {
         kith_graph_point_t *point = &header->list_points [header->list_grid];
         done = s_measure_lists (&lists, parallel, point);
         header->list_grid += done;

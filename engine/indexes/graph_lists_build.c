@@ -10,8 +10,8 @@
 enum {
     ROWS_MIN = 2048,    //  of a graph that has lists
     LISTS_MIN = 16,
-    SAMPLE_EACH = 48,    //  rows that a centre is trained with
-    ROUNDS = 5,
+    SAMPLE_EACH = 32,    //  rows that a centre is trained with
+    ROUNDS = 4,
     ASSIGN = 16384    //  rows between two looks at the cancel flag
 };
 
