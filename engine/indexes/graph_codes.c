@@ -136,14 +136,20 @@ s_factor (const kith_graph_t *self, uint32_t row)
     return self->rows.norms [row] > 0 ? 1 / self->rows.norms [row] : 0;
 }
 
+void
+kith_graph_point (const kith_graph_t *self, uint32_t row, float *point)
+{
+    const float *vector = kith_graph_numbers (self, kith_graph_vector (self, row), point);
+    const float factor = s_factor (self, row);
+    for (uint32_t index = 0; index < self->rows.dim; index++)
+        point [index] = vector [index] * factor;
+}
+
 //  What is coded of a row: for cosine of length 1, rotated if that is wanted. room: 2 x dim; returns a half of it
 static const float *
 s_input (const kith_graph_t *self, uint32_t row, float *room)
 {
-    const float *vector = kith_graph_numbers (self, kith_graph_vector (self, row), room);
-    const float factor = s_factor (self, row);
-    for (uint32_t index = 0; index < self->rows.dim; index++)
-        room [index] = vector [index] * factor;
+    kith_graph_point (self, row, room);
     if (self->header.code != KITH_GRAPH_BITS)
         return room;
     kith_rotate (self->signs, self->rows.dim, room, room + self->rows.dim);

@@ -274,6 +274,9 @@ void kith_graph_walk (const kith_graph_t *self, kith_graph_scratch_t *scratch,
 bool
 kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *parallel);
 
+//  The numbers of a row as a walk compares them, for cosine of length 1. point: dim.
+void kith_graph_point (const kith_graph_t *self, uint32_t row, float *point);
+
 //  The code of one row, into the places of it in codes and trailers (null: in the codes).
 //  room: 2 x dim.
 void kith_graph_encode_row (const kith_graph_t *self, uint32_t row, float *room,

@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "base/bytes.h"
+#include "engine/indexes/kmeans.h"
 #include "engine/kernels/gemm.h"
 
 enum {
@@ -42,15 +43,14 @@ typedef struct {
     float *vectors;            //  [count] [dim], of length 1 for cosine
     int8_t *codes;             //  [count] [4 x steps]
     float *bases, *factors;    //  product = base + factor * integer product
-    float *norms;
-    float *products;        //  [COARSE] [lists]
-    kith_near_t *ranked;    //  [lists]
-    uint32_t *named;        //  [count] [many->lists]
-    uint32_t *starts;       //  [lists + 1]
-    uint32_t *askers;       //  [count x many->lists]: queries of list after list
-    kith_near_t *near;      //  [count] [room]
-    uint32_t *sizes;        //  [count]
-    float *worst;           //  [count]
+    float *products;           //  [COARSE] [lists]
+    kith_near_t *ranked;       //  [lists]
+    uint32_t *named;           //  [count] [many->lists]
+    uint32_t *starts;          //  [lists + 1]
+    uint32_t *askers;          //  [count x many->lists]: queries of list after list
+    kith_near_t *near;         //  [count] [room]
+    uint32_t *sizes;           //  [count]
+    float *worst;              //  [count]
     uint64_t *seen,
         *lived;         //  [count]: rows of their lists, and those that may be answered
     uint8_t *panels;    //  [ROWS] of steps x 4 bytes
@@ -215,20 +215,12 @@ s_name (s_block_t *block)
 static void
 s_deal (s_block_t *block)
 {
-    const uint32_t lists = block->self->header.lists, wanted = block->many->lists;
+    const uint32_t wanted = block->many->lists;
     const size_t visits = (size_t) block->count * wanted;
-    memset (block->starts, 0, (lists + (size_t) 1) * sizeof *block->starts);
+    kith_kmeans_sort (block->named, visits, block->self->header.lists, block->starts,
+                      block->askers);
     for (size_t visit = 0; visit < visits; visit++)
-        block->starts [block->named [visit] + 1]++;
-    for (uint32_t list = 0; list < lists; list++)
-        block->starts [list + 1] += block->starts [list];
-    //  Backwards, so that what was the end of each is its start then
-    for (size_t visit = visits; visit-- > 0;) {
-        const uint32_t list = block->named [visit];
-        block->askers [--block->starts [list + 1]] = (uint32_t) (visit / wanted);
-    }
-    memmove (block->starts, block->starts + 1, lists * sizeof *block->starts);
-    block->starts [lists] = (uint32_t) visits;
+        block->askers [visit] /= wanted;
 }
 
 //  ---------------------------------------------------------------------

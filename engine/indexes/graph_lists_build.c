@@ -1,9 +1,8 @@
 //  graph_lists_build.c - deals the rows of a graph to lists
 //  SPDX-License-Identifier: Apache-2.0
-#include <math.h>
-
 #include "base/bytes.h"
 #include "base/random.h"
+#include "base/vector.h"
 #include "engine/indexes/graph_lists.h"
 #include "engine/indexes/kmeans.h"
 
@@ -82,19 +81,6 @@ s_no_memory (kith_error_t *error)
     return kith_error_set (error, KITH_ERR_NO_MEMORY, "no memory to build the index");
 }
 
-//  A row as a walk compares it: of length 1 for cosine
-static void
-s_point (const kith_graph_t *self, uint32_t row, float *point)
-{
-    const float *numbers =
-        kith_graph_numbers (self, kith_graph_vector (self, row), point);
-    const bool cosine = self->rows.metric == KITH_METRIC_COSINE;
-    const float norm = cosine ? self->rows.norms [row] : 1,
-                factor = norm > 0 ? 1 / norm : 0;
-    for (uint32_t index = 0; index < self->rows.dim; index++)
-        point [index] = numbers [index] * factor;
-}
-
 static int
 s_train (s_build_t *build, kith_error_t *error)
 {
@@ -107,8 +93,9 @@ s_train (s_build_t *build, kith_error_t *error)
     for (uint32_t index = 0; index < sampled; index++) {
         const uint64_t first = (uint64_t) index * rows / sampled,
                        after = (index + 1ull) * rows / sampled;
-        s_point (self, (uint32_t) (first + kith_random_below (&random, after - first)),
-                 build->points + (size_t) index * dim);
+        kith_graph_point (self,
+                          (uint32_t) (first + kith_random_below (&random, after - first)),
+                          build->points + (size_t) index * dim);
     }
     const kith_kmeans_t params = {.points = build->points,
                                   .count = sampled,
@@ -133,7 +120,7 @@ s_assign (s_build_t *build, kith_error_t *error)
         const uint32_t some = rows - first < ASSIGN ? rows - first : ASSIGN;
         //  By angle the length of a row does not matter
         for (uint32_t index = 0; !whole && index < some; index++)
-            s_point (self, first + index, build->points + (size_t) index * dim);
+            kith_graph_point (self, first + index, build->points + (size_t) index * dim);
         const kith_kmeans_assign_t assign = {
             .points = whole ? kith_graph_vector (self, first) : build->points,
             .count = some,
@@ -149,32 +136,6 @@ s_assign (s_build_t *build, kith_error_t *error)
             return s_no_memory (error);
     }
     return 0;
-}
-
-//  Sums of the largest numbers overflow
-static bool
-s_finite (const s_build_t *build)
-{
-    const size_t count = (size_t) build->lists * build->self->rows.dim;
-    for (size_t index = 0; index < count; index++)
-        if (!isfinite (build->centres [index]))
-            return false;
-    return true;
-}
-
-static void
-s_deal (const s_build_t *build, uint32_t *starts, uint32_t *members)
-{
-    const uint32_t rows = build->self->rows.rows;
-    memset (starts, 0, (build->lists + (size_t) 1) * sizeof *starts);
-    for (uint32_t row = 0; row < rows; row++)
-        starts [build->list_of [row] + 1]++;
-    for (uint32_t list = 0; list < build->lists; list++)
-        starts [list + 1] += starts [list];
-    for (uint32_t row = rows; row-- > 0;)
-        members [--starts [build->list_of [row] + 1]] = row;
-    memmove (starts, starts + 1, build->lists * sizeof *starts);
-    starts [build->lists] = rows;
 }
 
 static int
@@ -198,14 +159,14 @@ s_make (s_build_t *build, kith_error_t *error)
         return s_no_memory (error);
     if (s_train (build, error) != 0)
         return -1;
-    //  No lists then
-    if (!s_finite (build))
+    //  Sums of the largest numbers overflow: no lists then
+    if (!kith_vector_finite (KITH_TYPE_FLOAT_VECTOR, dim, build->centres, build->lists))
         return 0;
     kith_kmeans_halves (build->centres, build->lists, dim,
                         self->rows.metric == KITH_METRIC_COSINE, build->halves);
     if (s_assign (build, error) != 0)
         return -1;
-    s_deal (build, starts, members);
+    kith_kmeans_sort (build->list_of, rows, build->lists, starts, members);
     self->header.lists = build->lists;
     return kith_graph_lists_derive (self) ? 0 : s_no_memory (error);
 }

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/bytes.h"
+#include "base/vector.h"
 #include "engine/indexes/graph_lists.h"
 
 static const kith_section_t *
@@ -129,15 +130,6 @@ s_rows_are_sane (const uint32_t *ids, uint32_t count, uint32_t rows)
     return true;
 }
 
-static bool
-s_finite (const float *numbers, size_t count)
-{
-    for (size_t index = 0; index < count; index++)
-        if (!isfinite (numbers [index]))
-            return false;
-    return true;
-}
-
 //  Every row is in one list: who is in two would be answered twice
 static bool
 s_members_are_sane (const uint32_t *members, uint32_t rows)
@@ -183,11 +175,13 @@ s_check_content (kith_graph_t *self, kith_error_t *error)
     }
     if (self->twins && !s_twins_are_sane (self->twins, header->rows))
         return s_corrupt (error, "equal rows are not in order");
-    if (self->scale && !s_finite (self->scale, 2 * (size_t) header->dim))
+    if (self->scale
+        && !kith_vector_finite (KITH_TYPE_FLOAT_VECTOR, header->dim, self->scale, 2))
         return s_corrupt (error, "the scale of its codes is not finite");
     if (header->lists == 0)
         return 0;
-    if (!s_finite (self->centres, (size_t) header->lists * header->dim))
+    if (!kith_vector_finite (KITH_TYPE_FLOAT_VECTOR, header->dim, self->centres,
+                             header->lists))
         return s_corrupt (error, "a centre of its lists is not finite");
     if (!s_starts_are_sane (self->list_starts, header->lists, header->rows)
         || !s_members_are_sane (self->members, header->rows))

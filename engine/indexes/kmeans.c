@@ -115,22 +115,30 @@ typedef struct {
     uint32_t *sizes;      //  clusters
 } s_training_t;
 
+void
+kith_kmeans_sort (const uint32_t *nearest, size_t count, uint32_t clusters,
+                  uint32_t *first, uint32_t *order)
+{
+    memset (first, 0, ((size_t) clusters + 1) * sizeof *first);
+    for (size_t point = 0; point < count; point++)
+        first [nearest [point] + 1]++;
+    for (uint32_t cluster = 0; cluster < clusters; cluster++)
+        first [cluster + 1] += first [cluster];
+    //  Backwards: what was the end of each cluster becomes its beginning
+    for (size_t point = count; point-- > 0;)
+        order [--first [nearest [point] + 1]] = (uint32_t) point;
+    memmove (first, first + 1, clusters * sizeof *first);
+    first [clusters] = (uint32_t) count;
+}
+
 static void
 s_sort (s_training_t *self)
 {
     const kith_kmeans_t *params = self->params;
-    memset (self->first, 0, ((size_t) params->clusters + 1) * sizeof *self->first);
-    for (uint32_t point = 0; point < params->count; point++)
-        self->first [self->nearest [point] + 1]++;
-    for (uint32_t cluster = 0; cluster < params->clusters; cluster++) {
-        self->sizes [cluster] = self->first [cluster + 1];
-        self->first [cluster + 1] += self->first [cluster];
-    }
-    for (uint32_t point = 0; point < params->count; point++)
-        self->order [self->first [self->nearest [point]]++] = point;
-    //  Each beginning has moved to its end
+    kith_kmeans_sort (self->nearest, params->count, params->clusters, self->first,
+                      self->order);
     for (uint32_t cluster = 0; cluster < params->clusters; cluster++)
-        self->first [cluster] -= self->sizes [cluster];
+        self->sizes [cluster] = self->first [cluster + 1] - self->first [cluster];
 }
 
 static void

@@ -45,4 +45,9 @@ void kith_kmeans_halves (const float *centres, uint32_t clusters, uint32_t dim,
 //  Writes the nearest centre of each point, the first of equals. False: no memory.
 bool kith_kmeans_assign (const kith_kmeans_assign_t *assign, uint32_t *nearest);
 
+//  Points of cluster after cluster, ascending in each, and where each cluster begins among them: first has clusters + 1 numbers, the last
+//  is count (below 2^32).
+void kith_kmeans_sort (const uint32_t *nearest, size_t count, uint32_t clusters,
+                       uint32_t *first, uint32_t *order);
+
 #endif
