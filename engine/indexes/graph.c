@@ -378,7 +378,7 @@ kith_graph_search_batch (const kith_graph_t *self, const kith_graph_batch_t *bat
     if (plan.way == KITH_GRAPH_WALK)
         many.lists = kith_graph_lists_wanted (self, &mine, batch->count, plan.live,
                                               effort * plan.each);
-    if (many.lists && plan.live < rows)
+    if (many.lists)
         many.strayed = kith_new (batch->count * sizeof *many.strayed);
     bool *strayed = many.strayed, ended = false;
     const bool listed =

@@ -341,8 +341,9 @@ s_answer (s_block_t *block, kith_graph_scratch_t *scratch, kith_topk_t *tops,
         const uint32_t query = block->first + index;
         *compared += block->lived [index];
         if (many->strayed) {
+            const uint64_t lived = block->lived [index];
             many->strayed [query] =
-                block->lived [index] < block->seen [index] / STRAY_ONE_OF;
+                lived < block->seen [index] / STRAY_ONE_OF || lived < many->options->k;
             if (many->strayed [query])
                 continue;
         }

@@ -37,7 +37,8 @@ typedef struct {
     const kith_graph_query_t *options;
     uint32_t rows, live;    //  of the graph; of them that may be answered
     uint32_t lists;         //  that each query sees
-    //  Set for each query that is not answered, because most of what its lists hold may not be; null: all are answered
+    //  Set for each query that is not answered, because most of what its lists hold may not be, or fewer than k rows of it; null: all are
+    //  answered
     bool *strayed;
 } kith_graph_many_t;
 

@@ -260,6 +260,34 @@ Test (graph_lists, leave_out_rows_and_tell_who_strayed)
     s_free (&data);
 }
 
+//  Lists are not of one size: who sees fewer rows than are asked for is not answered with fewer
+Test (graph_lists, tell_who_saw_too_few_rows)
+{
+    enum { MANY = 100 };
+    data_t data = s_data (KITH_METRIC_L2, KITH_VECTOR_FLOAT32, KITH_GRAPH_NIBBLES);
+    const kith_graph_batch_t batch = {.queries = data.queries, .count = QUERIES};
+    const kith_graph_query_t options = {.k = MANY};
+    bool strayed [QUERIES], stopped = false;
+    const kith_graph_many_t many = {.batch = &batch,
+                                    .options = &options,
+                                    .rows = ROWS,
+                                    .live = ROWS,
+                                    .lists = 1,
+                                    .strayed = strayed};
+    uint32_t count = 0;
+    for (uint32_t query = 0; query < QUERIES; query++)
+        kith_topk_init (&data.tops [query], MANY);
+    cr_assert (kith_graph_lists_search (data.graph, &many, data.scratch, data.tops,
+                                        &data.compared, &stopped));
+    for (uint32_t query = 0; query < QUERIES; query++) {
+        count += strayed [query];
+        cr_assert_eq (data.tops [query].count, strayed [query] ? 0 : MANY);
+    }
+    cr_assert_gt (count, 0);
+    s_free_tops (&data);
+    s_free (&data);
+}
+
 //  The whole way, whichever it is on this CPU: k and efforts that lists were measured for, and those that they were not
 Test (graph_lists, a_large_batch_finds_what_was_asked_for)
 {
