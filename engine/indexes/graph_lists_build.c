@@ -7,7 +7,7 @@
 #include "engine/indexes/kmeans.h"
 
 enum {
-    ROWS_MIN = 2048,    //  of a graph that has lists
+    ROWS_MIN = 512,    //  of a graph that has lists
     LISTS_MIN = 16,
     SAMPLE_EACH = 32,    //  rows that a centre is trained with
     ROUNDS = 4,
