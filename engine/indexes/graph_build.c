@@ -19,7 +19,8 @@
 enum {
     CHUNK = 16,    //  nodes that a thread takes at once
     EFFORT = 150,
-    BATCH_SHARE = 50,    //  a batch is at most 1 / 50 of the level
+    UPPER_DEGREE = 16,    //  at most, in upper levels: a line, and as good as more
+    BATCH_SHARE = 50,     //  a batch is at most 1 / 50 of the level
     HELD_SHARE = 16    //  at most 1 / 16 of the rows measure the graph before they enter
 };
 
@@ -261,13 +262,14 @@ s_find_twins (const kith_graph_t *self, s_hashed_t *hashed, uint32_t *twins,
 //  ---------------------------------------------------------------------
 //  Order and levels
 
-//  A row is in level l with a chance of upper_degree ^ -l: integers only, so that every machine agrees
+//  A row is in level l with a chance of kith_graph_thinning ^ -l: integers only, so that every machine agrees
 static uint32_t
 s_level (const kith_graph_t *self, uint64_t seed, uint32_t row)
 {
     uint64_t limit = UINT64_MAX, value = kith_mix64 (seed ^ kith_mix64 (row + 1));
     uint32_t level = 0;
-    while (level < KITH_GRAPH_LEVELS_MAX && value < (limit /= self->header.upper_degree))
+    while (level < KITH_GRAPH_LEVELS_MAX
+           && value < (limit /= kith_graph_thinning (&self->header)))
         level++;
     return level;
 }
@@ -672,7 +674,8 @@ kith_graph_build (const kith_rows_t *rows, const kith_graph_params_t *params,
     self->header.dim = rows->dim;
     self->header.metric = rows->metric;
     self->header.degree = s_degree (rows->dim, params);
-    self->header.upper_degree = self->header.degree / 2;
+    self->header.upper_degree =
+        self->header.degree / 2 < UPPER_DEGREE ? self->header.degree / 2 : UPPER_DEGREE;
     self->header.recall =
         params->recall > 0 && params->recall < 1 ? params->recall : 0.95f;
     uint32_t effort = params->build_effort ? params->build_effort : EFFORT;

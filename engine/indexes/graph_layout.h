@@ -73,6 +73,13 @@ typedef struct {
     kith_graph_point_t list_points [KITH_GRAPH_LIST_GRID_MAX];
 } kith_graph_header_t;
 
+//  One row of so many of a level is in the level above too
+static inline uint32_t
+kith_graph_thinning (const kith_graph_header_t *header)
+{
+    return header->degree / 2;
+}
+
 //  Nodes of one level. In level 0 a node is a row, above it is a position in `rows`.
 typedef struct {
     const uint32_t *links;

@@ -2,8 +2,8 @@
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  The order of an insert: code, links of its own, count of rows, links back; each link is stored with release, so that whoever comes
-//  to the row over it sees the rest (graph_link.h). New rows enter level 0 and, as one in upper_degree, level 1; higher levels
-//  stay as they were built: their nodes are enough to begin with until the graph is many times as large, and a build upon this one
+//  to the row over it sees the rest (graph_link.h). New rows enter level 0 and, one of so many as in a build, level 1; higher
+//  levels stay as they were built: their nodes are enough to begin with until the graph is many times as large, and a build upon this one
 //  draws them anew. A removal is a bit. A repair is that of FreshDiskANN (Singh et al. 2021, algorithm 4), row by row.
 #include "engine/indexes/graph_live.h"
 #include "engine/indexes/graph_lists.h"
@@ -108,7 +108,7 @@ s_thaw_upper (kith_graph_t *self, kith_graph_live_t *live, uint32_t capacity)
 {
     kith_graph_header_t *header = &self->header;
     uint32_t count = header->levels ? header->counts [0] : 0;
-    uint32_t more = (capacity - self->rows.rows) / header->upper_degree;
+    uint32_t more = (capacity - self->rows.rows) / kith_graph_thinning (header);
     size_t row = header->upper_degree * sizeof (uint32_t);
     live->upper_room = count + 2 * more + 64;
     live->upper_rows =
@@ -283,7 +283,7 @@ s_insert (kith_graph_t *self, uint32_t row)
     __atomic_store_n (&self->rows.rows, row + 1, __ATOMIC_RELEASE);
     if (twin)
         return true;
-    bool above = kith_mix64 (row + 1) < UINT64_MAX / self->header.upper_degree;
+    bool above = kith_mix64 (row + 1) < UINT64_MAX / kith_graph_thinning (&self->header);
     return s_link_back (linker, live->hand, row)
            && (!above || s_insert_above (self, row));
 }

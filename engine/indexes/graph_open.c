@@ -80,8 +80,8 @@ s_check_header (const kith_graph_header_t *header, const kith_rows_t *rows,
         || header->rows > KITH_GRAPH_ROWS_MAX)
         return s_corrupt (error, "it was made for other rows");
     if (header->degree == 0 || header->degree % 16
-        || header->degree > KITH_GRAPH_DEGREE_MAX
-        || header->upper_degree != header->degree / 2)
+        || header->degree > KITH_GRAPH_DEGREE_MAX || header->upper_degree == 0
+        || header->upper_degree % 8 || header->upper_degree > header->degree / 2)
         return s_corrupt (error, "its degree is out of range");
     if (!s_levels_are_sane (header))
         return s_corrupt (error, "its levels do not fit its rows");
