@@ -24,19 +24,24 @@ enum {
         3,          //  two hops where fewer new links than one of so many may be answered
     BRIDGES = 4,    //  of a node
     BRIDGES_MAX = 3 * BRIDGES,
-    THROUGH_ONE_OF = 2,    //  of a plain walk's beam that must be answerable at least
-    WIDE_TIMES = 3,        //  so many times k, and some more, must be answerable of what
-    WIDE_MORE = 5,         //  such a walk finds where little may be answered
-    DEPTH_ROWS = 2000,     //  of a scan, for each of which one more is scored exactly
+    WIDE_TIMES = 3,       //  so many times k, and some more, must be answerable of what
+    WIDE_MORE = 5,        //  such a walk finds where little may be answered
+    DEPTH_ROWS = 2000,    //  of a scan, for each of which one more is scored exactly
     //  As wide a beam at most when little near the query may be answered
     FAR_TIMES = 8,
-    EFFORT_MIN = 64,     //  a narrower beam does not shrink
+    EFFORT_MIN = 56,     //  a narrower beam does not shrink
     EFFORT_MORE = 12,    //  two hops lead less straight than one
-    SAMPLE = 512,        //  answerable rows that a walk begins with at most
+    WIDER_TIMES = 4,     //  as wide is a plain walk behind one that found too few
+    HOLE_NODES =
+        10,    //  the nearest of a walk, whose links tell of a hole about the query
+    HOLE_MORE = 3,      //  nearer links than chance explains are none yet
+    SAMPLE_MIN = 32,    //  answerable rows that a walk begins with,
+    SAMPLE = 512,       //  half of the beam, but at most
     DEPTH_TIMES =
         3    //  as deep an exact look after a walk in two hops, or a scan of single bits
 };
 
+#define NOWHERE UINT32_MAX
 #define LITTLE_RECALL 0.951f    //  up to here few are scored exactly
 //  Of a scan's cost, that a plain walk before it must stay below, and a wider one behind that
 #define WIDE_FIRST 0.15
@@ -44,6 +49,7 @@ enum {
 #define THROUGH_SHARE 0.8    //  from here on rows that are filtered out lead the way
 #define HOPS_TIMES 2.3       //  what a step in two hops costs more than a plain one
 #define HOPS_SHARE 0.08      //  of the rows that two hops need
+#define HOLE_STRAY 2.0       //  standard deviations that chance explains
 #define FEW_POWER 1.0        //  how the beam shrinks where a filter leaves fewer rows,
 #define FAR_FEW_POWER 0.5    //  and where it leaves less near than elsewhere
 #define FAR_POWER 0.5        //  how the beam grows where less is near than elsewhere
@@ -96,8 +102,10 @@ kith_graph_plan (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32
     if (self->codes)
         scan_codes = plan.live * code + s_depth (self, options, plan.live) * (3 + row);
     const bool through = share > THROUGH_SHARE;
-    plan.each = self->header.degree / 2.0 * step * (through ? 1 / share : HOPS_TIMES);
-    plan.sample = effort < SAMPLE / 2 ? 2 * effort : SAMPLE;
+    plan.plain = self->header.degree / 2.0 * step;
+    plan.each = plan.plain * (through ? 1 / share : HOPS_TIMES);
+    plan.sample = effort < 2 * SAMPLE ? effort / 2 : SAMPLE;
+    plan.sample = plan.sample > SAMPLE_MIN ? plan.sample : SAMPLE_MIN;
     double walk = effort * plan.each;
     if (!through)
         walk =
@@ -130,24 +138,75 @@ s_answerable (const kith_graph_t *self, const kith_bits_t *live, uint32_t row)
     return false;
 }
 
-//  The plain walk in a beam of `wide` nodes, of which those that may not be answered are left out at its end. False: fewer than `enough`
-//  may, although there are more rows.
-static bool
-s_search_through (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                  const kith_bits_t *live, uint32_t wide, uint32_t enough, uint32_t entry)
+//  The plain walk in a beam of `wide` nodes, of which those that may not be answered are left out at its end
+typedef struct {
+    uint32_t
+        place;    //  of the k-th of the others in the beam, from 1; NOWHERE: there are fewer
+    bool all;    //  no node that can be reached is missing
+} s_through_t;
+
+static s_through_t
+s_walk_through (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                const kith_graph_ask_t *ask, double wide, uint32_t entry)
 {
+    s_through_t through = {.place = NOWHERE};
     kith_graph_beam_t *beam = &scratch->beam;
-    if (!kith_graph_beam_reset (beam, wide))
-        return false;
+    if (!kith_graph_beam_reset (beam, (uint32_t) ceil (wide)))
+        return through;
     kith_graph_forget (scratch);
     kith_graph_walk (self, scratch, 0, entry);
-    const bool all = beam->size < beam->capacity;
+    through.all = beam->size < beam->capacity;
     uint32_t kept = 0;
-    for (uint32_t index = 0; index < beam->size; index++)
-        if (s_answerable (self, live, beam->near [index].id & ~KITH_GRAPH_EXPANDED))
-            beam->near [kept++] = beam->near [index];
+    for (uint32_t index = 0; index < beam->size; index++) {
+        const kith_near_t near = beam->near [index];
+        if (!s_answerable (self, ask->options->live, near.id & ~KITH_GRAPH_EXPANDED))
+            continue;
+        beam->near [kept++] = near;
+        if (kept == ask->options->k)
+            through.place = index + 1;
+    }
     beam->size = kept;
-    return all || kept >= enough;
+    return through;
+}
+
+//  How wide a plain walk must be to find the k answers when the last of them is the place-th nearest of all rows
+static double
+s_width (const kith_graph_t *self, const kith_graph_plan_t *plan,
+         const kith_graph_query_t *options, double place)
+{
+    const uint32_t k = options->k;
+    const kith_graph_grid_t grid = {self->header.points, self->header.grid};
+    if (place <= k)
+        return plan->effort;
+    if (grid.count == 0)
+        return plan->effort * place / k;
+    const float recall = options->effort   ? kith_graph_promised (self, plan->effort, k)
+                         : options->recall ? options->recall
+                                           : 0.95f;
+    //  Of so many rows the farthest are found less often than the mean tells
+    const uint32_t rows = (uint32_t) (2 * place - k);
+    return fmax (
+        fmax (kith_graph_grid_effort (&grid, recall, rows), kith_graph_kept (self, rows)),
+        plan->effort);
+}
+
+//  Plain walks, each as wide as what the one before found asks for. Returns the place of the last answer among all rows; 0: a scan is
+//  cheaper.
+static double
+s_search_through (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                  const kith_graph_ask_t *ask, const kith_graph_plan_t *plan, double wide,
+                  uint32_t entry)
+{
+    while (wide * plan->plain < plan->scan && wide < KITH_GRAPH_EFFORT_MAX) {
+        const s_through_t through = s_walk_through (self, scratch, ask, wide, entry);
+        const double wanted = through.place == NOWHERE
+                                  ? WIDER_TIMES * wide
+                                  : s_width (self, plan, ask->options, through.place);
+        if (through.all || wanted <= wide)
+            return through.place == NOWHERE ? wide : through.place;
+        wide = wanted;
+    }
+    return 0;
 }
 
 //  ---------------------------------------------------------------------
@@ -325,11 +384,74 @@ s_effort (s_hops_t *hops, const kith_graph_plan_t *plan)
     return effort < KITH_GRAPH_EFFORT_MAX ? (uint32_t) effort : KITH_GRAPH_EFFORT_MAX;
 }
 
+//  Compares the links of the nearest nodes that may not be answered; counts those nearer than the last of these nodes, and the links
+//  among them that may.
+static void
+s_count_nearer (s_hops_t *hops, uint32_t nodes, uint32_t *nearer, uint32_t *answerable)
+{
+    const kith_graph_t *self = hops->self;
+    const kith_graph_layer_t *layer = &self->layers [0];
+    kith_graph_scratch_t *scratch = hops->scratch;
+    const kith_near_t *near = scratch->beam.near;
+    uint32_t listed = 0;
+    *nearer = *answerable = 0;
+    kith_graph_forget (scratch);
+    //  A node that is marked is one of them to which no link has led yet
+    for (uint32_t each = 0; each < nodes; each++)
+        scratch->marks [near [each].id & ~KITH_GRAPH_EXPANDED] = scratch->epoch;
+    for (uint32_t each = 0; each < nodes; each++) {
+        const uint32_t node = near [each].id & ~KITH_GRAPH_EXPANDED;
+        const uint32_t *links = layer->links + (size_t) node * layer->degree;
+        for (uint32_t index = 0; index < layer->degree; index++) {
+            const uint32_t row = __atomic_load_n (&links [index], __ATOMIC_ACQUIRE);
+            if (row == KITH_GRAPH_EMPTY || listed == KITH_GRAPH_BATCH_MAX)
+                break;
+            const bool marked = scratch->marks [row] == scratch->epoch;
+            if (s_answerable (self, hops->live, row)) {
+                *answerable += marked;
+                scratch->marks [row] = (uint8_t) (scratch->epoch - 1);
+                continue;
+            }
+            if (marked)
+                continue;
+            scratch->marks [row] = scratch->epoch;
+            scratch->rows [listed++] = row;
+            if (self->codes)
+                kith_graph_prefetch_code (self, row);
+        }
+    }
+    kith_graph_distances (self, scratch, scratch->rows, listed, scratch->distances);
+    scratch->compared += listed;
+    for (uint32_t index = 0; index < listed; index++)
+        *nearer += scratch->distances [index] < near [nodes - 1].distance;
+}
+
+//  A filter may leave out just what is around the query, where no level led: then a walk over the others sees one side of the hole.
+//  Returns the place that the k-th answer has about among all rows; 0: there is no hole.
+static double
+s_hole (s_hops_t *hops, const kith_graph_plan_t *plan, uint32_t k)
+{
+    const uint32_t size = hops->scratch->beam.size,
+                   nodes = size < HOLE_NODES ? size : HOLE_NODES;
+    if (nodes == 0)
+        return 0;
+    uint32_t nearer, answerable;
+    s_count_nearer (hops, nodes, &nearer, &answerable);
+    //  As many as elsewhere, and how far chance strays from it: others before so many answerable ones (negative binomial)
+    const double share = (double) plan->live / plan->rows;
+    const double usual = answerable * (1 - share) / share;
+    if (nearer <= usual + HOLE_STRAY * sqrt (usual / share) + HOLE_MORE)
+        return 0;
+    return k + nearer;
+}
+
 //  False: a scan is cheaper
 static bool
 s_search_hops (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-               const kith_bits_t *live, const kith_graph_plan_t *plan, uint32_t entry)
+               const kith_graph_ask_t *ask, const kith_graph_plan_t *plan, uint32_t entry,
+               double *place)
 {
+    const kith_bits_t *live = ask->options->live;
     s_hops_t hops = {.self = self, .scratch = scratch, .live = live};
     //  The beam is cut to what is wanted once that is known
     if (!kith_graph_beam_reset (&scratch->beam, FAR_TIMES * plan->effort + EFFORT_MORE))
@@ -340,7 +462,11 @@ s_search_hops (const kith_graph_t *self, kith_graph_scratch_t *scratch,
         return false;
     scratch->beam.capacity = effort;
     scratch->beam.size = scratch->beam.size < effort ? scratch->beam.size : effort;
-    return s_walk_hops (&hops, plan);
+    if (!s_walk_hops (&hops, plan))
+        return false;
+    if (!hops.far)
+        *place = s_hole (&hops, plan, ask->options->k);
+    return true;
 }
 
 //  A plain walk where a scan would take many times as long: what few hops saw is a small sample of what is near. A wider one if that is all it takes.
@@ -350,16 +476,16 @@ s_search_wide (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                const kith_graph_ask_t *ask, const kith_graph_plan_t *plan, uint32_t entry)
 {
     const uint32_t enough = WIDE_TIMES * ask->options->k;
-    const double each = plan->each / HOPS_TIMES;
-    if (plan->effort * each > WIDE_FIRST * plan->scan)
+    if (plan->effort * plan->plain > WIDE_FIRST * plan->scan)
         return false;
-    if (s_search_through (self, scratch, ask->options->live, plan->effort, enough, entry))
+    if (s_walk_through (self, scratch, ask, plan->effort, entry).all
+        || scratch->beam.size >= enough)
         return true;
     const uint32_t found = scratch->beam.size;
     const double wide = (enough + WIDE_MORE) * (double) plan->effort / fmax (found, 0.5);
-    return wide * each < WIDE_SHARE * plan->scan
-           && s_search_through (self, scratch, ask->options->live, (uint32_t) wide,
-                                enough, entry);
+    return wide * plan->plain < WIDE_SHARE * plan->scan
+           && (s_walk_through (self, scratch, ask, wide, entry).all
+               || scratch->beam.size >= enough);
 }
 
 bool
@@ -367,28 +493,37 @@ kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                         const kith_graph_ask_t *ask, const kith_graph_plan_t *plan,
                         kith_topk_t *top)
 {
-    const kith_bits_t *live = ask->options->live;
+    const kith_graph_query_t *options = ask->options;
     if (!kith_graph_prepare (self, scratch, ask->query, ask->norm))
         return false;
     const uint32_t entry = kith_graph_descend (self, scratch, 0);
-    //  As much of the beam may be answered as without a filter, or less is near the query than elsewhere
     const double share = (double) plan->live / plan->rows;
-    bool through =
-        share > THROUGH_SHARE
-        && s_search_through (self, scratch, live, (uint32_t) ceil (plan->effort / share),
-                             plan->effort / THROUGH_ONE_OF, entry);
-    if (!through && !s_search_hops (self, scratch, live, plan, entry)) {
-        through = s_search_wide (self, scratch, ask, plan, entry);
-        if (!through)
-            return false;
+    const uint32_t k = options->k, depth = kith_graph_depth (self, k);
+    //  Of the last answer among all rows: so far off, codes tell less of who is nearer
+    double place = k / share, looked = DEPTH_TIMES * depth;
+    bool found = true, through = share > THROUGH_SHARE;
+    double wide = plan->effort / share;
+    if (!through) {
+        double hole = 0;
+        found = s_search_hops (self, scratch, ask, plan, entry, &hole);
+        through = found && hole > 0;
+        wide = s_width (self, plan, options, hole);
+    }
+    if (through) {
+        place = s_search_through (self, scratch, ask, plan, wide, entry);
+        found = place > 0;
+        looked = depth * fmax (place * share / k, 1);
+    }
+    else if (!found) {
+        found = s_search_wide (self, scratch, ask, plan, entry);
+        looked = depth;
     }
     //  Fewer than asked for although more are there: the walk did not reach them
-    uint32_t wanted = ask->options->k < plan->live ? ask->options->k : plan->live;
-    if (scratch->beam.size < wanted && !self->twins)
+    const uint32_t wanted = k < plan->live ? k : plan->live;
+    if (!found || (scratch->beam.size < wanted && !self->twins))
         return false;
-    kith_graph_refine (
-        self, scratch, &scratch->beam, ask,
-        (through ? 1 : DEPTH_TIMES) * kith_graph_depth (self, ask->options->k), top);
+    kith_graph_refine (self, scratch, &scratch->beam, ask,
+                       (uint32_t) fmin (looked, scratch->beam.size), top);
     return true;
 }
 

@@ -374,13 +374,14 @@ typedef enum {
 typedef struct {
     kith_graph_way_t way;
     uint32_t effort;
-    uint32_t rows;        //  of the graph when the search began
-    uint32_t live;        //  of them that may be answered
-    uint32_t listed;      //  of these in scratch->listed, the first
-    kith_set_t set;       //  the others
-    uint64_t budget;      //  rows that a filtered walk may compare
-    uint32_t sample;      //  answerable rows that such a walk begins with
-    double each, scan;    //  cost of a step of the walk, and of the cheaper scan
+    uint32_t rows;      //  of the graph when the search began
+    uint32_t live;      //  of them that may be answered
+    uint32_t listed;    //  of these in scratch->listed, the first
+    kith_set_t set;     //  the others
+    uint64_t budget;    //  rows that a filtered walk may compare
+    uint32_t sample;    //  answerable rows that such a walk begins with
+    double plain, each,
+        scan;    //  cost of a step of a plain walk, of this one, and of the cheaper scan
 } kith_graph_plan_t;
 
 //  Chooses by estimated cost (ENGINE 3.7): see graph_filter.c.
@@ -419,9 +420,9 @@ bool kith_graph_find_truth (const kith_graph_t *self, kith_parallel_t *parallel,
 static inline uint32_t
 kith_graph_shallow (uint32_t shallow, uint32_t k)
 {
-    if (shallow == 0)
-        return 2 * k + 40;
-    return shallow == 1 ? k + 20 : k + (k > 30 ? k / 5 : 6);
+    //  Measured for 10; the rows that a code's error mixes up with the k-th are in proportion to k
+    const uint32_t more = shallow == 0 ? 50 : shallow == 1 ? 20 : 6;
+    return k + (k > 10 ? (uint32_t) ((uint64_t) more * k / 10) : more);
 }
 
 //  Shares of the 10 nearest that a scan of all codes finds within the depth of a refine, by `shallow`. False: no memory.

@@ -320,15 +320,15 @@ def section_calibration(sheet, names=('glove', 'fashion', 'texts')):
     for name in names:
         data = load(name)
         subject = our(data)
-        asking = Asking(data.queries)
-        for target in TARGETS:
-            subject.ask(0, asking, recall=target)
-            seconds = subject.ask(0, asking, recall=target)
-            recall = data.recall(asking.rows)
-            say('%s: asked for %.2f, achieved %.4f (%+.4f), effort %d, %.0f queries/s' % (
-                name, target, recall, recall - target, subject.effort(target), asking.count / seconds))
-            sheet.add(record='calibration', set=name, asked=target, achieved=recall, effort=subject.effort(target))
-            out.append((name, target, recall))
+        for k, asking in ((10, Asking(data.queries)), (100, Asking(data.queries[:500], k=100))):
+            for target in TARGETS:
+                subject.ask(0, asking, recall=target)
+                seconds = subject.ask(0, asking, recall=target)
+                recall, effort = data.recall(asking.rows), subject.effort(target, k)
+                say('%s: of %d asked for %.2f, achieved %.4f (%+.4f), effort %d, %.0f queries/s' % (
+                    name, k, target, recall, recall - target, effort, asking.count / seconds))
+                sheet.add(record='calibration', set=name, k=k, asked=target, achieved=recall, effort=effort)
+                out.append((name, k, target, recall))
         subject.close()
     return out
 

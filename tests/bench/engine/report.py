@@ -139,9 +139,9 @@ def filters_part(rows):
 
 
 def calibration_part(rows):
-    return '## Calibration\n\n2,000 queries that the index has not seen, asked by recall.\n\n' + table(
-        ['set', 'asked', 'achieved', 'effort'],
-        [[row['set'], '%.2f' % row['asked'], '%.4f' % row['achieved'], row['effort']] for row in of(rows, 'calibration')]) + '\n'
+    return '## Calibration\n\n2,000 queries (500 for 100 answers) that the index has not seen, asked by recall.\n\n' + table(
+        ['set', 'answers', 'asked', 'achieved', 'effort'],
+        [[row['set'], row.get('k', 10), '%.2f' % row['asked'], '%.4f' % row['achieved'], row['effort']] for row in of(rows, 'calibration')]) + '\n'
 
 
 def load_part(rows):

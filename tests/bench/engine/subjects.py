@@ -86,7 +86,7 @@ def roomy(shape, dtype=np.float32):
 class Asking:
     """Queries of a set in the forms that subjects want, and room for the answers."""
 
-    def __init__(self, queries, live=None, threads=1, whole=False, latency=False):
+    def __init__(self, queries, live=None, threads=1, whole=False, latency=False, k=K):
         self.count, self.dim = queries.shape
         #   A call a query: each begins at a multiple of 64 bytes; whole: without gaps
         self.stride = self.dim if whole else (self.dim + 15) // 16 * 16
@@ -95,17 +95,17 @@ class Asking:
         norms = np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), 1e-30)
         self.unit = roomy((self.count, self.stride))
         self.unit[:, :self.dim] = queries / norms
-        self.live, self.threads, self.whole = live, threads, whole
-        self.rows = np.full((self.count, K), -1, dtype=np.int64)
+        self.live, self.threads, self.whole, self.k = live, threads, whole, k
+        self.rows = np.full((self.count, k), -1, dtype=np.int64)
         self.ns = np.zeros(self.count, dtype=np.uint32) if latency else None
 
     def of_peer(self, unit):
-        return PeerAsk(queries=address(self.unit if unit else self.queries), nq=self.count, stride=self.stride, k=K,
+        return PeerAsk(queries=address(self.unit if unit else self.queries), nq=self.count, stride=self.stride, k=self.k,
                        live=None if self.live is None else address(self.live), rows=address(self.rows),
                        ns=None if self.ns is None else address(self.ns))
 
     def of_kith(self, effort, recall=0.0):
-        return Ask(queries=address(self.queries), nq=self.count, stride=self.stride, k=K, effort=effort, recall=recall,
+        return Ask(queries=address(self.queries), nq=self.count, stride=self.stride, k=self.k, effort=effort, recall=recall,
                    threads=self.threads, whole=int(self.whole), live=None if self.live is None else address(self.live),
                    rows=address(self.rows), ns=None if self.ns is None else address(self.ns))
 
@@ -118,7 +118,8 @@ class Data:
         self.fbin = os.path.join(folder, name + '.base.fbin')
         self.base = self.read(self.fbin)
         self.queries = self.read(os.path.join(folder, name + '.query.fbin'))
-        self.limits = np.load(os.path.join(folder, name + '.distance.npy'))[:, K - 1].astype(np.float64)
+        self.nearest = np.load(os.path.join(folder, name + '.distance.npy')).astype(np.float64)
+        self.limits = self.nearest[:, K - 1]
         self.count, self.dim = self.base.shape
         self.rows = kith.bench_rows_new(address(self.base), self.count, self.dim, metric.encode())
         self.unit_base = None
@@ -153,14 +154,15 @@ class Data:
         return np.where(rows < 0, np.inf, out)
 
     def recall(self, rows, first=0, limits=None, queries=None):
-        """Share of hits that are as near as the tenth neighbour; rows found twice count once."""
-        limits = self.limits[first:first + len(rows)] if limits is None else limits
+        """Share of k hits that are as near as the k-th neighbour; rows found twice count once."""
+        k = rows.shape[1]
+        limits = self.nearest[first:first + len(rows), k - 1] if limits is None else limits
         queries = self.queries[first:first + len(rows)] if queries is None else queries
         found = self.distances(queries, rows)
         ordered = np.sort(rows, axis=1)
         twice = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
         slack = 1e-6 * np.maximum(np.abs(limits), 1e-3)[:, None]
-        wanted = np.minimum(K, np.isfinite(limits) * K)
+        wanted = np.minimum(k, np.isfinite(limits) * k)
         good = (found <= limits[:, None] + slack).sum(1) - twice.sum(1)
         return float((np.minimum(good, wanted) / np.maximum(wanted, 1)).mean())
 
@@ -194,8 +196,8 @@ class Kith:
         self.compared = ask.compared / asking.count
         return seconds
 
-    def effort(self, recall):
-        return kith.bench_index_effort(self.index, recall, K)
+    def effort(self, recall, k=K):
+        return kith.bench_index_effort(self.index, recall, k)
 
     def bytes_per_row(self):
         return self.info.bytes / self.info.rows + 4 * self.data.dim

@@ -561,6 +561,66 @@ Test (graph, filter_that_leaves_little_near_the_query)
     s_free (&data);
 }
 
+//  A filter that leaves out what is nearest to the query, and of the other rows all but one of so many: recall of the walk
+static double
+s_hole_recall (const data_t *data, uint32_t hole, uint32_t one_of)
+{
+    const uint32_t rows = data->rows.rows, dim = data->rows.dim;
+    kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
+    float *query = kith_alloc64 (dim * sizeof *query);
+    uint32_t found = 0;
+    for (uint32_t number = 0; number < QUERIES; number++) {
+        kith_bits_t live;
+        kith_topk_t near, truth, top;
+        kith_bits_init (&live, rows, false);
+        for (uint32_t row = 0; row < rows; row++)
+            if (kith_mix64 (row) % one_of == 0)
+                kith_bits_set (&live, row);
+        s_query (data, UNIFORM, number, query);
+        kith_topk_init (&near, hole);
+        kith_topk_init (&truth, K);
+        kith_topk_init (&top, K);
+        kith_flat_search (&data->rows, query, NULL, 1, NULL, 0, 0, &near);
+        for (uint32_t hit = 0; hit < near.count; hit++)
+            kith_bits_drop (&live, (uint32_t) near.hits [hit].row);
+        kith_flat_search (&data->rows, query, NULL, 1, &live, 0, 0, &truth);
+        const kith_graph_query_t options = {.k = K, .recall = 0.95f, .live = &live};
+        const kith_graph_ask_t ask = {.query = query, .rows = rows, .options = &options};
+        kith_graph_plan_t plan =
+            kith_graph_plan (data->graph, scratch, rows,
+                             kith_graph_effort_of (data->graph, &options), &options);
+        //  As in a graph so large that a scan is dear
+        plan.scan *= 50;
+        plan.budget *= 50;
+        const bool walked =
+            kith_graph_search_live (data->graph, scratch, &ask, &plan, &top);
+        cr_assert (walked);
+        for (uint32_t hit = 0; hit < top.count; hit++)
+            found += top.hits [hit].distance <= kith_topk_worst (&truth);
+        kith_topk_free (&near);
+        kith_topk_free (&truth);
+        kith_topk_free (&top);
+        kith_bits_free (&live);
+    }
+    free (query);
+    kith_graph_scratch_destroy (&scratch);
+    return (double) found / (K * QUERIES);
+}
+
+Test (graph, filter_with_a_hole_about_the_query)
+{
+    data_t data = s_data (KITH_METRIC_L2, 20000, DIM, UNIFORM);
+    s_build (&data, 2);
+    for (uint32_t one_of = 1; one_of <= 8; one_of *= 2)
+        for (uint32_t hole = 1; hole <= 512; hole *= 4) {
+            const double recall = s_hole_recall (&data, hole, one_of);
+            cr_expect (recall >= (one_of == 1 ? 0.93 : 0.84),
+                       "one of %u live but for the nearest %u: recall %.3f", one_of, hole,
+                       recall);
+        }
+    s_free (&data);
+}
+
 //  Islands farther apart than the beam is wide: every row must still be found by a walk
 Test (graph, islands_stay_connected)
 {
