@@ -2,8 +2,8 @@
 #   table.py - writes the figures of the claims as a table between the marks of a file
 #   SPDX-License-Identifier: Apache-2.0
 #
-#   table.py README.md FOLDER: FOLDER holds NAME.txt (the last line is `figure (asked for: limit)`) and NAME.status.
-#   A claim that was not run now keeps its row.
+#   table.py README.md FOLDER [NAME ...]: FOLDER holds NAME.txt (the last line is `figure (asked for: limit)`) and NAME.status.
+#   A claim that is not named keeps its row, with the commit it was run at; without names all are renewed.
 import os
 import re
 import subprocess
@@ -26,11 +26,11 @@ def machine():
 
 
 def commit():
-    out = subprocess.run(['git', 'rev-parse', '--short', 'HEAD'], stdout=subprocess.PIPE, check=False)
+    out = subprocess.run(['git', 'describe', '--always', '--dirty', '--exclude', '*'], stdout=subprocess.PIPE, check=False)
     return out.stdout.decode().strip() or '-'
 
 
-def main(path, folder):
+def main(path, folder, names):
     text = open(path, encoding='utf-8').read()
     if BEGIN not in text or END not in text:
         print('table: %s has no marks' % path, file=sys.stderr)
@@ -42,7 +42,7 @@ def main(path, folder):
         cells = [c.strip() for c in line.strip().strip('|').split('|')]
         if len(cells) == 6 and cells[0] in ORDER:
             rows[cells[0]] = cells
-    for name in ORDER:
+    for name in names or ORDER:
         status = os.path.join(folder, name + '.status')
         if not os.path.exists(status):
             continue
@@ -62,4 +62,4 @@ def main(path, folder):
 
 
 if __name__ == '__main__':
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
