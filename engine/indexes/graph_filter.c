@@ -2,10 +2,12 @@
 //  SPDX-License-Identifier: Apache-2.0
 //
 //  Three ways, chosen by estimated cost (ENGINE 3.7). When nearly all rows may be answered, the walk is the plain one in a wider beam,
-//  of which the others are left out at the end. When fewer may, the walk goes over them alone, in two hops where one does not give enough
-//  (ACORN-1, Patel et al. 2024): the neighbours of a neighbour that is filtered out stand in for it. Such a walk begins at answerable
-//  rows, the best of a sample, so that a filter which leaves nothing near the query does not strand it. When few may be answered, or the
-//  walk found too little or cost too much, their codes are scanned, or their vectors. Costs are in units of about 10 ns.
+//  of which the others are left out at the end; how far down the last answer was tells whether it was wide enough. When fewer may, the
+//  walk goes over them alone, in two hops where one does not give enough (ACORN-1, Patel et al. 2024): the neighbours of a neighbour that
+//  is filtered out stand in for it. Such a walk begins at answerable rows, the best of a sample, so that a filter which leaves nothing
+//  near the query does not strand it; the links of its end tell of a hole about the query, which only a plain walk crosses. When few
+//  may be answered, or the walk found too little or cost too much, their codes are scanned, or their vectors. Costs are in units of
+//  about 10 ns.
 #include <float.h>
 #include <math.h>
 
@@ -32,11 +34,10 @@ enum {
     EFFORT_MIN = 56,     //  a narrower beam does not shrink
     EFFORT_MORE = 12,    //  two hops lead less straight than one
     WIDER_TIMES = 4,     //  as wide is a plain walk behind one that found too few
-    HOLE_NODES =
-        10,    //  the nearest of a walk, whose links tell of a hole about the query
-    HOLE_MORE = 3,      //  nearer links than chance explains are none yet
-    SAMPLE_MIN = 32,    //  answerable rows that a walk begins with,
-    SAMPLE = 512,       //  half of the beam, but at most
+    HOLE_NODES = 10,     //  the nearest of a walk, whose links tell of a hole
+    HOLE_MORE = 3,       //  nearer links than chance explains are none yet
+    SAMPLE_MIN = 32,     //  answerable rows that a walk begins with,
+    SAMPLE = 512,        //  half of the beam, but at most
     DEPTH_TIMES =
         3    //  as deep an exact look after a walk in two hops, or a scan of single bits
 };

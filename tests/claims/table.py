@@ -26,8 +26,11 @@ def machine():
 
 
 def commit():
-    out = subprocess.run(['git', 'describe', '--always', '--dirty', '--exclude', '*'], stdout=subprocess.PIPE, check=False)
-    return out.stdout.decode().strip() or '-'
+    """The commit that was measured; '+' behind it where files other than the table's differ from it."""
+    def git(*words):
+        return subprocess.run(['git', *words], stdout=subprocess.PIPE, check=False)
+    changed = git('diff', '--quiet', 'HEAD', '--', '.', ':!README.md').returncode != 0
+    return (git('rev-parse', '--short', 'HEAD').stdout.decode().strip() or '-') + ('+' if changed else '')
 
 
 def main(path, folder, names):
