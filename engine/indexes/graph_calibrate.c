@@ -527,7 +527,8 @@ kith_graph_lists_calibrate (kith_graph_t *self, const kith_graph_truth_t *truth,
             || (truth->live && !kith_bits_get (truth->live, row)))
             kith_bits_drop (&lists.live, row);
     bool done = true, enough = false;
-    for (lists.lists = 1; done && !enough && lists.lists <= header->lists
+    //  Where more than half of them are wanted, walks are cheaper
+    for (lists.lists = 1; done && !enough && lists.lists <= (header->lists + 1) / 2
                           && header->list_grid < KITH_GRAPH_LIST_GRID_MAX;
          lists.lists += lists.lists / 2 + 1) {
         kith_graph_point_t *point = &header->list_points [header->list_grid];
