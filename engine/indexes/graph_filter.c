@@ -51,8 +51,8 @@ enum {
 #define HOPS_TIMES 2.3       //  what a step in two hops costs more than a plain one
 #define HOPS_SHARE 0.08      //  of the rows that two hops need
 #define HOLE_STRAY 2.0       //  standard deviations that chance explains
-#define FEW_POWER 1.0        //  how the beam shrinks where a filter leaves fewer rows,
-#define FAR_FEW_POWER 0.5    //  and where it leaves less near than elsewhere
+#define FEW_POWER 0.1        //  how the beam shrinks where a filter leaves fewer rows,
+#define FAR_FEW_POWER 0.3    //  and where it leaves less near than elsewhere
 #define FAR_POWER 0.5        //  how the beam grows where less is near than elsewhere
 #define FAR_CLEAR 1.5    //  so many times less is no chance of the few links looked at
 #define FAR_MORE 1.15    //  how it grows beyond that
