@@ -154,6 +154,15 @@ kith_graph_promised (const kith_graph_t *self, uint32_t effort, uint32_t k)
     return (float) (near + (far - near) * (k - NEAR) / (FAR - NEAR));
 }
 
+float
+kith_graph_recall_of (const kith_graph_t *self, const kith_graph_query_t *options,
+                      uint32_t effort)
+{
+    if (options->effort == 0)
+        return options->recall > 0 ? options->recall : 0.95f;
+    return kith_graph_promised (self, effort, options->k);
+}
+
 uint32_t
 kith_graph_effort (const kith_graph_t *self, float recall, uint32_t k)
 {
@@ -296,7 +305,7 @@ uint32_t
 kith_graph_effort_of (const kith_graph_t *self, const kith_graph_query_t *options)
 {
     if (options->effort == 0)
-        return kith_graph_effort (self, options->recall > 0 ? options->recall : 0.95f,
+        return kith_graph_effort (self, kith_graph_recall_of (self, options, 0),
                                   options->k);
     uint32_t effort = options->effort > options->k ? options->effort : options->k;
     return effort < KITH_GRAPH_EFFORT_MAX ? effort : KITH_GRAPH_EFFORT_MAX;

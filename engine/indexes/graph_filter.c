@@ -181,9 +181,7 @@ s_width (const kith_graph_t *self, const kith_graph_plan_t *plan,
         return plan->effort;
     if (grid.count == 0)
         return plan->effort * place / k;
-    const float recall = options->effort   ? kith_graph_promised (self, plan->effort, k)
-                         : options->recall ? options->recall
-                                           : 0.95f;
+    const float recall = kith_graph_recall_of (self, options, plan->effort);
     //  Of so many rows the farthest are found less often than the mean tells
     const uint32_t rows = (uint32_t) (2 * place - k);
     return fmax (
@@ -500,10 +498,8 @@ kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     const uint32_t entry = kith_graph_descend (self, scratch, 0);
     const double share = (double) plan->live / plan->rows;
     const uint32_t k = options->k, depth = kith_graph_depth (self, k);
-    //  Of the last answer among all rows: so far off, codes tell less of who is nearer
-    double place = k / share, looked = DEPTH_TIMES * depth;
     bool found = true, through = share > THROUGH_SHARE;
-    double wide = plan->effort / share;
+    double wide = plan->effort / share, looked = DEPTH_TIMES * depth;
     if (!through) {
         double hole = 0;
         found = s_search_hops (self, scratch, ask, plan, entry, &hole);
@@ -511,8 +507,9 @@ kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
         wide = s_width (self, plan, options, hole);
     }
     if (through) {
-        place = s_search_through (self, scratch, ask, plan, wide, entry);
+        const double place = s_search_through (self, scratch, ask, plan, wide, entry);
         found = place > 0;
+        //  So far off, codes tell less of who is nearer
         looked = depth * fmax (place * share / k, 1);
     }
     else if (!found) {

@@ -349,6 +349,10 @@ bool kith_graph_grid_reaches (const kith_graph_grid_t *grid, float recall, uint3
 //  The bound of recall@k that a walk of an effort was calibrated to.
 float kith_graph_promised (const kith_graph_t *self, uint32_t effort, uint32_t k);
 
+//  The recall that is asked for; of a search by an effort, what a walk of `effort` was calibrated to.
+float kith_graph_recall_of (const kith_graph_t *self, const kith_graph_query_t *options,
+                            uint32_t effort);
+
 //  A query on its way
 typedef struct {
     const void *query;    //  as rows are stored

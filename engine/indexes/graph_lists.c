@@ -62,15 +62,6 @@ typedef struct {
 //  ---------------------------------------------------------------------
 //  How many lists
 
-//  Of the queries of a batch by an effort: what a walk of that width was calibrated to
-static float
-s_recall_of (const kith_graph_t *self, const kith_graph_query_t *options)
-{
-    if (options->effort == 0)
-        return options->recall > 0 ? options->recall : 0.95f;
-    return kith_graph_promised (self, options->effort, options->k);
-}
-
 uint32_t
 kith_graph_lists_wanted (const kith_graph_t *self, const kith_graph_query_t *options,
                          uint32_t count, uint32_t live, double walk)
@@ -81,7 +72,7 @@ kith_graph_lists_wanted (const kith_graph_t *self, const kith_graph_query_t *opt
     if (self->live || header->list_grid == 0 || count < QUERIES_MIN || share < LIVE_SHARE
         || k > FAR)
         return 0;
-    const float recall = s_recall_of (self, options);
+    const float recall = kith_graph_recall_of (self, options, options->effort);
     const kith_graph_grid_t grid = {header->list_points, header->list_grid};
     if (!kith_graph_grid_reaches (&grid, recall, (uint32_t) k))
         return 0;

@@ -45,6 +45,7 @@ def main(path, folder, names):
         cells = [c.strip() for c in line.strip().strip('|').split('|')]
         if len(cells) == 6 and cells[0] in ORDER:
             rows[cells[0]] = cells
+    where, measured = machine(), commit()
     for name in names or ORDER:
         status = os.path.join(folder, name + '.status')
         if not os.path.exists(status):
@@ -53,7 +54,7 @@ def main(path, folder, names):
         found = re.match(r'(.*) \(asked for: (.*?)\)(: does not hold)?$', lines[-1])
         figure, limit = (found.group(1), found.group(2)) if found else (lines[-1][:120], '-')
         holds = 'yes' if open(status, encoding='utf-8').read().strip() == '0' else 'no'
-        cells = [name, figure, limit, holds, machine(), commit()]
+        cells = [name, figure, limit, holds, where, measured]
         rows[name] = [c.replace('|', '/') for c in cells]
     table = '\n| claim | figure | asked for | holds | machine | commit |\n|---|---|---|---|---|---|\n'
     for name in ORDER:
