@@ -243,7 +243,7 @@ s_count_shares (s_measure_t *measure, kith_graph_scratch_t *scratch, uint32_t in
     if (!measure->shares100)
         return;
     //  A wide beam is the same for both
-    if (measure->effort < kith_graph_kept (measure->self, FAR)
+    if (measure->effort < kith_graph_kept (measure->self, FAR, 0)
         && !s_walk (measure, scratch, index, FAR))
         return;
     measure->shares100 [index] = s_share (measure, scratch, index, FAR);

@@ -1,13 +1,13 @@
 //  graph_filter.c - walk, scan the codes, or scan the vectors: what a filter leaves decides
 //  SPDX-License-Identifier: Apache-2.0
 //
-//  Three ways, chosen by estimated cost (ENGINE 3.7). When nearly all rows may be answered, the walk is the plain one in a wider beam,
-//  of which the others are left out at the end; how far down the last answer was tells whether it was wide enough. When fewer may, the
-//  walk goes over them alone, in two hops where one does not give enough (ACORN-1, Patel et al. 2024): the neighbours of a neighbour that
-//  is filtered out stand in for it. Such a walk begins at answerable rows, the best of a sample, so that a filter which leaves nothing
-//  near the query does not strand it; the links of its end tell of a hole about the query, which only a plain walk crosses. When few
-//  may be answered, or the walk found too little or cost too much, their codes are scanned, or their vectors. Costs are in units of
-//  about 10 ns.
+//  Three ways, chosen by estimated cost (ENGINE 3.7), which a look at the links about the query begins with: how much of what is near may
+//  be answered. The plain walk leaves the others out at its end; the places of its answers tell how wide it must be, and it goes on until
+//  it is, or until another way is cheaper. Where less is left near the query than elsewhere the walk may go over what is left alone, in
+//  two hops where one does not give enough (ACORN-1, Patel et al. 2024): the neighbours of a neighbour that is filtered out stand in for
+//  it. Such a walk begins at answerable rows, the best of a sample, so that a filter which leaves nothing near the query does not strand
+//  it; the links of its end tell of a hole about the query, which only a plain walk crosses. Or the codes of all rows left are scanned,
+//  or their vectors. Costs are in units of about 10 ns.
 #include <float.h>
 #include <math.h>
 
@@ -26,14 +26,11 @@ enum {
         3,          //  two hops where fewer new links than one of so many may be answered
     BRIDGES = 4,    //  of a node
     BRIDGES_MAX = 3 * BRIDGES,
-    WIDE_TIMES = 3,       //  so many times k, and some more, must be answerable of what
-    WIDE_MORE = 5,        //  such a walk finds where little may be answered
     DEPTH_ROWS = 2000,    //  of a scan, for each of which one more is scored exactly
     //  As wide a beam at most when little near the query may be answered
     FAR_TIMES = 8,
     EFFORT_MIN = 56,     //  a narrower beam does not shrink
     EFFORT_MORE = 12,    //  two hops lead less straight than one
-    WIDER_TIMES = 4,     //  as wide is a plain walk behind one that found too few
     HOLE_NODES = 10,     //  the nearest of a walk, whose links tell of a hole
     HOLE_MORE = 3,       //  nearer links than chance explains are none yet
     SAMPLE_MIN = 32,     //  answerable rows that a walk begins with,
@@ -42,15 +39,16 @@ enum {
         3    //  as deep an exact look after a walk in two hops, or a scan of single bits
 };
 
-#define NOWHERE UINT32_MAX
 #define LITTLE_RECALL 0.951f    //  up to here few are scored exactly
-//  Of a scan's cost, that a plain walk before it must stay below, and a wider one behind that
-#define WIDE_FIRST 0.15
-#define WIDE_SHARE 0.6
-#define THROUGH_SHARE 0.8    //  from here on rows that are filtered out lead the way
-#define HOPS_TIMES 2.3       //  what a step in two hops costs more than a plain one
+#define THROUGH_SHARE 0.8       //  from here on rows that are filtered out lead the way
+#define ROOM_TIMES                                                                       \
+    4    //  of the first window of a plain walk, if a wider one is expected
+#define WIDE_ENOUGH 1.1    //  so much wider is not worth a second walk
+#define HOPS_TIMES 2.3     //  what a step in two hops costs more than a plain one
+#define HOPS_MISS                                                                        \
+    1.4    //  another way may cost so many times as much: two hops miss more
 #define HOPS_SHARE 0.08      //  of the rows that two hops need
-#define HOLE_STRAY 2.0       //  standard deviations that chance explains
+#define CHANCE 2.0           //  standard deviations that chance explains
 #define FEW_POWER 0.1        //  how the beam shrinks where a filter leaves fewer rows,
 #define FAR_FEW_POWER 0.3    //  and where it leaves less near than elsewhere
 #define FAR_POWER 0.5        //  how the beam grows where less is near than elsewhere
@@ -93,7 +91,6 @@ kith_graph_plan (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32
 {
     kith_graph_plan_t plan = {.effort = effort, .rows = rows};
     s_count_live (&plan, scratch, options->live);
-    double share = (double) plan.live / rows;
     //  What a vector, a code, and a row of a walk cost, as measured at 100, 384 and 784 dimensions
     double row = 0.4 + self->rows.dim / 128.0;
     double code = 0.35 + self->header.code_bytes / 400.0;
@@ -102,23 +99,14 @@ kith_graph_plan (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32
     double scan = plan.live * row, scan_codes = (double) INFINITY;
     if (self->codes)
         scan_codes = plan.live * code + s_depth (self, options, plan.live) * (3 + row);
-    const bool through = share > THROUGH_SHARE;
     plan.plain = self->header.degree / 2.0 * step;
-    plan.each = plan.plain * (through ? 1 / share : HOPS_TIMES);
+    plan.scan = fmin (scan, scan_codes);
     plan.sample = effort < 2 * SAMPLE ? effort / 2 : SAMPLE;
     plan.sample = plan.sample > SAMPLE_MIN ? plan.sample : SAMPLE_MIN;
-    double walk = effort * plan.each;
-    if (!through)
-        walk =
-            walk * pow (share, FEW_POWER) + EFFORT_MORE * plan.each + plan.sample * step;
-    //  Two hops do not find enough
-    if (share < HOPS_SHARE && self->codes)
-        walk = (double) INFINITY;
-    const double cheapest = fmin (scan, fmin (scan_codes, walk));
-    plan.way = cheapest == scan         ? KITH_GRAPH_SCAN
-               : cheapest == scan_codes ? KITH_GRAPH_SCAN_CODES
-                                        : KITH_GRAPH_WALK;
-    plan.scan = fmin (scan, scan_codes);
+    plan.sampling = plan.sample * step;
+    plan.way = effort * plan.plain < plan.scan ? KITH_GRAPH_WALK
+               : scan <= scan_codes            ? KITH_GRAPH_SCAN
+                                               : KITH_GRAPH_SCAN_CODES;
     plan.budget = (uint64_t) (plan.scan / step);
     return plan;
 }
@@ -139,73 +127,66 @@ s_answerable (const kith_graph_t *self, const kith_bits_t *live, uint32_t row)
     return false;
 }
 
-//  The plain walk in a beam of `wide` nodes, of which those that may not be answered are left out at its end
+//  What a plain walk has in its beam of those that may be answered
 typedef struct {
-    uint32_t
-        place;    //  of the k-th of the others in the beam, from 1; NOWHERE: there are fewer
-    bool all;    //  no node that can be reached is missing
+    bool enough;    //  k of them and more
+    double
+        place;    //  the mean of the first k in the beam, from 1; if there are fewer, what it may be
 } s_through_t;
 
 static s_through_t
-s_walk_through (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                const kith_graph_ask_t *ask, double wide, uint32_t entry)
+s_count_through (const kith_graph_t *self, const kith_graph_beam_t *beam,
+                 const kith_graph_query_t *options)
 {
-    s_through_t through = {.place = NOWHERE};
-    kith_graph_beam_t *beam = &scratch->beam;
-    if (!kith_graph_beam_reset (beam, (uint32_t) ceil (wide)))
-        return through;
-    kith_graph_forget (scratch);
-    kith_graph_walk (self, scratch, 0, entry);
-    through.all = beam->size < beam->capacity;
+    double sum = 0;
+    uint32_t found = 0;
+    for (uint32_t index = 0; index < beam->size && found < options->k; index++)
+        if (s_answerable (self, options->live,
+                          beam->near [index].id & ~KITH_GRAPH_EXPANDED)) {
+            sum += index + 1;
+            found++;
+        }
+    if (found == options->k)
+        return (s_through_t){.enough = true, .place = sum / found};
+    return (s_through_t){.place = options->k * beam->size / fmax (2 * found, 1)};
+}
+
+//  Leaves out the others
+static void
+s_keep_answerable (const kith_graph_t *self, kith_graph_beam_t *beam,
+                   const kith_bits_t *live)
+{
     uint32_t kept = 0;
     for (uint32_t index = 0; index < beam->size; index++) {
         const kith_near_t near = beam->near [index];
-        if (!s_answerable (self, ask->options->live, near.id & ~KITH_GRAPH_EXPANDED))
-            continue;
-        beam->near [kept++] = near;
-        if (kept == ask->options->k)
-            through.place = index + 1;
+        if (s_answerable (self, live, near.id & ~KITH_GRAPH_EXPANDED))
+            beam->near [kept++] = near;
     }
     beam->size = kept;
-    return through;
 }
 
-//  How wide a plain walk must be to find the k answers when the last of them is the place-th nearest of all rows
+//  How many nodes a plain walk keeps for answers that are, on the mean, the place-th nearest of all rows
+static double
+s_kept (const kith_graph_t *self, double place, uint32_t effort)
+{
+    return kith_graph_kept (self, (uint32_t) ceil (2 * place), effort);
+}
+
+//  How wide a plain walk must be to find k answers that are, on the mean, the place-th nearest of all rows
 static double
 s_width (const kith_graph_t *self, const kith_graph_plan_t *plan,
          const kith_graph_query_t *options, double place)
 {
-    const uint32_t k = options->k;
+    //  The nearest so many rows have this mean
+    const double rows = 2 * place - 1;
     const kith_graph_grid_t grid = {self->header.points, self->header.grid};
-    if (place <= k)
+    if (rows <= options->k)
         return plan->effort;
     if (grid.count == 0)
-        return plan->effort * place / k;
+        return plan->effort * rows / options->k;
     const float recall = kith_graph_recall_of (self, options, plan->effort);
-    //  Of so many rows the farthest are found less often than the mean tells
-    const uint32_t rows = (uint32_t) (2 * place - k);
-    return fmax (
-        fmax (kith_graph_grid_effort (&grid, recall, rows), kith_graph_kept (self, rows)),
-        plan->effort);
-}
-
-//  Plain walks, each as wide as what the one before found asks for. Returns the place of the last answer among all rows; 0: a scan is
-//  cheaper.
-static double
-s_search_through (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-                  const kith_graph_ask_t *ask, const kith_graph_plan_t *plan, double wide,
-                  uint32_t entry)
-{
-    while (wide * plan->plain < plan->scan && wide < KITH_GRAPH_EFFORT_MAX) {
-        const s_through_t through = s_walk_through (self, scratch, ask, wide, entry);
-        const double wanted = through.place == NOWHERE
-                                  ? WIDER_TIMES * wide
-                                  : s_width (self, plan, ask->options, through.place);
-        if (through.all || wanted <= wide)
-            return through.place == NOWHERE ? wide : through.place;
-        wide = wanted;
-    }
-    return 0;
+    const uint32_t whole = (uint32_t) fmin (ceil (rows), plan->rows);
+    return fmax (kith_graph_grid_effort (&grid, recall, whole), plan->effort);
 }
 
 //  ---------------------------------------------------------------------
@@ -309,20 +290,34 @@ s_next (const kith_bits_t *live, uint32_t row)
     return live->count;
 }
 
+//  Two steps around the node that the levels lead to, of which the share tells that may be answered near the query
+static double
+s_look_around (s_hops_t *hops, const kith_graph_plan_t *plan, uint32_t entry)
+{
+    kith_graph_scratch_t *scratch = hops->scratch;
+    const double share = (double) plan->live / plan->rows;
+    hops->count = hops->bridge_count = 0;
+    hops->seen = hops->answerable = 0;
+    kith_graph_forget (scratch);
+    scratch->marks [entry] = scratch->epoch;
+    if (s_answerable (hops->self, hops->live, entry))
+        s_list (hops, entry);
+    s_first_hop (hops, entry);
+    for (uint32_t each = 0, count = hops->count; each < 2 && each < count; each++)
+        s_first_hop (hops, scratch->ids [each]);
+    //  What chance explains is no difference
+    const double near = (hops->answerable + share) / (hops->seen + 1.0);
+    const double stray = CHANCE * sqrt (share * (1 - share) / (hops->seen + 1.0));
+    return fabs (near - share) > stray ? near : share;
+}
+
 //  Fills the beam with answerable rows of a sample, and with those about the node that the levels lead to
 static void
 s_begin_hops (s_hops_t *hops, const kith_graph_plan_t *plan, uint32_t entry)
 {
     const kith_graph_t *self = hops->self;
     kith_graph_scratch_t *scratch = hops->scratch;
-    kith_graph_forget (scratch);
-    scratch->marks [entry] = scratch->epoch;
-    if (s_answerable (self, hops->live, entry))
-        s_list (hops, entry);
-    s_first_hop (hops, entry);
-    //  Two steps around it tell how much of what is near may be answered
-    for (uint32_t each = 0, count = hops->count; each < 2 && each < count; each++)
-        s_first_hop (hops, scratch->ids [each]);
+    s_look_around (hops, plan, entry);
     s_second_hop (hops, KITH_GRAPH_BATCH_MAX / 2);
     s_offer_listed (hops);
     //  Rows lie in no order of nearness, so that those behind equal steps are a fair sample
@@ -349,8 +344,9 @@ s_walk_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
     kith_graph_scratch_t *scratch = hops->scratch;
     kith_graph_beam_t *beam = &scratch->beam;
     const uint32_t degree = hops->self->header.degree;
+    const uint64_t before = scratch->compared;
     while (beam->next < beam->size) {
-        if (scratch->compared > plan->budget)
+        if (scratch->compared - before > plan->budget)
             return false;
         uint32_t nodes [EXPAND];
         uint32_t taken = kith_graph_beam_ahead (hops->self, beam, 0, EXPAND, nodes);
@@ -364,23 +360,6 @@ s_walk_hops (s_hops_t *hops, const kith_graph_plan_t *plan)
         s_offer_listed (hops);
     }
     return true;
-}
-
-//  How wide a beam the rows want. The fewer there are, the less; but where a filter leaves less near the query than elsewhere,
-//  what is nearest lies far off, where all distances are alike. The first hops about the query tell.
-static uint32_t
-s_effort (s_hops_t *hops, const kith_graph_plan_t *plan)
-{
-    double share = (double) plan->live / plan->rows;
-    double near = (hops->answerable + share) / (hops->seen + 1.0);
-    double less = share / near;
-    hops->far = less > FAR_CLEAR;
-    double times = pow (share, less > 1 ? FAR_FEW_POWER : FEW_POWER)
-                   * pow (less, FAR_POWER) * pow (fmax (less / FAR_CLEAR, 1), FAR_MORE);
-    times = times < FAR_TIMES ? times : FAR_TIMES;
-    double effort =
-        fmax (plan->effort * times, fmin (plan->effort, EFFORT_MIN)) + EFFORT_MORE;
-    return effort < KITH_GRAPH_EFFORT_MAX ? (uint32_t) effort : KITH_GRAPH_EFFORT_MAX;
 }
 
 //  Compares the links of the nearest nodes that may not be answered; counts those nearer than the last of these nodes, and the links
@@ -426,7 +405,7 @@ s_count_nearer (s_hops_t *hops, uint32_t nodes, uint32_t *nearer, uint32_t *answ
 }
 
 //  A filter may leave out just what is around the query, where no level led: then a walk over the others sees one side of the hole.
-//  Returns the place that the k-th answer has about among all rows; 0: there is no hole.
+//  Returns the mean place that the answers have about among all rows; 0: there is no hole.
 static double
 s_hole (s_hops_t *hops, const kith_graph_plan_t *plan, uint32_t k)
 {
@@ -439,52 +418,145 @@ s_hole (s_hops_t *hops, const kith_graph_plan_t *plan, uint32_t k)
     //  As many as elsewhere, and how far chance strays from it: others before so many answerable ones (negative binomial)
     const double share = (double) plan->live / plan->rows;
     const double usual = answerable * (1 - share) / share;
-    if (nearer <= usual + HOLE_STRAY * sqrt (usual / share) + HOLE_MORE)
+    if (nearer <= usual + CHANCE * sqrt (usual / share) + HOLE_MORE)
         return 0;
-    return k + nearer;
+    return nearer + k / 2.0;
 }
 
-//  False: a scan is cheaper
+//  False: it took longer than a scan
 static bool
-s_search_hops (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-               const kith_graph_ask_t *ask, const kith_graph_plan_t *plan, uint32_t entry,
-               double *place)
+s_search_hops (s_hops_t *hops, const kith_graph_plan_t *plan, uint32_t effort,
+               uint32_t entry)
 {
-    const kith_bits_t *live = ask->options->live;
-    s_hops_t hops = {.self = self, .scratch = scratch, .live = live};
-    //  The beam is cut to what is wanted once that is known
-    if (!kith_graph_beam_reset (&scratch->beam, FAR_TIMES * plan->effort + EFFORT_MORE))
+    if (!kith_graph_beam_reset (&hops->scratch->beam, effort))
         return false;
-    s_begin_hops (&hops, plan, entry);
-    uint32_t effort = s_effort (&hops, plan);
-    if (effort * plan->each > plan->scan)
+    s_begin_hops (hops, plan, entry);
+    return s_walk_hops (hops, plan);
+}
+
+//  ---------------------------------------------------------------------
+//  Choice
+
+//  What the ways to k answers cost that are, on the mean, the place-th nearest of all rows
+typedef struct {
+    double width, through;    //  of a plain walk, and its cost
+    double effort, hops;      //  of a walk in two hops
+    bool far;                 //  less may be answered near the query than elsewhere
+} s_costs_t;
+
+//  How wide a beam a walk in two hops wants. The fewer rows there are, the less; but where a filter leaves less near the query than
+//  elsewhere, what is nearest lies far off, where all distances are alike.
+static double
+s_hops_effort (const kith_graph_t *self, const kith_graph_plan_t *plan, uint32_t k,
+               double less)
+{
+    const double share = (double) plan->live / plan->rows;
+    const double usual = fmax (plan->effort, kith_graph_kept (self, k, plan->effort));
+    double times = pow (share, less > 1 ? FAR_FEW_POWER : FEW_POWER)
+                   * pow (less, FAR_POWER) * pow (fmax (less / FAR_CLEAR, 1), FAR_MORE);
+    times = times < FAR_TIMES ? times : FAR_TIMES;
+    const double effort = fmax (usual * times, fmin (usual, EFFORT_MIN)) + EFFORT_MORE;
+    return fmin (effort, KITH_GRAPH_EFFORT_MAX);
+}
+
+static s_costs_t
+s_costs (const kith_graph_t *self, const kith_graph_plan_t *plan,
+         const kith_graph_query_t *options, double place)
+{
+    const double share = (double) plan->live / plan->rows;
+    const double less = share * 2 * place / options->k;
+    s_costs_t costs = {.width = s_width (self, plan, options, place),
+                       .effort = s_hops_effort (self, plan, options->k, less),
+                       .far = less > FAR_CLEAR};
+    costs.through = costs.width * plan->plain;
+    costs.hops = costs.effort * plan->plain * HOPS_TIMES + plan->sampling;
+    //  Two hops do not find enough where few are left
+    if (share < HOPS_SHARE && self->codes)
+        costs.hops = (double) INFINITY;
+    return costs;
+}
+
+//  Walks on in a wider window if the beam has room for it, else from the beginning. False: no memory.
+static bool
+s_widen (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32_t entry,
+         double window, double room)
+{
+    kith_graph_beam_t *beam = &scratch->beam;
+    const uint32_t capacity = (uint32_t) ceil (fmax (window, room));
+    const bool on = capacity <= beam->capacity;
+    if (!on && !kith_graph_beam_reset (beam, capacity))
         return false;
-    scratch->beam.capacity = effort;
-    scratch->beam.size = scratch->beam.size < effort ? scratch->beam.size : effort;
-    if (!s_walk_hops (&hops, plan))
-        return false;
-    if (!hops.far)
-        *place = s_hole (&hops, plan, ask->options->k);
+    beam->window = (uint32_t) ceil (window);
+    if (on)
+        kith_graph_walk_on (self, scratch, 0);
+    else {
+        kith_graph_forget (scratch);
+        kith_graph_walk (self, scratch, 0, entry);
+    }
     return true;
 }
 
-//  A plain walk where a scan would take many times as long: what few hops saw is a small sample of what is near. A wider one if that is all it takes.
-//  False: scan.
+//  The plain walk, as wide as the place of its answers asks for. False: that may be *place, and another way is cheaper, which is a scan if
+//  `only` says so.
 static bool
-s_search_wide (const kith_graph_t *self, kith_graph_scratch_t *scratch,
-               const kith_graph_ask_t *ask, const kith_graph_plan_t *plan, uint32_t entry)
+s_search_through (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                  const kith_graph_ask_t *ask, const kith_graph_plan_t *plan,
+                  uint32_t entry, bool only, double *place)
 {
-    const uint32_t enough = WIDE_TIMES * ask->options->k;
-    if (plan->effort * plan->plain > WIDE_FIRST * plan->scan)
+    const kith_graph_query_t *options = ask->options;
+    kith_graph_beam_t *beam = &scratch->beam;
+    double window = plan->effort;
+    //  The walk goes on until the beam is full, which costs the more the farther the answers are
+    const double most =
+        ROOM_TIMES * fmax (window, options->k * (double) plan->rows / plan->live);
+    double room =
+        fmax (s_width (self, plan, options, *place), s_kept (self, *place, plan->effort));
+    room = fmax (fmin (room, most), kith_graph_kept (self, options->k, plan->effort));
+    beam->capacity = 0;
+    while (s_widen (self, scratch, entry, window, room)) {
+        const s_through_t through = s_count_through (self, beam, options);
+        const s_costs_t costs = s_costs (self, plan, options, through.place);
+        *place = through.place;
+        if (beam->size < beam->capacity
+            || (through.enough && costs.width <= WIDE_ENOUGH * window)) {
+            s_keep_answerable (self, beam, options->live);
+            return true;
+        }
+        room = fmax (costs.width, s_kept (self, *place, plan->effort));
+        const double done = room <= beam->capacity ? window * plan->plain : 0;
+        const double other = only ? (double) INFINITY : costs.hops * HOPS_MISS;
+        window = costs.width;
+        if (costs.through - done > fmin (other, plan->scan)
+            || window > KITH_GRAPH_EFFORT_MAX)
+            break;
+    }
+    return false;
+}
+
+//  False: a scan is cheaper. Else *place is where the answers are on the mean among all rows; 0: not known.
+static bool
+s_search_cheapest (s_hops_t *hops, const kith_graph_ask_t *ask,
+                   const kith_graph_plan_t *plan, uint32_t entry, double *place)
+{
+    const kith_graph_t *self = hops->self;
+    kith_graph_scratch_t *scratch = hops->scratch;
+    const kith_graph_query_t *options = ask->options;
+    const double share = (double) plan->live / plan->rows;
+    //  So few are filtered out that those left lie behind them, if not among them
+    const bool only = share > THROUGH_SHARE;
+    *place = options->k / (only ? share : s_look_around (hops, plan, entry)) / 2;
+    s_costs_t costs = s_costs (self, plan, options, *place);
+    if (only || costs.through < fmin (costs.hops * HOPS_MISS, plan->scan)) {
+        if (s_search_through (self, scratch, ask, plan, entry, only, place))
+            return true;
+        costs = s_costs (self, plan, options, *place);
+    }
+    hops->far = costs.far;
+    if (only || costs.hops * HOPS_MISS > plan->scan
+        || !s_search_hops (hops, plan, (uint32_t) costs.effort, entry))
         return false;
-    if (s_walk_through (self, scratch, ask, plan->effort, entry).all
-        || scratch->beam.size >= enough)
-        return true;
-    const uint32_t found = scratch->beam.size;
-    const double wide = (enough + WIDE_MORE) * (double) plan->effort / fmax (found, 0.5);
-    return wide * plan->plain < WIDE_SHARE * plan->scan
-           && (s_walk_through (self, scratch, ask, wide, entry).all
-               || scratch->beam.size >= enough);
+    *place = hops->far ? 0 : s_hole (hops, plan, options->k);
+    return *place <= 0 || s_search_through (self, scratch, ask, plan, entry, true, place);
 }
 
 bool
@@ -495,30 +567,18 @@ kith_graph_search_live (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     const kith_graph_query_t *options = ask->options;
     if (!kith_graph_prepare (self, scratch, ask->query, ask->norm))
         return false;
+    s_hops_t hops = {.self = self, .scratch = scratch, .live = options->live};
     const uint32_t entry = kith_graph_descend (self, scratch, 0);
-    const double share = (double) plan->live / plan->rows;
+    double place;
+    if (!s_search_cheapest (&hops, ask, plan, entry, &place))
+        return false;
+    //  Far off, and behind two hops, codes tell less of who is nearer
     const uint32_t k = options->k, depth = kith_graph_depth (self, k);
-    bool found = true, through = share > THROUGH_SHARE;
-    double wide = plan->effort / share, looked = DEPTH_TIMES * depth;
-    if (!through) {
-        double hole = 0;
-        found = s_search_hops (self, scratch, ask, plan, entry, &hole);
-        through = found && hole > 0;
-        wide = s_width (self, plan, options, hole);
-    }
-    if (through) {
-        const double place = s_search_through (self, scratch, ask, plan, wide, entry);
-        found = place > 0;
-        //  So far off, codes tell less of who is nearer
-        looked = depth * fmax (place * share / k, 1);
-    }
-    else if (!found) {
-        found = s_search_wide (self, scratch, ask, plan, entry);
-        looked = depth;
-    }
+    const double less = 2 * place * plan->live / plan->rows / k;
+    const double looked = depth * (place > 0 ? fmax (less, 1) : DEPTH_TIMES);
     //  Fewer than asked for although more are there: the walk did not reach them
     const uint32_t wanted = k < plan->live ? k : plan->live;
-    if (!found || (scratch->beam.size < wanted && !self->twins))
+    if (scratch->beam.size < wanted && !self->twins)
         return false;
     kith_graph_refine (self, scratch, &scratch->beam, ask,
                        (uint32_t) fmin (looked, scratch->beam.size), top);

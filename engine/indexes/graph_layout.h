@@ -277,6 +277,10 @@ uint32_t kith_graph_descend (const kith_graph_t *self, kith_graph_scratch_t *scr
 void kith_graph_walk (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                       uint32_t level, uint32_t entry);
 
+//  Goes on with a walk that has ended, in a wider window.
+void kith_graph_walk_on (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                         uint32_t level);
+
 //  Scale and codes of all rows, owned by self; floats if `code` says so. False: no memory.
 bool
 kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *parallel);
@@ -327,8 +331,8 @@ uint32_t kith_graph_trailer_bytes (kith_graph_code_t code, uint32_t dim);
 //  How many of a walked beam are worth an exact look for k answers: by codes some more than k.
 uint32_t kith_graph_depth (const kith_graph_t *self, uint32_t k);
 
-//  How many nodes the beam of a search for k answers keeps at least, however few of them it expands.
-uint32_t kith_graph_kept (const kith_graph_t *self, uint32_t k);
+//  How many nodes the beam of a search for k answers keeps at least, however few of them, `effort`, it expands.
+uint32_t kith_graph_kept (const kith_graph_t *self, uint32_t k, uint32_t effort);
 
 //  The nearest so many nodes are expanded: as asked for, but k at least; else by recall, which may take fewer.
 uint32_t
@@ -384,8 +388,8 @@ typedef struct {
     kith_set_t set;     //  the others
     uint64_t budget;    //  rows that a filtered walk may compare
     uint32_t sample;    //  answerable rows that such a walk begins with
-    double plain, each,
-        scan;    //  cost of a step of a plain walk, of this one, and of the cheaper scan
+    //  Costs: of a step of a plain walk, of comparing the sample, and of the cheaper scan
+    double plain, sampling, scan;
 } kith_graph_plan_t;
 
 //  Chooses by estimated cost (ENGINE 3.7): see graph_filter.c.

@@ -65,7 +65,7 @@ bool
 kith_graph_beam_begin (const kith_graph_t *self, kith_graph_beam_t *beam, uint32_t effort,
                        uint32_t k)
 {
-    const uint32_t kept = kith_graph_kept (self, k);
+    const uint32_t kept = kith_graph_kept (self, k, effort);
     if (!kith_graph_beam_reset (beam, effort > kept ? effort : kept))
         return false;
     beam->window = effort;
@@ -389,6 +389,14 @@ kith_graph_walk (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32
     kith_graph_distances (self, scratch, &row, 1, &distance);
     scratch->marks [entry] = scratch->epoch;
     kith_graph_beam_put (beam, distance, entry);
+    kith_graph_walk_on (self, scratch, level);
+}
+
+void
+kith_graph_walk_on (const kith_graph_t *self, kith_graph_scratch_t *scratch,
+                    uint32_t level)
+{
+    kith_graph_beam_t *beam = &scratch->beam;
     while (kith_graph_beam_open (beam)) {
         uint32_t count = kith_graph_expand (self, scratch, level);
         kith_graph_distances (self, scratch, scratch->rows, count, scratch->distances);
