@@ -21,6 +21,7 @@ enum {
     GROUPS_MIN = 64,    //  of the rows of a scan
     GROUPS_MAX = 512,
     HALVINGS = 16,
+    SOME = 32,     //  distances passed over at once
     EXPAND = 2,    //  nodes expanded at once
     HOPS_ONE_OF =
         3,          //  two hops where fewer new links than one of so many may be answered
@@ -639,7 +640,8 @@ s_lower (s_kept_t *kept, const float *distances, uint32_t count)
     for (uint32_t first = 0; first < count; first += kept->groups)
         s_nearer (kept->nearest, distances + first,
                   count - first < kept->groups ? count - first : kept->groups);
-    if (s_below (kept, FLT_MAX) < kept->depth)
+    //  A bound that hardly more are below than need be is good enough
+    if (s_below (kept, fminf (kept->worst, FLT_MAX)) < kept->depth + kept->depth / 4)
         return;
     float most = -INFINITY;
     for (uint32_t group = 0; group < kept->groups; group++) {
@@ -670,9 +672,19 @@ s_select (kith_graph_beam_t *beam, uint32_t most)
     return worst;
 }
 
+static bool
+s_any_below (const float *distances, float worst)
+{
+    uint32_t below = 0;
+    for (uint32_t index = 0; index < SOME; index++)
+        below += distances [index] <= worst;
+    return below > 0;
+}
+
 //  Puts what is near enough into the beam
 static void
-s_gather (s_kept_t *kept, const uint32_t *rows, const float *distances, uint32_t count)
+s_gather_some (s_kept_t *kept, const uint32_t *rows, const float *distances,
+               uint32_t count)
 {
     kith_graph_beam_t *beam = kept->beam;
     kith_near_t *near = beam->near;
@@ -689,6 +701,17 @@ s_gather (s_kept_t *kept, const uint32_t *rows, const float *distances, uint32_t
     }
     beam->size = size;
     kept->worst = worst;
+}
+
+//  The same for many: soon hardly a row is near enough
+static void
+s_gather (s_kept_t *kept, const uint32_t *rows, const float *distances, uint32_t count)
+{
+    uint32_t first = 0;
+    for (; first + SOME <= count; first += SOME)
+        if (s_any_below (distances + first, kept->worst))
+            s_gather_some (kept, rows + first, distances + first, SOME);
+    s_gather_some (kept, rows + first, distances + first, count - first);
 }
 
 //  Compares listed rows; codes are asked for some way ahead of their turn
