@@ -71,6 +71,9 @@ s_show (kith_cli_t *cli, const kith_query_t *query, const kith_answer_t *answer)
 static int
 s_run (kith_cli_t *cli)
 {
+    //  To the library 0 is what was not said
+    if (kith_option_count (&cli->parsed, "limit") == 0)
+        return kith_cli_usage (cli, "--limit is 0, 1 and more are allowed");
     if (!kith_cli_connect (cli))
         return KITH_EXIT_USAGE;
     kith_error_t error = {0};

@@ -1,5 +1,6 @@
 //  cmd_search.c - zactor search: the nearest rows of vectors, or of stored rows
 //  SPDX-License-Identifier: Apache-2.0
+#include "base/limits.h"
 #include "clients/cli/cmd.h"
 #include "clients/cli/input.h"
 #include "clients/cli/reading.h"
@@ -216,6 +217,22 @@ s_ask (kith_cli_t *cli, asked_t *asked, kith_error_t *error)
     return status;
 }
 
+//  To the library 0 is what was not said
+static int
+s_check_numbers (kith_cli_t *cli)
+{
+    const kith_parsed_t *parsed = &cli->parsed;
+    if (kith_option_count (parsed, "k") == 0)
+        return kith_cli_usage (cli, "-k is 0, 1 to %u are allowed", KITH_K_MAX);
+    if (kith_option_given (parsed, "effort") && kith_option_count (parsed, "effort") == 0)
+        return kith_cli_usage (cli, "--effort is 0, 1 and more are allowed");
+    if (kith_option_given (parsed, "recall")
+        && !(kith_option_real (parsed, "recall") > 0))
+        return kith_cli_usage (cli, "--recall is %s, more than 0 and up to 1 is allowed",
+                               kith_cli_text (cli, "recall"));
+    return 0;
+}
+
 static int
 s_run (kith_cli_t *cli)
 {
@@ -224,6 +241,9 @@ s_run (kith_cli_t *cli)
     bool key = kith_option_given (&cli->parsed, "key");
     if ((vector != NULL) + (file != NULL) + key != 1)
         return kith_cli_usage (cli, "one of --key, --vector and --vectors is needed");
+    const int usage = s_check_numbers (cli);
+    if (usage)
+        return usage;
     if (!kith_cli_connect (cli))
         return KITH_EXIT_USAGE;
     kith_error_t error = {0};
