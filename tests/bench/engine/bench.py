@@ -165,7 +165,7 @@ def curves_out(sheet, data, curves, constants):
 def search_section(name, wanted, constants=None, sheet=None):
     """Kith and peers on one set; returns the curves by name."""
     data = load(name)
-    say('%s: %d rows of %d dimensions, %s; %d queries, one per call, one thread, %d rounds' % (
+    say('%s: %d rows of %d dimensions, %s; %d queries, one per call, one thread, %d rounds and more' % (
         name, data.count, data.dim, data.metric, QUERIES, ROUNDS))
     everyone = [our(data)] + peers_of(data, wanted)
     quiet_machine()
@@ -260,7 +260,7 @@ def section_batch(sheet, name='glove', with_peer=True):
     whole, halves = Asking(data.queries[:1000], whole=True), Asking(data.queries[:1000], threads=2, whole=True)
     askings = {'one query, 1 thread': single, 'one query, 2 threads': pair, 'batch, 1 thread': whole, 'batch, 2 threads': halves}
     times = {key: [] for key in askings}
-    for turn in range(ROUNDS * 2 + 1):
+    for turn in rounds.turns(ROUNDS + 1):
         for key, asking in askings.items():
             seconds = subject.ask(effort, asking)
             if turn > 0:
@@ -298,7 +298,7 @@ def section_exact(sheet, names=('glove', 'fashion', 'texts')):
         ask = asking.of_kith(0)
         quiet_machine()
         product, search = [], []
-        for turn in range(ROUNDS + 1):
+        for turn in rounds.turns(ROUNDS + 1):
             alone = kith.bench_rows_product(data.rows, subjects.address(asking.queries), asking.count)
             ours = kith.bench_rows_ask(data.rows, ctypes.addressof(ask))
             if turn > 0:
