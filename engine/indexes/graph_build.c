@@ -13,7 +13,7 @@
 #include "engine/indexes/graph_link.h"
 #include "engine/indexes/graph_lists.h"
 
-#define SHALLOW_LOSS 0.001f    //  codes that lose less by it are refined less deep
+#define SHALLOW_LOSS 0.002f    //  codes that lose less by it are refined less deep
 #define CODE_RECALL 0.985f     //  codes that lose more are not used
 
 enum {
