@@ -8,7 +8,8 @@
 #include "base/bytes.h"
 
 enum {
-    CANDIDATES = 96    //  of a walk: what is found beyond them is hardly ever linked
+    CANDIDATES = 96,    //  of a walk: what is found beyond them is hardly ever linked
+    INSERT_MAX = 256    //  candidates that are sorted by insertion
 };
 
 kith_graph_hand_t *
@@ -69,6 +70,23 @@ s_compare_near (const void *a, const void *b)
     return left->id < right->id ? -1 : left->id > right->id;
 }
 
+//  What comes is nearly in order: by code, or old links before new ones
+static void
+s_sort_near (kith_near_t *near, uint32_t count)
+{
+    if (count > INSERT_MAX) {
+        qsort (near, count, sizeof *near, s_compare_near);
+        return;
+    }
+    for (uint32_t index = 1; index < count; index++) {
+        const kith_near_t next = near [index];
+        uint32_t place = index;
+        for (; place > 0 && s_compare_near (&next, &near [place - 1]) < 0; place--)
+            near [place] = near [place - 1];
+        near [place] = next;
+    }
+}
+
 static void
 s_list_rows (const kith_graph_linker_t *linker, kith_graph_hand_t *hand)
 {
@@ -82,7 +100,7 @@ s_sort (kith_graph_hand_t *hand)
 {
     for (uint32_t index = 0; index < hand->count; index++)
         hand->near [index].distance = hand->distances [index];
-    qsort (hand->near, hand->count, sizeof *hand->near, s_compare_near);
+    s_sort_near (hand->near, hand->count);
     uint32_t kept = 0;
     for (uint32_t index = 0; index < hand->count; index++)
         if (kept == 0 || hand->near [index].id != hand->near [kept - 1].id)
