@@ -44,6 +44,7 @@ enum {
 #define THROUGH_SHARE 0.8       //  from here on rows that are filtered out lead the way
 #define ROOM_TIMES                                                                       \
     4    //  of the first window of a plain walk, if a wider one is expected
+#define ROOM_GROWTH 1.5    //  of a walk from the beginning, at least
 #define WIDE_ENOUGH 1.1    //  so much wider is not worth a second walk
 #define HOPS_TIMES 2.3     //  what a step in two hops costs more than a plain one
 #define HOPS_MISS                                                                        \
@@ -137,7 +138,7 @@ typedef struct {
 
 static s_through_t
 s_count_through (const kith_graph_t *self, const kith_graph_beam_t *beam,
-                 const kith_graph_query_t *options)
+                 const kith_graph_query_t *options, const kith_graph_plan_t *plan)
 {
     double sum = 0;
     uint32_t found = 0;
@@ -149,7 +150,8 @@ s_count_through (const kith_graph_t *self, const kith_graph_beam_t *beam,
         }
     if (found == options->k)
         return (s_through_t){.enough = true, .place = sum / found};
-    return (s_through_t){.place = options->k * beam->size / fmax (2 * found, 1)};
+    const double among = (double) options->k * beam->size / (found ? found : 0.5);
+    return (s_through_t){.place = fmin (among, plan->rows) / 2};
 }
 
 //  Leaves out the others
@@ -421,7 +423,7 @@ s_hole (s_hops_t *hops, const kith_graph_plan_t *plan, uint32_t k)
     const double usual = answerable * (1 - share) / share;
     if (nearer <= usual + CHANCE * sqrt (usual / share) + HOLE_MORE)
         return 0;
-    return nearer + k / 2.0;
+    return fmin (nearer + k / 2.0, plan->rows / 2.0);
 }
 
 //  False: it took longer than a scan
@@ -515,16 +517,19 @@ s_search_through (const kith_graph_t *self, kith_graph_scratch_t *scratch,
     room = fmax (fmin (room, most), kith_graph_kept (self, options->k, plan->effort));
     beam->capacity = 0;
     while (s_widen (self, scratch, entry, window, room)) {
-        const s_through_t through = s_count_through (self, beam, options);
+        const s_through_t through = s_count_through (self, beam, options, plan);
         const s_costs_t costs = s_costs (self, plan, options, through.place);
         *place = through.place;
+        room = fmax (costs.width, s_kept (self, *place, plan->effort));
+        const bool wide = costs.width <= WIDE_ENOUGH * window;
         if (beam->size < beam->capacity
-            || (through.enough && costs.width <= WIDE_ENOUGH * window)) {
+            || (wide && (through.enough || room <= beam->capacity))) {
             s_keep_answerable (self, beam, options->live);
             return true;
         }
-        room = fmax (costs.width, s_kept (self, *place, plan->effort));
         const double done = room <= beam->capacity ? window * plan->plain : 0;
+        if (room > beam->capacity)
+            room = fmax (room, ROOM_GROWTH * beam->capacity);
         const double other = only ? (double) INFINITY : costs.hops * HOPS_MISS;
         window = costs.width;
         if (costs.through - done > fmin (other, plan->scan)
@@ -545,7 +550,8 @@ s_search_cheapest (s_hops_t *hops, const kith_graph_ask_t *ask,
     const double share = (double) plan->live / plan->rows;
     //  So few are filtered out that those left lie behind them, if not among them
     const bool only = share > THROUGH_SHARE;
-    *place = options->k / (only ? share : s_look_around (hops, plan, entry)) / 2;
+    const double near = only ? share : s_look_around (hops, plan, entry);
+    *place = fmin (options->k / near, plan->rows) / 2;
     s_costs_t costs = s_costs (self, plan, options, *place);
     if (only || costs.through < fmin (costs.hops * HOPS_MISS, plan->scan)) {
         if (s_search_through (self, scratch, ask, plan, entry, only, place))
