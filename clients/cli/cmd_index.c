@@ -134,7 +134,7 @@ const kith_command_t kith_cmd_index_create = {
             {0}},
     .options =
         (const kith_option_t []){
-            {"recall", 0, KITH_OPTION_REAL, "R", "0.95", NULL,
+            {"recall", 0, KITH_OPTION_SHARE, "R", "0.95", NULL,
              "what searches are to find, of what is there", false},
             {"code", 0, KITH_OPTION_TEXT, "CODE", NULL, NULL,
              "what vectors are walked or scanned by: auto (default), float32, sq8, sq4, "

@@ -71,9 +71,6 @@ s_show (kith_cli_t *cli, const kith_query_t *query, const kith_answer_t *answer)
 static int
 s_run (kith_cli_t *cli)
 {
-    //  To the library 0 is what was not said
-    if (kith_option_count (&cli->parsed, "limit") == 0)
-        return kith_cli_usage (cli, "--limit is 0, 1 and more are allowed");
     if (!kith_cli_connect (cli))
         return KITH_EXIT_USAGE;
     kith_error_t error = {0};
@@ -109,7 +106,7 @@ const kith_command_t kith_cmd_query = {
             {"order", 0, KITH_OPTION_TEXT, "FIELD", NULL, NULL,
              "sort by this field (default: by key)", false},
             {"descending", 0, KITH_OPTION_FLAG, NULL, NULL, NULL, "the other way", false},
-            {"limit", 0, KITH_OPTION_COUNT, "N", "16384", NULL, "rows at most", false},
+            {"limit", 0, KITH_OPTION_NUMBER, "N", "16384", NULL, "rows at most", false},
             {"offset", 0, KITH_OPTION_COUNT, "N", "0", NULL, "rows left out first",
              false},
             {"output", 0, KITH_OPTION_TEXT, "FIELDS", NULL, NULL,

@@ -1,6 +1,5 @@
 //  cmd_search.c - zactor search: the nearest rows of vectors, or of stored rows
 //  SPDX-License-Identifier: Apache-2.0
-#include "base/limits.h"
 #include "clients/cli/cmd.h"
 #include "clients/cli/input.h"
 #include "clients/cli/reading.h"
@@ -217,22 +216,6 @@ s_ask (kith_cli_t *cli, asked_t *asked, kith_error_t *error)
     return status;
 }
 
-//  To the library 0 is what was not said
-static int
-s_check_numbers (kith_cli_t *cli)
-{
-    const kith_parsed_t *parsed = &cli->parsed;
-    if (kith_option_count (parsed, "k") == 0)
-        return kith_cli_usage (cli, "-k is 0, 1 to %u are allowed", KITH_K_MAX);
-    if (kith_option_given (parsed, "effort") && kith_option_count (parsed, "effort") == 0)
-        return kith_cli_usage (cli, "--effort is 0, 1 and more are allowed");
-    if (kith_option_given (parsed, "recall")
-        && !(kith_option_real (parsed, "recall") > 0))
-        return kith_cli_usage (cli, "--recall is %s, more than 0 and up to 1 is allowed",
-                               kith_cli_text (cli, "recall"));
-    return 0;
-}
-
 static int
 s_run (kith_cli_t *cli)
 {
@@ -241,9 +224,6 @@ s_run (kith_cli_t *cli)
     bool key = kith_option_given (&cli->parsed, "key");
     if ((vector != NULL) + (file != NULL) + key != 1)
         return kith_cli_usage (cli, "one of --key, --vector and --vectors is needed");
-    const int usage = s_check_numbers (cli);
-    if (usage)
-        return usage;
     if (!kith_cli_connect (cli))
         return KITH_EXIT_USAGE;
     kith_error_t error = {0};
@@ -280,15 +260,15 @@ const kith_command_t kith_cmd_search = {
              false},
             {"field", 0, KITH_OPTION_TEXT, "FIELD", NULL, NULL,
              "vector field, where there are several", false},
-            {"k", 'k', KITH_OPTION_COUNT, "N", "10", NULL, "rows wanted for each query",
+            {"k", 'k', KITH_OPTION_NUMBER, "N", "10", NULL, "rows wanted for each query",
              false},
             {"filter", 0, KITH_OPTION_TEXT, "TEXT", NULL, NULL,
              "only rows for which this holds (`zactor help filter`)", false},
             {"output", 0, KITH_OPTION_TEXT, "FIELDS", NULL, NULL,
              "fields shown, comma-separated; *: all (default: all but vectors)", false},
-            {"recall", 0, KITH_OPTION_REAL, "R", NULL, NULL,
+            {"recall", 0, KITH_OPTION_SHARE, "R", NULL, NULL,
              "what is to be found, of what is there (default: the index's)", false},
-            {"effort", 0, KITH_OPTION_COUNT, "N", NULL, NULL,
+            {"effort", 0, KITH_OPTION_NUMBER, "N", NULL, NULL,
              "beam width of the search, instead of --recall", false},
             KITH_READING_PARTITION_OPTION,
             KITH_READING_LEVEL_OPTIONS,

@@ -144,7 +144,8 @@ s_wrong_value (const kith_option_t *option, const char *text, kith_error_t *erro
         [KITH_OPTION_FLAG] = "",
         [KITH_OPTION_TEXT] = "",
         [KITH_OPTION_COUNT] = "a count such as 10, 10k or 2M",
-        [KITH_OPTION_REAL] = "a number",
+        [KITH_OPTION_NUMBER] = "a number from 1 on such as 10, 10k or 2M",
+        [KITH_OPTION_SHARE] = "a number above 0 and up to 1",
         [KITH_OPTION_TIME] = "a time such as 10ms, 5s, 2m or 1h",
         [KITH_OPTION_SIZE] = "a size such as 64KB or 2GB",
         [KITH_OPTION_CHOICE] = "one of: ",
@@ -180,8 +181,10 @@ s_value_valid (const kith_option_t *option, const char *text)
             return true;
         case KITH_OPTION_COUNT:
             return kith_parse_count (text, &number);
-        case KITH_OPTION_REAL:
-            return kith_parse_real (text, &real);
+        case KITH_OPTION_NUMBER:
+            return kith_parse_count (text, &number) && number > 0;
+        case KITH_OPTION_SHARE:
+            return kith_parse_real (text, &real) && real > 0 && real <= 1;
         case KITH_OPTION_TIME:
             return kith_parse_ms (text, &number);
         case KITH_OPTION_SIZE:

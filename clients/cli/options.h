@@ -8,8 +8,9 @@
 typedef enum {
     KITH_OPTION_FLAG,    //  no value
     KITH_OPTION_TEXT,
-    KITH_OPTION_COUNT,    //  10, 10k, 2M
-    KITH_OPTION_REAL,
+    KITH_OPTION_COUNT,     //  10, 10k, 2M
+    KITH_OPTION_NUMBER,    //  a count, but not 0: to the library that is what was not said
+    KITH_OPTION_SHARE,     //  above 0, at most 1
     KITH_OPTION_TIME,      //  10ms, 5s, 2m, 1h; a bare number is seconds
     KITH_OPTION_SIZE,      //  64KB, 2GB
     KITH_OPTION_CHOICE,    //  one word of `choices`

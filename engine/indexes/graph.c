@@ -10,7 +10,7 @@
 enum {
     NEAR = 10,    //  recall was measured at these k
     FAR = 100,
-    HALVINGS = 12,
+    HALVINGS = 12,    //  of a recall that is searched
     KEPT_SHARE = 5    //  by codes, k + k / 5 are kept
 };
 

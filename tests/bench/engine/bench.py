@@ -169,7 +169,7 @@ def search_section(name, wanted, constants=None, sheet=None):
         name, data.count, data.dim, data.metric, QUERIES, ROUNDS))
     everyone = [our(data)] + peers_of(data, wanted)
     quiet_machine()
-    curves = rounds.run(everyone, data, QUERIES, ROUNDS, say)
+    curves = rounds.run(everyone, data, QUERIES, rounds.turns(ROUNDS), say)
     if sheet:
         curves_out(sheet, data, curves, constants)
     return {curve.subject.name.split(' ')[0] if isinstance(curve.subject, Kith) else curve.subject.name: curve for curve in curves}
@@ -238,7 +238,7 @@ def section_build(sheet, names=('glove', 'fashion', 'texts'), threads=2):
                 times[subject].append(seconds)
                 sheet.add(record='build', set=name, subject=subject, threads=threads, seconds=round(seconds, 2), peak_mib=round(peak))
         share = float(np.median(times['kith']) / np.median(times['hnswlib']))
-        curves = rounds.run([our(data)] + peers_of(data, ['hnswlib']), data, QUERIES, 2, lambda line: None)
+        curves = rounds.run([our(data)] + peers_of(data, ['hnswlib']), data, QUERIES, range(2), lambda line: None)
         equal = {}
         for target in (0.95, 0.99):
             reached = curves[1].at(target)

@@ -87,8 +87,8 @@ def turns(count):
         turn += 1
 
 
-def run(subjects, data, queries, count, say):
-    """Curves of the subjects over `count` rounds or more."""
+def run(subjects, data, queries, numbers, say):
+    """Curves of the subjects over rounds of these numbers."""
     asking, warm = Asking(data.queries[:queries]), Asking(data.queries[queries // 2:queries // 2 + queries // 5])
     curves = []
     for subject in subjects:
@@ -96,7 +96,7 @@ def run(subjects, data, queries, count, say):
         recalls = curves[-1].recalls
         say('%s: %d settings, recall@10 %.4f .. %.4f' % (subject.name, len(recalls), recalls[0] if recalls else 0,
                                                         recalls[-1] if recalls else 0))
-    for _ in turns(count):
+    for _ in numbers:
         for slot in range(max(len(curve.settings) for curve in curves)):
             for curve in curves:
                 if slot < len(curve.settings):

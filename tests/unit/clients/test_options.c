@@ -19,9 +19,9 @@ static const kith_command_t s_search = {
     .arguments = (const kith_argument_t []){{"COLLECTION", "name", false, false}, {0}},
     .options =
         (const kith_option_t []){
-            {"k", 'k', KITH_OPTION_COUNT, "N", "10", NULL, "rows", false},
+            {"k", 'k', KITH_OPTION_NUMBER, "N", "10", NULL, "rows", false},
             {"filter", 0, KITH_OPTION_TEXT, "TEXT", NULL, NULL, "filter", false},
-            {"recall", 0, KITH_OPTION_REAL, "R", NULL, NULL, "recall", false},
+            {"recall", 0, KITH_OPTION_SHARE, "R", NULL, NULL, "recall", false},
             {"level", 0, KITH_OPTION_CHOICE, "L", "strong", "strong session", "level",
              false},
             {"key", 0, KITH_OPTION_TEXT, "KEY", NULL, NULL, "key", true},
@@ -111,6 +111,9 @@ Test (options, wrong_lines_name_what_is_near)
                   {"search a -k abc", "abc", ""},
                   {"search a -k -1", "-1", ""},
                   {"search a --recall high", "high", ""},
+                  {"search a --recall 0", "above 0", ""},
+                  {"search a --recall 1.5", "up to 1", ""},
+                  {"search a -k 0", "from 1 on", ""},
                   {"search a --level weak", "strong session", ""},
                   {"search a --timeout 5x", "5x", ""},
                   {"search a --explain=1", "takes no value", ""},
