@@ -357,6 +357,7 @@ static bool
 s_make_grid (kith_graph_t *self, s_measure_t *measure, kith_parallel_t *parallel)
 {
     const uint32_t count = s_least (measure->truth->count, SOME);
+    const kith_graph_query_t any = {.k = NEAR};
     float shares10 [SOME], shares100 [SOME];
     measure->shares10 = shares10;
     measure->shares100 = shares100;
@@ -370,9 +371,10 @@ s_make_grid (kith_graph_t *self, s_measure_t *measure, kith_parallel_t *parallel
         point->effort = effort;
         s_mean (shares10, count, &point->recall10, &point->bound10);
         s_mean (shares100, count, &point->recall100, &point->bound100);
-        //  Beyond this a scan is as cheap
+        //  No search walks wider than where a scan is cheaper
         enough = (point->bound10 > ENOUGH && point->bound100 > ENOUGH)
-                 || (uint64_t) effort * self->header.degree / 2 > self->rows.rows;
+                 || kith_graph_plan (self, NULL, self->rows.rows, effort, &any).way
+                        != KITH_GRAPH_WALK;
     }
     return true;
 }

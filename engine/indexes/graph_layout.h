@@ -392,7 +392,7 @@ typedef struct {
     double plain, sampling, scan;
 } kith_graph_plan_t;
 
-//  Chooses by estimated cost (ENGINE 3.7): see graph_filter.c.
+//  Chooses by estimated cost (ENGINE 3.7): see graph_filter.c. Without a filter scratch is not used.
 kith_graph_plan_t
 kith_graph_plan (const kith_graph_t *self, kith_graph_scratch_t *scratch, uint32_t rows,
                  uint32_t effort, const kith_graph_query_t *options);

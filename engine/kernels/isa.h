@@ -83,6 +83,9 @@ void kith_fill_near_scalar (kith_kernels_t *table);
 void kith_fill_query_scalar (kith_kernels_t *table);
 void kith_fill_panel_scalar (kith_kernels_t *table);
 
+//  near_put of the scalar kernels, which takes a beam of any width
+void kith_near_put_scalar (kith_near_put_t *put);
+
 void kith_fill_float_avx2 (kith_kernels_t *table);
 void kith_fill_half_avx2 (kith_kernels_t *table);
 void kith_fill_int8_avx2 (kith_kernels_t *table);

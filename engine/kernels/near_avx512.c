@@ -108,34 +108,12 @@ s_spread (kith_near_put_t *put, const uint8_t *gaps, const kith_near_t *fresh,
     }
 }
 
-//  A beam too wide for a guide
-static void
-s_put_each (kith_near_put_t *put, const kith_near_t *sorted, uint32_t count)
-{
-    kith_near_t *near = put->near;
-    for (uint32_t index = 0; index < count; index++) {
-        uint32_t place = put->size;
-        while (place > 0 && near [place - 1].distance > sorted [index].distance)
-            place--;
-        if (place == put->capacity)
-            return;
-        put->size += put->size < put->capacity;
-        memmove (near + place + 1, near + place, (put->size - 1 - place) * sizeof *near);
-        near [place] = sorted [index];
-        put->first = place < put->first ? place : put->first;
-    }
-}
-
 static void
 s_merge (kith_near_put_t *put, const s_fresh_t *fresh, uint32_t count)
 {
     kith_near_t sorted [FRESH_MAX + EIGHT];    //  s_spread reads eight
     uint8_t gaps [BEAM_MAX / EIGHT + 1];
     s_sort (fresh, count, sorted);
-    if (put->capacity > BEAM_MAX) {
-        s_put_each (put, sorted, count);
-        return;
-    }
     s_guide_t guide;
     s_guide (put, &guide);
     const uint32_t least = s_no_farther (&guide, sorted [0].distance);
@@ -160,6 +138,10 @@ s_merge (kith_near_put_t *put, const s_fresh_t *fresh, uint32_t count)
 static void
 s_put (kith_near_put_t *put)
 {
+    if (put->capacity > BEAM_MAX) {
+        kith_near_put_scalar (put);
+        return;
+    }
     s_fresh_t fresh = {.count = 0};
     float worst = kith_near_worst (put);
     for (uint32_t index = 0; index < put->count; index += FRESH_MAX) {

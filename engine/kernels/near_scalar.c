@@ -47,8 +47,8 @@ s_put_each (kith_near_put_t *put)
     }
 }
 
-static void
-s_put (kith_near_put_t *put)
+void
+kith_near_put_scalar (kith_near_put_t *put)
 {
     if (put->capacity < SORTED_MIN) {
         s_put_each (put);
@@ -119,6 +119,6 @@ s_select (kith_near_t *near, uint32_t count, uint32_t most)
 void
 kith_fill_near_scalar (kith_kernels_t *table)
 {
-    table->near_put = s_put;
+    table->near_put = kith_near_put_scalar;
     table->near_select = s_select;
 }
