@@ -21,6 +21,7 @@ enum {
     EFFORT = 150,
     UPPER_DEGREE = 16,    //  at most, in upper levels: a line, and as good as more
     BATCH_SHARE = 50,     //  a batch is at most 1 / 50 of the level
+    HASHED = 4096,        //  rows hashed in one part
     HELD_SHARE = 16    //  at most 1 / 16 of the rows measure the graph before they enter
 };
 
@@ -229,18 +230,33 @@ s_compare_hashed (const void *a, const void *b)
     return left->row < right->row ? -1 : left->row > right->row;
 }
 
+typedef struct {
+    const kith_graph_t *self;
+    s_hashed_t *hashed;
+} s_hashing_t;
+
+static void
+s_hash_part (void *arg, uint32_t part)
+{
+    const s_hashing_t *hashing = arg;
+    const kith_graph_t *self = hashing->self;
+    const size_t bytes = kith_graph_vector_bytes (self);
+    const uint32_t rows = self->rows.rows, first = part * HASHED;
+    for (uint32_t row = first; row < rows && row < first + HASHED; row++)
+        hashing->hashed [row] =
+            (s_hashed_t){kith_hash64 (kith_graph_vector (self, row), bytes), row};
+}
+
 //  Chains equal rows in ascending order and marks all but the first in `behind`; returns how many are behind
 static uint32_t
-s_find_twins (const kith_graph_t *self, s_hashed_t *hashed, uint32_t *twins,
-              kith_bits_t *behind)
+s_find_twins (const kith_graph_t *self, kith_parallel_t *parallel, s_hashed_t *hashed,
+              uint32_t *twins, kith_bits_t *behind)
 {
     uint32_t rows = self->rows.rows, found = 0;
     size_t bytes = kith_graph_vector_bytes (self);
-    for (uint32_t row = 0; row < rows; row++) {
-        hashed [row] =
-            (s_hashed_t){kith_hash64 (kith_graph_vector (self, row), bytes), row};
-        twins [row] = KITH_GRAPH_EMPTY;
-    }
+    s_hashing_t hashing = {.self = self, .hashed = hashed};
+    kith_graph_run (parallel, (rows + HASHED - 1) / HASHED, s_hash_part, &hashing);
+    memset (twins, 0xff, rows * sizeof *twins);
     qsort (hashed, rows, sizeof *hashed, s_compare_hashed);
     uint32_t tail = 0;
     for (uint32_t index = 1; index < rows; index++) {
@@ -372,7 +388,8 @@ s_prepare (s_build_t *build)
     }
     kith_bits_t behind;
     kith_bits_init (&behind, rows, false);
-    uint32_t twinned = s_find_twins (self, hashed, twins, &behind);
+    uint32_t twinned =
+        s_find_twins (self, build->params->parallel, hashed, twins, &behind);
     free (hashed);
     bool marked = true;
     if (twinned > 0) {

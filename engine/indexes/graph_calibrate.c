@@ -496,9 +496,11 @@ s_ask (s_lists_t *lists, uint32_t k, uint32_t count, kith_parallel_t *parallel,
     return !atomic_load (&lists->failed);
 }
 
-//  One point of the grid: twice as many rows tell of NEAR if calibration found their neighbours. False: no memory.
+//  One point of the grid: twice as many rows tell of NEAR if calibration found their neighbours. *enough: nearly nothing of what was taken
+//  for true is missed. False: no memory.
 static bool
-s_measure_lists (s_lists_t *lists, kith_parallel_t *parallel, kith_graph_point_t *point)
+s_measure_lists (s_lists_t *lists, kith_parallel_t *parallel, kith_graph_point_t *point,
+                 bool *enough)
 {
     const uint32_t some = s_least (lists->truth->count, SOME);
     const kith_graph_point_t *trusted = s_trusted (lists->self);
@@ -507,6 +509,7 @@ s_measure_lists (s_lists_t *lists, kith_parallel_t *parallel, kith_graph_point_t
                 parallel, &point->recall10, &point->bound10)
         || !s_ask (lists, FAR, some, parallel, &point->recall100, &point->bound100))
         return false;
+    *enough = point->bound10 > ENOUGH && point->bound100 > ENOUGH;
     if (trusted) {
         point->recall10 -= 1 - trusted->recall10;
         point->bound10 -= 1 - trusted->recall10;
@@ -534,9 +537,8 @@ kith_graph_lists_calibrate (kith_graph_t *self, const kith_graph_truth_t *truth,
                           && header->list_grid < KITH_GRAPH_LIST_GRID_MAX;
          lists.lists += lists.lists / 2 + 1) {
         kith_graph_point_t *point = &header->list_points [header->list_grid];
-        done = s_measure_lists (&lists, parallel, point);
+        done = s_measure_lists (&lists, parallel, point, &enough);
         header->list_grid += done;
-        enough = point->bound10 > ENOUGH && point->bound100 > ENOUGH;
     }
     kith_bits_free (&lists.live);
     return done;

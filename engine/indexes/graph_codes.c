@@ -19,6 +19,7 @@
 
 enum {
     SAMPLE = 4096,
+    LANES = 16,     //  sums side by side
     BATCH = 4096    //  rows coded in one part
 };
 
@@ -166,19 +167,44 @@ typedef struct {
     uint32_t sampled;
 } s_fit_t;
 
-//  Mean squared error of coding the values with half width `half`
-static double
-s_error (const float *values, uint32_t count, float middle, float half, float levels)
+//  How the values of a dimension are coded
+typedef struct {
+    float low, step, scale, levels;    //  scale: levels of a unit
+} s_coding_t;
+
+static inline float
+s_error (const s_coding_t *coding, float value)
 {
-    float step = 2 * half / levels;
-    double sum = 0;
-    for (uint32_t index = 0; index < count; index++) {
-        float level = (values [index] - middle + half) / step;
-        level = !(level > 0) ? 0 : level > levels ? levels : (float) (int) (level + 0.5f);
-        float error = values [index] - (middle - half + level * step);
-        sum += (double) (error * error);
+    float level = (value - coding->low) * coding->scale;
+    level = level < coding->levels ? level : coding->levels;
+    level = level > 0 ? level : 0;
+    level = (float) (int) (level + 0.5f);
+    return value - (coding->low + level * coding->step);
+}
+
+//  Sum of squared errors of coding the values with half width `half`, in LANES sums that a compiler keeps in registers
+static float
+s_errors (const float *values, uint32_t count, float middle, float half, float levels)
+{
+    const s_coding_t coding = {.low = middle - half,
+                               .step = 2 * half / levels,
+                               .scale = levels / (2 * half),
+                               .levels = levels};
+    float sums [LANES] = {0};
+    uint32_t first = 0;
+    for (; first + LANES <= count; first += LANES)
+        for (uint32_t lane = 0; lane < LANES; lane++) {
+            const float error = s_error (&coding, values [first + lane]);
+            sums [lane] += error * error;
+        }
+    for (; first < count; first++) {
+        const float error = s_error (&coding, values [first]);
+        sums [first % LANES] += error * error;
     }
-    return sum / count;
+    for (uint32_t lanes = LANES / 2; lanes > 0; lanes /= 2)
+        for (uint32_t lane = 0; lane < lanes; lane++)
+            sums [lane] += sums [lane + lanes];
+    return sums [0];
 }
 
 static void
@@ -194,10 +220,10 @@ s_fit_dimension (void *arg, uint32_t dimension)
     for (uint32_t index = 0; index < fit->sampled; index++)
         widest = fmaxf (widest, fabsf (values [index] - middle));
     float best = widest;
-    double best_error = (double) INFINITY;
+    float best_error = INFINITY;
     for (float share = 1; share > 0.1f && widest > 0; share -= 0.0625f) {
-        double error =
-            s_error (values, fit->sampled, middle, widest * share, s_levels (fit->self));
+        const float error =
+            s_errors (values, fit->sampled, middle, widest * share, s_levels (fit->self));
         if (error < best_error) {
             best_error = error;
             best = widest * share;
@@ -238,23 +264,68 @@ typedef struct {
     atomic_bool failed;    //  no memory
 } s_encoder_t;
 
+//  Puts the level of every dimension into a code that is 0
 static void
-s_store (const kith_graph_t *self, uint8_t *code, uint32_t index, uint32_t level)
+s_pack (const kith_graph_t *self, const uint8_t *levels, uint8_t *code)
 {
-    const uint32_t half = s_room (self);
-    switch (s_packed (self)) {
-        case 8:
-            code [index / 8] = (uint8_t) (code [index / 8] | level << index % 8);
-            break;
-        case 2:
-            if (index < half)
-                code [index] = (uint8_t) (code [index] | level);
-            else
-                code [index - half] = (uint8_t) (code [index - half] | level << 4);
-            break;
-        default:
-            code [index] = (uint8_t) level;
+    const uint32_t dim = self->rows.dim, low = s_low (self);
+    if (s_packed (self) == 8) {
+        for (uint32_t index = 0; index < dim; index++)
+            code [index / 8] = (uint8_t) (code [index / 8] | levels [index] << index % 8);
+        return;
     }
+    memcpy (code, levels, low);
+    for (uint32_t index = 0; index < dim - low; index++)
+        code [index] = (uint8_t) (code [index] | levels [low + index] << 4);
+}
+
+//  What a code tells of a row beside its levels
+typedef struct {
+    double length;     //  of what is left of the row without the middles, squared
+    double product;    //  of that and what the levels say of it
+    double square;     //  of the row
+    double aside;      //  product of the middles and what is left
+} s_told_t;
+
+//  The level of every dimension. Sums are made in LANES parts that a compiler keeps in registers.
+static s_told_t
+s_level_all (const kith_graph_t *self, const float *input, uint8_t *levels)
+{
+    const uint32_t dim = self->rows.dim;
+    const float most = s_levels (self);
+    const float *halves = self->halves, *middles = self->halves + dim;
+    double sums [4][LANES] = {{0}};
+    for (uint32_t first = 0; first < dim; first += LANES) {
+        const uint32_t some = dim - first < LANES ? dim - first : LANES;
+        float values [LANES] = {0}, half [LANES] = {0}, middle [LANES] = {0};
+        uint8_t level [LANES];
+        memcpy (values, input + first, some * sizeof (float));
+        memcpy (half, halves + first, some * sizeof (float));
+        memcpy (middle, middles + first, some * sizeof (float));
+        for (uint32_t lane = 0; lane < LANES; lane++) {
+            const float left = values [lane] - middle [lane];
+            const float step = 2 * half [lane] / most;
+            //  Where all values are the same the level does not matter
+            float place = (left + half [lane]) / (step > 0 ? step : 1);
+            place = place < most ? place : most;
+            place = place > 0 ? place : 0;
+            const int whole = (int) (place + 0.5f);
+            place = (float) whole;
+            level [lane] = (uint8_t) whole;
+            sums [0][lane] += (double) left * (double) left;
+            sums [1][lane] += (double) left * (double) (place * step - half [lane]);
+            sums [2][lane] += (double) values [lane] * (double) values [lane];
+            sums [3][lane] += (double) middle [lane] * (double) left;
+        }
+        memcpy (levels + first, level, some);
+    }
+    for (uint32_t lane = 1; lane < LANES; lane++)
+        for (uint32_t sum = 0; sum < 4; sum++)
+            sums [sum][0] += sums [sum][lane];
+    return (s_told_t){.length = sums [0][0],
+                      .product = sums [1][0],
+                      .square = sums [2][0],
+                      .aside = sums [3][0]};
 }
 
 void
@@ -263,25 +334,13 @@ kith_graph_encode_row (const kith_graph_t *self, uint32_t row, float *room,
 {
     uint8_t *code = codes + (size_t) row * self->header.code_bytes;
     const float *input = s_input (self, row, room);
-    float levels = s_levels (self);
-    double length = 0, product = 0, square = 0, aside = 0;
-    for (uint32_t index = 0; index < self->rows.dim; index++) {
-        float middle = self->scale [2 * index], half = self->scale [2 * index + 1];
-        float value = input [index];
-        float step = 2 * half / levels;
-        float level = step > 0 ? (value - middle + half) / step : 0;
-        level = !(level > 0) ? 0 : level > levels ? levels : (float) (int) (level + 0.5f);
-        s_store (self, code, index, (uint32_t) level);
-        double rest = (double) (value - middle);
-        length += rest * rest;
-        product += rest * (double) (level * step - half);
-        square += (double) value * (double) value;
-        aside += (double) middle * rest;
-    }
-    double scale = product > 0 ? length / product : 1;
+    uint8_t *levels = (uint8_t *) (input == room ? room + self->rows.dim : room);
+    const s_told_t told = s_level_all (self, input, levels);
+    s_pack (self, levels, code);
+    double scale = told.product > 0 ? told.length / told.product : 1;
     scale = !(scale > 0.5) ? 0.5 : scale > 2 ? 2 : scale;
     bool l2 = self->rows.metric == KITH_METRIC_L2;
-    float trailer [2] = {(float) (l2 ? square - 2 * aside : -aside),
+    float trailer [2] = {(float) (l2 ? told.square - 2 * told.aside : -told.aside),
                          (float) (l2 ? 2 * scale : scale)};
     memcpy (trailers ? trailers + (size_t) row * KITH_GRAPH_TRAILER
                      : code + s_room (self),
