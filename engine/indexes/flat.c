@@ -14,11 +14,11 @@
 #include "engine/kernels/gemm.h"
 
 enum {
-    BLOCK = 256,      //  rows that one bound is applied to
-    LISTED = 4096,    //  rows listed before they are compared
-    TILE = 1024,      //  rows of one BLAS tile
-    QUERIES = 256,    //  queries of one BLAS tile: 1 MiB of products
-    SPAN = 1024,      //  rows compared in one stream though not all are live
+    BLOCK = 256,       //  rows that one bound is applied to
+    LISTED = 4096,     //  rows listed before they are compared
+    TILE = 512,        //  rows of one BLAS tile
+    QUERIES = 1024,    //  queries of one BLAS tile, each of which packs its rows anew
+    SPAN = 1024,       //  rows compared in one stream though not all are live
     WASTE =
         192,      //  bytes of dead rows read for a live one, which fetching it would cost
     AHEAD = 8,    //  gathered rows asked for before their turn
