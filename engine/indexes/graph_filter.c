@@ -217,29 +217,57 @@ s_list (s_hops_t *hops, uint32_t row)
         kith_graph_prefetch_code (self, row);
 }
 
+//  Takes over what was put into ids behind those that are listed
+static void
+s_list_ids (s_hops_t *hops, uint32_t count)
+{
+    const kith_graph_t *self = hops->self;
+    const uint32_t *ids = hops->scratch->ids;
+    for (uint32_t index = hops->count; index < count; index++) {
+        hops->scratch->rows [index] = ids [index];
+        if (self->codes)
+            kith_graph_prefetch_code (self, ids [index]);
+    }
+    hops->count = count;
+}
+
+//  Whether a link leads to what was not seen, and whether that may be answered, cannot be foretold: no branch depends on it
+static inline bool
+s_leads_to_answerable (const s_hops_t *hops, uint32_t row)
+{
+    if (hops->self->twins)
+        return s_answerable (hops->self, hops->live, row);
+    return row < hops->live->count && kith_bits_get (hops->live, row);
+}
+
 static void
 s_first_hop (s_hops_t *hops, uint32_t node)
 {
     const kith_graph_layer_t *layer = &hops->self->layers [0];
     const uint32_t *links = layer->links + (size_t) node * layer->degree;
-    kith_graph_scratch_t *scratch = hops->scratch;
-    uint32_t before = hops->count, bridges = hops->bridge_count;
+    uint8_t *marks = hops->scratch->marks;
+    const uint8_t epoch = hops->scratch->epoch;
+    uint32_t *ids = hops->scratch->ids;
+    uint32_t others [KITH_GRAPH_DEGREE_MAX];
+    uint32_t count = hops->count, other = 0;
     for (uint32_t index = 0; index < layer->degree; index++) {
-        uint32_t row = __atomic_load_n (&links [index], __ATOMIC_ACQUIRE);
+        const uint32_t row = __atomic_load_n (&links [index], __ATOMIC_ACQUIRE);
         if (row == KITH_GRAPH_EMPTY)
             break;
-        if (scratch->marks [row] == scratch->epoch)
-            continue;
-        scratch->marks [row] = scratch->epoch;
-        hops->seen++;
-        if (s_answerable (hops->self, hops->live, row))
-            s_list (hops, row);
-        else if (hops->bridge_count - bridges < BRIDGES) {
-            hops->bridges [hops->bridge_count++] = row;
-            kith_graph_prefetch_links (layer, row);
-        }
+        const bool unseen = marks [row] != epoch;
+        const bool live = s_leads_to_answerable (hops, row);
+        marks [row] = epoch;
+        ids [count] = others [other] = row;
+        count += unseen & live;
+        other += unseen & !live;
     }
-    hops->answerable += hops->count - before;
+    hops->seen += count - hops->count + other;
+    hops->answerable += count - hops->count;
+    s_list_ids (hops, count);
+    for (uint32_t index = 0; index < other && index < BRIDGES; index++) {
+        hops->bridges [hops->bridge_count++] = others [index];
+        kith_graph_prefetch_links (layer, others [index]);
+    }
 }
 
 //  Over the bridges until `most` rows are listed
@@ -247,21 +275,25 @@ static void
 s_second_hop (s_hops_t *hops, uint32_t most)
 {
     const kith_graph_layer_t *layer = &hops->self->layers [0];
-    kith_graph_scratch_t *scratch = hops->scratch;
-    for (uint32_t each = 0; each < hops->bridge_count && hops->count < most; each++) {
+    uint8_t *marks = hops->scratch->marks;
+    const uint8_t epoch = hops->scratch->epoch;
+    uint32_t *ids = hops->scratch->ids;
+    uint32_t count = hops->count;
+    for (uint32_t each = 0; each < hops->bridge_count && count < most; each++) {
         const uint32_t *links =
             layer->links + (size_t) hops->bridges [each] * layer->degree;
-        for (uint32_t index = 0; index < layer->degree && hops->count < most; index++) {
-            uint32_t row = __atomic_load_n (&links [index], __ATOMIC_ACQUIRE);
+        for (uint32_t index = 0; index < layer->degree && count < most; index++) {
+            const uint32_t row = __atomic_load_n (&links [index], __ATOMIC_ACQUIRE);
             if (row == KITH_GRAPH_EMPTY)
                 break;
-            if (!s_answerable (hops->self, hops->live, row)
-                || scratch->marks [row] == scratch->epoch)
-                continue;
-            scratch->marks [row] = scratch->epoch;
-            s_list (hops, row);
+            const uint8_t mark = marks [row];
+            const bool fresh = (mark != epoch) & s_leads_to_answerable (hops, row);
+            marks [row] = fresh ? epoch : mark;
+            ids [count] = row;
+            count += fresh;
         }
     }
+    s_list_ids (hops, count);
 }
 
 static void
