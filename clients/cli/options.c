@@ -137,6 +137,13 @@ s_unknown_option (const kith_parsed_t *self, const char *text, kith_error_t *err
     return -1;
 }
 
+//  As it is written on a command line: a name of one letter is that letter
+static const char *
+s_dashes (const kith_option_t *option)
+{
+    return option->name [1] ? "--" : "-";
+}
+
 static int
 s_wrong_value (const kith_option_t *option, const char *text, kith_error_t *error)
 {
@@ -151,8 +158,8 @@ s_wrong_value (const kith_option_t *option, const char *text, kith_error_t *erro
         [KITH_OPTION_CHOICE] = "one of: ",
         [KITH_OPTION_FILE] = "",
     };
-    return kith_error_set (error, KITH_ERR_INVALID, "--%s: '%s' is not %s%s",
-                           option->name, text, allowed [option->kind],
+    return kith_error_set (error, KITH_ERR_INVALID, "%s%s: '%s' is not %s%s",
+                           s_dashes (option), option->name, text, allowed [option->kind],
                            option->kind == KITH_OPTION_CHOICE ? option->choices : "");
 }
 
@@ -202,8 +209,8 @@ s_give (kith_parsed_t *self, const kith_option_t *option, const char *text,
     if (text && !s_value_valid (option, text))
         return s_wrong_value (option, text, error);
     if (!option->many && kith_option_given (self, option->name))
-        return kith_error_set (error, KITH_ERR_INVALID, "--%s is given twice",
-                               option->name);
+        return kith_error_set (error, KITH_ERR_INVALID, "%s%s is given twice",
+                               s_dashes (option), option->name);
     if (self->given_count == KITH_OPTIONS_GIVEN_MAX)
         return kith_error_set (error, KITH_ERR_INVALID, "more than %u options",
                                KITH_OPTIONS_GIVEN_MAX);
@@ -236,14 +243,14 @@ s_parse_option (kith_parsed_t *self, int left, char **words, int *used,
         return s_unknown_option (self, text, error);
     if (option->kind == KITH_OPTION_FLAG) {
         if (value)
-            return kith_error_set (error, KITH_ERR_INVALID, "--%s takes no value",
-                                   option->name);
+            return kith_error_set (error, KITH_ERR_INVALID, "%s%s takes no value",
+                                   s_dashes (option), option->name);
         return s_give (self, option, NULL, error);
     }
     if (!value) {
         if (left < 2)
-            return kith_error_set (error, KITH_ERR_INVALID, "--%s needs a value: %s",
-                                   option->name, option->value);
+            return kith_error_set (error, KITH_ERR_INVALID, "%s%s needs a value: %s",
+                                   s_dashes (option), option->name, option->value);
         value = words [1];
         *used = 2;
     }

@@ -107,7 +107,7 @@ Test (options, wrong_lines_name_what_is_near)
                   {"search words --jsn", "--jsn", "--json"},
                   {"search", "COLLECTION", "--help"},
                   {"search a b", "'b'", "--help"},
-                  {"search a -k", "--k needs a value", ""},
+                  {"search a -k", "-k needs a value", ""},
                   {"search a -k abc", "abc", ""},
                   {"search a -k -1", "-1", ""},
                   {"search a --recall high", "high", ""},
