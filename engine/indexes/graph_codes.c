@@ -172,14 +172,20 @@ typedef struct {
     float low, step, scale, levels;    //  scale: levels of a unit
 } s_coding_t;
 
+//  The level next to a place among them; without a branch, so that a compiler does some at once
+static inline int
+s_level (float place, float most)
+{
+    place = place < most ? place : most;
+    place = place > 0 ? place : 0;
+    return (int) (place + 0.5f);
+}
+
 static inline float
 s_error (const s_coding_t *coding, float value)
 {
-    float level = (value - coding->low) * coding->scale;
-    level = level < coding->levels ? level : coding->levels;
-    level = level > 0 ? level : 0;
-    level = (float) (int) (level + 0.5f);
-    return value - (coding->low + level * coding->step);
+    const int level = s_level ((value - coding->low) * coding->scale, coding->levels);
+    return value - (coding->low + (float) level * coding->step);
 }
 
 //  Sum of squared errors of coding the values with half width `half`, in LANES sums that a compiler keeps in registers
@@ -306,14 +312,12 @@ s_level_all (const kith_graph_t *self, const float *input, uint8_t *levels)
             const float left = values [lane] - middle [lane];
             const float step = 2 * half [lane] / most;
             //  Where all values are the same the level does not matter
-            float place = (left + half [lane]) / (step > 0 ? step : 1);
-            place = place < most ? place : most;
-            place = place > 0 ? place : 0;
-            const int whole = (int) (place + 0.5f);
-            place = (float) whole;
-            level [lane] = (uint8_t) whole;
+            const int place =
+                s_level ((left + half [lane]) / (step > 0 ? step : 1), most);
+            level [lane] = (uint8_t) place;
             sums [0][lane] += (double) left * (double) left;
-            sums [1][lane] += (double) left * (double) (place * step - half [lane]);
+            sums [1][lane] +=
+                (double) left * (double) ((float) place * step - half [lane]);
             sums [2][lane] += (double) values [lane] * (double) values [lane];
             sums [3][lane] += (double) middle [lane] * (double) left;
         }
