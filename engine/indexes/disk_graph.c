@@ -66,7 +66,7 @@ s_graph_new (const kith_rows_t *rows)
     graph->rows = *rows;
     graph->rows.rows = 0;
     graph->header.rows = rows->rows;
-    graph->header.dim = rows->dim;
+    graph->header.dim = graph->header.coded = rows->dim;
     graph->header.metric = (uint32_t) rows->metric;
     return graph;
 }

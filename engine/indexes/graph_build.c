@@ -591,15 +591,18 @@ static bool
 s_choose_code (s_build_t *build)
 {
     kith_graph_t *self = build->self;
-    if (build->params->code)
-        return kith_graph_encode (self, (kith_graph_code_t) (build->params->code - 1),
-                                  build->params->parallel);
     kith_graph_code_t code = KITH_GRAPH_NIBBLES;
+    if (build->params->code) {
+        code = (kith_graph_code_t) (build->params->code - 1);
+        return kith_graph_choose_coded (self, code)
+               && kith_graph_encode (self, code, build->params->parallel);
+    }
     if (kith_graph_code_bytes (KITH_GRAPH_BYTES, self->rows.dim) == 64)
         code = KITH_GRAPH_BYTES;
     for (; code != KITH_GRAPH_FLOATS;
          code = code == KITH_GRAPH_NIBBLES ? KITH_GRAPH_BYTES : KITH_GRAPH_FLOATS) {
-        if (!kith_graph_encode (self, code, build->params->parallel))
+        if (!kith_graph_choose_coded (self, code)
+            || !kith_graph_encode (self, code, build->params->parallel))
             return false;
         float recalls [KITH_GRAPH_SHALLOWS];
         self->header.shallow = 0;
@@ -619,7 +622,8 @@ s_choose_code (s_build_t *build)
         self->scale = NULL;
     }
     self->header.shallow = 0;
-    return kith_graph_encode (self, KITH_GRAPH_FLOATS, build->params->parallel);
+    return kith_graph_choose_coded (self, KITH_GRAPH_FLOATS)
+           && kith_graph_encode (self, KITH_GRAPH_FLOATS, build->params->parallel);
 }
 
 static bool
@@ -688,7 +692,7 @@ kith_graph_build (const kith_rows_t *rows, const kith_graph_params_t *params,
     self->capacity = rows->rows;
     self->header.magic = KITH_GRAPH_MAGIC;
     self->header.rows = rows->rows;
-    self->header.dim = rows->dim;
+    self->header.dim = self->header.coded = rows->dim;
     self->header.metric = rows->metric;
     self->header.degree = s_degree (rows->dim, params);
     self->header.upper_degree =

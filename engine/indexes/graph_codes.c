@@ -15,6 +15,7 @@
 #include "engine/indexes/graph_layout.h"
 #include "engine/indexes/rotate.h"
 
+#define SLIGHT 0.001    //  of the variance: a code of half a byte loses more by rounding
 #define ROTATION 0x6b697468u    //  seed: the same for all graphs, so that none is stored
 
 enum {
@@ -83,8 +84,8 @@ s_packed (const kith_graph_t *self)
 static inline uint32_t
 s_low (const kith_graph_t *self)
 {
-    const uint32_t dim = self->rows.dim;
-    return s_packed (self) == 2 && dim > s_room (self) ? s_room (self) : dim;
+    const uint32_t coded = self->header.coded;
+    return s_packed (self) == 2 && coded > s_room (self) ? s_room (self) : coded;
 }
 
 size_t
@@ -118,12 +119,12 @@ s_make_signs (kith_graph_t *self)
 bool
 kith_graph_derive (kith_graph_t *self)
 {
-    const uint32_t dim = self->rows.dim;
-    float *halves = kith_alloc64 (2 * (size_t) dim * sizeof *halves);
+    const uint32_t coded = self->header.coded;
+    float *halves = kith_alloc64 (2 * (size_t) coded * sizeof *halves);
     kith_graph_own (self, halves);
-    for (uint32_t index = 0; halves && index < dim; index++) {
+    for (uint32_t index = 0; halves && index < coded; index++) {
         halves [index] = self->scale [2 * index + 1];
-        halves [dim + index] = self->scale [2 * index];
+        halves [coded + index] = self->scale [2 * index];
     }
     self->halves = halves;
     return halves && (self->signs || s_make_signs (self));
@@ -146,15 +147,148 @@ kith_graph_point (const kith_graph_t *self, uint32_t row, float *point)
         point [index] = vector [index] * factor;
 }
 
-//  What is coded of a row: for cosine of length 1, rotated if that is wanted. room: 2 x dim; returns a half of it
+//  What is coded of a vector: itself, or into room its rotation or those of its dimensions that are coded
+static const float *
+s_coded (const kith_graph_t *self, const float *vector, float *room)
+{
+    if (self->header.code == KITH_GRAPH_BITS)
+        kith_rotate (self->signs, self->rows.dim, vector, room);
+    else if (self->coded)
+        for (uint32_t index = 0; index < self->header.coded; index++)
+            room [index] = vector [self->coded [index]];
+    else
+        return vector;
+    return room;
+}
+
+//  The same of a row, for cosine of length 1. room: 2 x dim; returns a half of it
 static const float *
 s_input (const kith_graph_t *self, uint32_t row, float *room)
 {
     kith_graph_point (self, row, room);
-    if (self->header.code != KITH_GRAPH_BITS)
-        return room;
-    kith_rotate (self->signs, self->rows.dim, room, room + self->rows.dim);
-    return room + self->rows.dim;
+    return s_coded (self, room, room + self->rows.dim);
+}
+
+//  ---------------------------------------------------------------------
+//  Which dimensions are coded
+
+typedef struct {
+    double mean, variance;
+    uint32_t dimension;
+} s_spread_t;
+
+static int
+s_compare_spread (const void *a, const void *b)
+{
+    const s_spread_t *left = a, *right = b;
+    if (left->variance != right->variance)
+        return left->variance < right->variance ? -1 : 1;
+    return left->dimension < right->dimension ? -1 : 1;
+}
+
+static int
+s_compare_dimension (const void *a, const void *b)
+{
+    const uint32_t *left = a, *right = b;
+    return *left < *right ? -1 : *left > *right;
+}
+
+static uint32_t
+s_sampled (const kith_graph_t *self)
+{
+    return self->rows.rows < SAMPLE ? self->rows.rows : SAMPLE;
+}
+
+static uint32_t
+s_sample (const kith_graph_t *self, uint32_t index)
+{
+    return (uint32_t) ((uint64_t) index * self->rows.rows / s_sampled (self));
+}
+
+//  How far each dimension spreads over the sample: the least comes first. Returns the sum.
+static double
+s_spread (const kith_graph_t *self, float *point, s_spread_t *spread)
+{
+    const uint32_t sampled = s_sampled (self), dim = self->rows.dim;
+    for (uint32_t each = 0; each < dim; each++)
+        spread [each] = (s_spread_t){.dimension = each};
+    for (uint32_t index = 0; index < sampled; index++) {
+        kith_graph_point (self, s_sample (self, index), point);
+        for (uint32_t each = 0; each < dim; each++)
+            spread [each].mean += (double) point [each] / sampled;
+    }
+    for (uint32_t index = 0; index < sampled; index++) {
+        kith_graph_point (self, s_sample (self, index), point);
+        for (uint32_t each = 0; each < dim; each++) {
+            const double stray = (double) point [each] - spread [each].mean;
+            spread [each].variance += stray * stray / sampled;
+        }
+    }
+    qsort (spread, dim, sizeof *spread, s_compare_spread);
+    double sum = 0;
+    for (uint32_t each = 0; each < dim; each++)
+        sum += spread [each].variance;
+    return sum;
+}
+
+//  Lines of memory that a code takes
+static uint32_t
+s_lines (kith_graph_code_t code, uint32_t coded)
+{
+    return kith_graph_code_bytes (code, coded) / 64
+           + (kith_graph_trailer_bytes (code, coded) > 0);
+}
+
+//  The most dimensions that take as few lines as those which spread must be coded
+static uint32_t
+s_count_coded (const s_spread_t *spread, uint32_t dim, double sum, kith_graph_code_t code)
+{
+    double left_out = 0;
+    uint32_t least = dim, most = dim;
+    for (; least > 1; least--) {
+        left_out += spread [dim - least].variance;
+        if (!(left_out <= SLIGHT * sum))
+            break;
+    }
+    const uint32_t lines = s_lines (code, least);
+    while (s_lines (code, most) > lines)
+        most--;
+    return most;
+}
+
+bool
+kith_graph_choose_coded (kith_graph_t *self, kith_graph_code_t code)
+{
+    const uint32_t dim = self->rows.dim;
+    kith_graph_disown (self, self->coded);
+    self->coded = NULL;
+    self->header.coded = dim;
+    if (code == KITH_GRAPH_FLOATS || code == KITH_GRAPH_BITS || s_lines (code, dim) == 1
+        || self->rows.rows == 0)
+        return true;
+    float *point = kith_alloc64 (dim * sizeof *point);
+    s_spread_t *spread = kith_alloc64 (dim * sizeof *spread);
+    uint32_t *coded = NULL;
+    bool done = point && spread;
+    uint32_t count = dim;
+    if (done) {
+        const double sum = s_spread (self, point, spread);
+        count = s_count_coded (spread, dim, sum, code);
+    }
+    if (count < dim) {
+        coded = kith_graph_own (self, kith_alloc64 (count * sizeof *coded));
+        done = coded != NULL;
+    }
+    if (coded) {
+        for (uint32_t index = 0; index < count; index++)
+            coded [index] = spread [dim - count + index].dimension;
+        qsort (coded, count, sizeof *coded, s_compare_dimension);
+        self->coded = coded;
+        self->header.coded = count;
+    }
+    free (point);
+    free (spread);
+    return done;
 }
 
 //  ---------------------------------------------------------------------
@@ -163,7 +297,7 @@ s_input (const kith_graph_t *self, uint32_t row, float *room)
 typedef struct {
     const kith_graph_t *self;
     float *scale;
-    float *values;    //  dim x sampled
+    float *values;    //  coded x sampled
     uint32_t sampled;
 } s_fit_t;
 
@@ -242,20 +376,18 @@ s_fit_dimension (void *arg, uint32_t dimension)
 static bool
 s_fit (kith_graph_t *self, float *scale, kith_parallel_t *parallel)
 {
-    uint32_t rows = self->rows.rows, dim = self->rows.dim;
-    s_fit_t fit = {
-        .self = self, .scale = scale, .sampled = rows < SAMPLE ? rows : SAMPLE};
-    fit.values = kith_huge_new ((size_t) fit.sampled * dim * sizeof (float));
-    float *room = kith_alloc64 (2 * (size_t) dim * sizeof *room);
+    const uint32_t coded = self->header.coded;
+    s_fit_t fit = {.self = self, .scale = scale, .sampled = s_sampled (self)};
+    fit.values = kith_huge_new ((size_t) fit.sampled * coded * sizeof (float));
+    float *room = kith_alloc64 (2 * (size_t) self->rows.dim * sizeof *room);
     for (uint32_t index = 0; fit.values && room && index < fit.sampled; index++) {
-        uint32_t row = (uint32_t) ((uint64_t) index * rows / fit.sampled);
-        const float *input = s_input (self, row, room);
-        for (uint32_t each = 0; each < dim; each++)
+        const float *input = s_input (self, s_sample (self, index), room);
+        for (uint32_t each = 0; each < coded; each++)
             fit.values [(size_t) each * fit.sampled + index] = input [each];
     }
     bool done = fit.values && room;
     if (done)
-        kith_graph_run (parallel, dim, s_fit_dimension, &fit);
+        kith_graph_run (parallel, coded, s_fit_dimension, &fit);
     free (room);
     free (fit.values);
     return done;
@@ -270,18 +402,18 @@ typedef struct {
     atomic_bool failed;    //  no memory
 } s_encoder_t;
 
-//  Puts the level of every dimension into a code that is 0
+//  Puts the level of every coded dimension into a code that is 0
 static void
 s_pack (const kith_graph_t *self, const uint8_t *levels, uint8_t *code)
 {
-    const uint32_t dim = self->rows.dim, low = s_low (self);
+    const uint32_t coded = self->header.coded, low = s_low (self);
     if (s_packed (self) == 8) {
-        for (uint32_t index = 0; index < dim; index++)
+        for (uint32_t index = 0; index < coded; index++)
             code [index / 8] = (uint8_t) (code [index / 8] | levels [index] << index % 8);
         return;
     }
     memcpy (code, levels, low);
-    for (uint32_t index = 0; index < dim - low; index++)
+    for (uint32_t index = 0; index < coded - low; index++)
         code [index] = (uint8_t) (code [index] | levels [low + index] << 4);
 }
 
@@ -293,16 +425,16 @@ typedef struct {
     double aside;      //  product of the middles and what is left
 } s_told_t;
 
-//  The level of every dimension. Sums are made in LANES parts that a compiler keeps in registers.
+//  The level of every coded dimension. Sums are made in LANES parts that a compiler keeps in registers.
 static s_told_t
 s_level_all (const kith_graph_t *self, const float *input, uint8_t *levels)
 {
-    const uint32_t dim = self->rows.dim;
+    const uint32_t coded = self->header.coded;
     const float most = s_levels (self);
-    const float *halves = self->halves, *middles = self->halves + dim;
+    const float *halves = self->halves, *middles = self->halves + coded;
     double sums [4][LANES] = {{0}};
-    for (uint32_t first = 0; first < dim; first += LANES) {
-        const uint32_t some = dim - first < LANES ? dim - first : LANES;
+    for (uint32_t first = 0; first < coded; first += LANES) {
+        const uint32_t some = coded - first < LANES ? coded - first : LANES;
         float values [LANES] = {0}, half [LANES] = {0}, middle [LANES] = {0};
         uint8_t level [LANES];
         memcpy (values, input + first, some * sizeof (float));
@@ -369,19 +501,20 @@ s_encode_part (void *arg, uint32_t part)
 bool
 kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *parallel)
 {
-    uint32_t bytes = kith_graph_code_bytes (code, self->rows.dim);
+    const uint32_t coded = self->header.coded;
+    uint32_t bytes = kith_graph_code_bytes (code, coded);
     self->header.code = code;
     self->header.code_bytes = bytes;
     if (code == KITH_GRAPH_FLOATS || self->rows.rows == 0)
         return true;
-    float *scale = kith_alloc64 (2 * (size_t) self->rows.dim * sizeof (float));
+    float *scale = kith_alloc64 (2 * (size_t) coded * sizeof (float));
     uint8_t *codes = kith_huge_new ((size_t) self->rows.rows * bytes);
     kith_graph_own (self, scale);
     kith_graph_own (self, codes);
     self->scale = scale;
     self->codes = codes;
     uint8_t *trailers = NULL;
-    if (kith_graph_trailer_bytes (code, self->rows.dim)) {
+    if (kith_graph_trailer_bytes (code, coded)) {
         trailers = kith_huge_new ((size_t) self->rows.rows * KITH_GRAPH_TRAILER);
         self->trailers = kith_graph_own (self, trailers);
         if (!trailers)
@@ -402,14 +535,10 @@ kith_graph_encode (kith_graph_t *self, kith_graph_code_t code, kith_parallel_t *
 void
 kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch)
 {
-    const uint32_t dim = self->rows.dim, bytes = self->header.code_bytes;
-    const float *vector = scratch->vector;
-    if (self->header.code == KITH_GRAPH_BITS) {
-        kith_rotate (self->signs, dim, vector, scratch->rotated);
-        vector = scratch->rotated;
-    }
+    const uint32_t coded = self->header.coded, bytes = self->header.code_bytes;
+    const float *vector = s_coded (self, scratch->vector, scratch->rotated);
     const kith_kernels_t *kernels = kith_kernels ();
-    float widest = kernels->query_scale (vector, self->halves, dim, scratch->scaled);
+    float widest = kernels->query_scale (vector, self->halves, coded, scratch->scaled);
     float up = widest > 0 && isfinite (widest) ? 127 / widest : 0;
     int32_t sum = 0;
     memset (scratch->code, 0, kith_graph_query_bytes (self));
@@ -417,7 +546,7 @@ kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch
         //  Nibbles: the second half of the dimensions meets the high ones
         const uint32_t half = s_low (self);
         sum = kernels->query_round (scratch->scaled, half, up, scratch->code);
-        sum += kernels->query_round (scratch->scaled + half, dim - half, up,
+        sum += kernels->query_round (scratch->scaled + half, coded - half, up,
                                      scratch->code + bytes);
     }
     scratch->code_step = up > 0 ? 2 / s_levels (self) / up : 0;
@@ -425,7 +554,7 @@ kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch
 }
 
 //  ---------------------------------------------------------------------
-//  A byte a dimension
+//  A byte a coded dimension
 
 void
 kith_graph_plain_query (const kith_graph_t *self, const kith_graph_scratch_t *scratch,
@@ -433,7 +562,8 @@ kith_graph_plain_query (const kith_graph_t *self, const kith_graph_scratch_t *sc
 {
     const uint32_t low = s_low (self);
     memcpy (code, scratch->code, low);
-    memcpy (code + low, scratch->code + self->header.code_bytes, self->rows.dim - low);
+    memcpy (code + low, scratch->code + self->header.code_bytes,
+            self->header.coded - low);
 }
 
 //  Where a byte holds two dimensions the high nibbles begin at a multiple of eight dimensions
@@ -443,7 +573,7 @@ kith_graph_plain_codes (const kith_graph_t *self, const uint32_t *rows, uint32_t
 {
     const uint32_t bytes = self->header.code_bytes, low = s_low (self);
     kith_panel_fill_t fill = {.low = (low + 3) / 4,
-                              .high = (self->rows.dim - low + 3) / 4,
+                              .high = (self->header.coded - low + 3) / 4,
                               .mask = s_packed (self) == 2 ? 0x0f0f0f0f : 0x7f7f7f7f,
                               .panel = panel};
     for (uint32_t each = 0; each < KITH_PANEL_ROWS; each++) {

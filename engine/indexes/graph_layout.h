@@ -7,7 +7,7 @@
 #include "storage/huge.h"
 
 #define KITH_GRAPH_EMPTY 0xffffffffu    //  no link here, nor after it
-#define KITH_GRAPH_MAGIC 0x34474b48u    //  layout version in the first digit
+#define KITH_GRAPH_MAGIC 0x35474b48u    //  layout version in the first digit
 #define KITH_GRAPH_LEVELS_MAX 8u        //  upper levels
 #define KITH_GRAPH_DEGREE_MAX 256u
 #define KITH_GRAPH_BATCH_MAX (6 * KITH_GRAPH_DEGREE_MAX)    //  neighbours of six nodes
@@ -34,12 +34,13 @@ typedef enum {
         4,    //  uint32 [counts [level]] [upper_degree], level after level: positions
     KITH_GRAPH_TWINS = 5,    //  uint32 [rows]: next equal row; absent if all rows differ
     KITH_GRAPH_CODES = 6,    //  uint8 [rows] [code_bytes]
-    KITH_GRAPH_SCALE = 7,    //  float [dim] {middle, half}: see graph_codes.c
+    KITH_GRAPH_SCALE = 7,    //  float [coded] {middle, half}: see graph_codes.c
     KITH_GRAPH_TRAILERS =
         8,    //  float [rows] {shift, scale}; absent if they lie at the ends of the codes
-    KITH_GRAPH_CENTRES = 9,         //  float [lists] [dim]: see graph_lists.h
-    KITH_GRAPH_LIST_STARTS = 10,    //  uint32 [lists + 1]: of each list in the members
-    KITH_GRAPH_LIST_MEMBERS = 11    //  uint32 [rows]: rows of list after list
+    KITH_GRAPH_CENTRES = 9,          //  float [lists] [dim]: see graph_lists.h
+    KITH_GRAPH_LIST_STARTS = 10,     //  uint32 [lists + 1]: of each list in the members
+    KITH_GRAPH_LIST_MEMBERS = 11,    //  uint32 [rows]: rows of list after list
+    KITH_GRAPH_CODED = 12    //  uint32 [coded]: dimensions that are coded; absent if all
 } kith_graph_section_id_t;
 
 typedef enum {
@@ -64,6 +65,7 @@ typedef struct {
     uint32_t counts [KITH_GRAPH_LEVELS_MAX];    //  rows of upper level 1, 2, ...
     uint32_t entry;    //  row where a search begins when there is no upper level
     uint32_t code, code_bytes;    //  kith_graph_code_t; 0 with floats
+    uint32_t coded;               //  dimensions that are coded
     uint32_t shallow;    //  0 .. 2: how little of a look at the vectors the codes need
     uint32_t grid;       //  points
     float recall;        //  what was asked for at the build
@@ -103,7 +105,8 @@ struct kith_graph {
     const uint8_t *codes;
     const uint8_t *trailers;    //  null: in the codes
     const float *scale;
-    const float *centres;    //  null: no lists
+    const uint32_t *coded;    //  the dimensions that are coded, ascending; null: all
+    const float *centres;     //  null: no lists
     const uint32_t *list_starts, *members;
     //  Not stored: the half widths of scale one after another, then the middles; signs of the rotation (bits)
     const float *halves, *signs;
@@ -304,6 +307,10 @@ kith_graph_prefetch_code (const kith_graph_t *self, uint32_t row)
         __builtin_prefetch (self->trailers + (size_t) row * KITH_GRAPH_TRAILER);
 }
 
+//  Leaves dimensions that hardly differ from row to row out of codes of this kind, where these take fewer lines then; owned by self.
+//  False: no memory.
+bool kith_graph_choose_coded (kith_graph_t *self, kith_graph_code_t code);
+
 //  Makes what codes need and is not stored, from header and scale; owned by self. False: no memory.
 bool kith_graph_derive (kith_graph_t *self);
 
@@ -313,7 +320,7 @@ size_t kith_graph_query_bytes (const kith_graph_t *self);
 //  The query as a code, into scratch.
 void kith_graph_encode_query (const kith_graph_t *self, kith_graph_scratch_t *scratch);
 
-//  The query's code in scratch with a byte a dimension, in order; not of single bits.
+//  The query's code in scratch with a byte a coded dimension, in order; not of single bits.
 void kith_graph_plain_query (const kith_graph_t *self,
                              const kith_graph_scratch_t *scratch, int8_t *code);
 

@@ -80,7 +80,7 @@ kith_graph_lists_wanted (const kith_graph_t *self, const kith_graph_query_t *opt
     const double rows = header->rows;
     const double seen = rows * lists / header->lists;
     const double unpack = UNPACK_ROW + UNPACK_DIM * header->dim;
-    const double meet = header->dim / (double) kith_kernels ()->panel_rate + GATHER_ROW;
+    const double meet = header->coded / (double) kith_kernels ()->panel_rate + GATHER_ROW;
     const double cost = seen * meet + fmin (seen, rows / count) * unpack
                         + header->lists * (header->dim / GEMM_RATE + RANK_LIST);
     return cost < GAIN * walk ? (uint32_t) lists : 0;
@@ -151,7 +151,8 @@ s_encode (s_block_t *block, kith_graph_scratch_t *scratch)
 {
     const kith_graph_t *self = block->self;
     const kith_graph_batch_t *batch = block->many->batch;
-    const uint32_t dim = self->header.dim, bytes = block->steps * 4;
+    const uint32_t dim = self->header.dim, coded = self->header.coded,
+                   bytes = block->steps * 4;
     const size_t stored = kith_graph_vector_bytes (self);
     for (uint32_t index = 0; index < block->count; index++) {
         const uint32_t query = block->first + index;
@@ -162,7 +163,7 @@ s_encode (s_block_t *block, kith_graph_scratch_t *scratch)
         memcpy (block->vectors + (size_t) index * dim, scratch->vector,
                 dim * sizeof (float));
         int8_t *code = block->codes + (size_t) index * bytes;
-        memset (code + dim, 0, bytes - dim);
+        memset (code + coded, 0, bytes - coded);
         kith_graph_plain_query (self, scratch, code);
         block->bases [index] = scratch->code_base;
         block->factors [index] = scratch->code_step;
@@ -365,7 +366,7 @@ kith_graph_lists_search (const kith_graph_t *self, const kith_graph_many_t *many
     s_block_t block = {.self = self,
                        .many = many,
                        .depth = kith_graph_depth (self, many->options->k),
-                       .steps = (self->header.dim + 3) / 4};
+                       .steps = (self->header.coded + 3) / 4};
     block.room = 2 * block.depth + ROWS + KITH_NEAR_MORE;
     const uint32_t most = s_most (&block);
     s_room_t room = {0};

@@ -87,8 +87,13 @@ s_check_header (const kith_graph_header_t *header, const kith_rows_t *rows,
         return s_corrupt (error, "its levels do not fit its rows");
     if (header->code > KITH_GRAPH_BITS
         || header->code_bytes
-               != kith_graph_code_bytes ((kith_graph_code_t) header->code, header->dim))
+               != kith_graph_code_bytes ((kith_graph_code_t) header->code, header->coded))
         return s_corrupt (error, "its codes are of no known kind");
+    const bool whole =
+        header->code == KITH_GRAPH_FLOATS || header->code == KITH_GRAPH_BITS;
+    if (header->coded == 0 || header->coded > header->dim
+        || (whole && header->coded != header->dim))
+        return s_corrupt (error, "its codes do not fit its dimensions");
     if (header->shallow >= KITH_GRAPH_SHALLOWS)
         return s_corrupt (error, "its depth is out of range");
     if (header->lists
@@ -126,6 +131,15 @@ s_rows_are_sane (const uint32_t *ids, uint32_t count, uint32_t rows)
 {
     for (uint32_t index = 0; index < count; index++)
         if (ids [index] >= rows)
+            return false;
+    return true;
+}
+
+static bool
+s_coded_are_sane (const uint32_t *coded, uint32_t count, uint32_t dim)
+{
+    for (uint32_t index = 0; index < count; index++)
+        if (coded [index] >= dim || (index && coded [index] <= coded [index - 1]))
             return false;
     return true;
 }
@@ -176,8 +190,10 @@ s_check_content (kith_graph_t *self, kith_error_t *error)
     if (self->twins && !s_twins_are_sane (self->twins, header->rows))
         return s_corrupt (error, "equal rows are not in order");
     if (self->scale
-        && !kith_vector_finite (KITH_TYPE_FLOAT_VECTOR, header->dim, self->scale, 2))
+        && !kith_vector_finite (KITH_TYPE_FLOAT_VECTOR, header->coded, self->scale, 2))
         return s_corrupt (error, "the scale of its codes is not finite");
+    if (self->coded && !s_coded_are_sane (self->coded, header->coded, header->dim))
+        return s_corrupt (error, "a dimension of its codes does not exist");
     if (header->lists == 0)
         return 0;
     if (!kith_vector_finite (KITH_TYPE_FLOAT_VECTOR, header->dim, self->centres,
@@ -210,10 +226,11 @@ s_take_all (kith_graph_t *self, const kith_section_t *sections, size_t count)
     for (uint32_t level = 0; level < header->levels; level++)
         upper += header->counts [level];
     const void *links, *upper_rows, *upper_links, *twins, *codes, *scale, *trailers;
+    const void *coded;
     const void *centres, *starts, *members;
     const uint64_t lists = header->lists;
     const uint64_t trailer =
-        kith_graph_trailer_bytes ((kith_graph_code_t) header->code, header->dim);
+        kith_graph_trailer_bytes ((kith_graph_code_t) header->code, header->coded);
     bool twinned = s_find (sections, count, KITH_GRAPH_TWINS) != NULL;
     if (s_take (sections, count, KITH_GRAPH_LINKS, rows * header->degree * 4, &links) != 0
         || s_take (sections, count, KITH_GRAPH_UPPER_ROWS,
@@ -227,7 +244,10 @@ s_take_all (kith_graph_t *self, const kith_section_t *sections, size_t count)
                != 0
         || s_take (sections, count, KITH_GRAPH_TRAILERS, rows * trailer, &trailers) != 0
         || s_take (sections, count, KITH_GRAPH_SCALE,
-                   rows && header->code ? header->dim * 8ull : 0, &scale)
+                   rows && header->code ? header->coded * 8ull : 0, &scale)
+               != 0
+        || s_take (sections, count, KITH_GRAPH_CODED,
+                   header->coded != header->dim ? header->coded * 4ull : 0, &coded)
                != 0
         || s_take (sections, count, KITH_GRAPH_CENTRES, lists * header->dim * 4, &centres)
                != 0
@@ -245,6 +265,7 @@ s_take_all (kith_graph_t *self, const kith_section_t *sections, size_t count)
     self->codes = codes;
     self->trailers = trailers;
     self->scale = scale;
+    self->coded = coded;
     self->centres = centres;
     self->list_starts = starts;
     self->members = members;

@@ -9,12 +9,18 @@
 #include "engine/indexes/index.h"
 #include "tests/fuzz/fuzz.h"
 
+typedef enum {
+    INDEX_FUZZ_PLAIN,
+    INDEX_FUZZ_TWINS,    //  every third row is equal to the one before it
+    INDEX_FUZZ_BARE      //  one dimension of four is the same in all rows
+} index_fuzz_rows_t;
+
 typedef struct {
     kith_index_kind_t kind;
     kith_index_code_t code;
     kith_vector_t type;
     kith_metric_t metric;
-    bool twins;    //  every third row is equal to the one before it
+    index_fuzz_rows_t rows;
 } index_fuzz_case_t;
 
 //  Called after the damage with whole and damaged sections, so that a kind can get its checksums out of the way.

@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "engine/indexes/graph.h"
 #include "engine/indexes/graph_layout.h"
+#include "engine/indexes/graph_lists.h"
 
 typedef enum {
     UNIFORM,
@@ -14,7 +15,8 @@ typedef enum {
     COPIES,      //  every row up to 100 times
     ZEROS,       //  a third of the rows zero
     HEAVY,       //  a few dimensions carry nearly all: no short code is good enough
-    SCALED       //  lengths from 0.01 to 100
+    SCALED,      //  lengths from 0.01 to 100
+    BARE         //  clusters; a dimension of four hardly differs from row to row
 } shape_t;
 
 typedef struct {
@@ -24,7 +26,7 @@ typedef struct {
     kith_graph_t *graph;
 } data_t;
 
-enum { ROWS = 6000, DIM = 24, QUERIES = 60, K = 10 };
+enum { ROWS = 6000, DIM = 24, QUERIES = 60, K = 10, BARE_DIM = 144 };
 
 static void
 s_vector (kith_random_t *random, shape_t shape, uint32_t row, float *vector, uint32_t dim)
@@ -36,10 +38,12 @@ s_vector (kith_random_t *random, shape_t shape, uint32_t row, float *vector, uin
     double scale = shape == SCALED ? pow (10, kith_random_unit (random) * 4 - 2) : 1;
     for (uint32_t index = 0; index < dim; index++) {
         double value = kith_random_normal (random) * scale;
-        if (shape == CLUSTERS)
+        if (shape == CLUSTERS || shape == BARE)
             value = value * 0.05 + kith_random_normal (&center);
         if (shape == HEAVY)
             value = value * value * value * (index % 8 ? 0.01 : 100);
+        if (shape == BARE && index % 4 == 0)
+            value = 3 + 0.01 * value;
         vector [index] = (float) value;
     }
     if (shape == ZEROS && row % 3 == 0)
@@ -207,6 +211,80 @@ Test (graph, recall_in_many_dimensions)
     s_check_recall (KITH_METRIC_L2, UNIFORM, 3, 0.95);
 }
 
+//  All queries at once, by all lists
+static double
+s_recall_by_lists (const data_t *data, shape_t shape)
+{
+    const uint32_t dim = data->rows.dim;
+    kith_graph_scratch_t *scratch = kith_graph_scratch_new ();
+    float *queries = kith_alloc64 (QUERIES * dim * sizeof *queries), norms [QUERIES];
+    kith_topk_t tops [QUERIES];
+    for (uint32_t number = 0; number < QUERIES; number++) {
+        s_query (data, shape, number, queries + number * dim);
+        norms [number] = kith_norm (queries + number * dim, dim);
+        kith_topk_init (&tops [number], K);
+    }
+    const kith_graph_batch_t batch = {
+        .queries = queries, .norms = norms, .count = QUERIES};
+    const kith_graph_query_t options = {.k = K};
+    const kith_graph_many_t many = {.batch = &batch,
+                                    .options = &options,
+                                    .rows = data->rows.rows,
+                                    .live = data->rows.rows,
+                                    .lists = data->graph->header.lists};
+    uint64_t compared = 0;
+    bool stopped = false;
+    cr_assert (
+        kith_graph_lists_search (data->graph, &many, scratch, tops, &compared, &stopped));
+    uint32_t found = 0;
+    for (uint32_t number = 0; number < QUERIES; number++) {
+        kith_topk_t exact;
+        kith_topk_init (&exact, K);
+        kith_flat_search (&data->rows, queries + number * dim, &norms [number], 1, NULL,
+                          0, 0, &exact);
+        kith_topk_sort (&exact);
+        for (uint32_t index = 0; index < tops [number].count; index++)
+            found += tops [number].hits [index].distance <= exact.hits [K - 1].distance;
+        kith_topk_free (&exact);
+        kith_topk_free (&tops [number]);
+    }
+    free (queries);
+    kith_graph_scratch_destroy (&scratch);
+    return (double) found / (K * QUERIES);
+}
+
+Test (graph, dimensions_that_tell_nothing_are_not_coded)
+{
+    for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_COSINE; metric++) {
+        data_t data = s_data (metric, ROWS, BARE_DIM, BARE);
+        s_build (&data, 2);
+        const kith_graph_t *graph = data.graph;
+        cr_assert_eq (graph->header.code, KITH_GRAPH_NIBBLES);
+        cr_assert_eq (graph->header.code_bytes, 64, "a line holds those that tell");
+        cr_assert_eq (graph->header.coded, 2 * (64 - KITH_GRAPH_TRAILER));
+        for (uint32_t index = 0, next = 0; index < BARE_DIM; index++) {
+            const bool coded = next < graph->header.coded && graph->coded [next] == index;
+            cr_assert (coded || index % 4 == 0, "dimension %u is left out", index);
+            next += coded;
+        }
+        cr_expect_geq (s_recall (&data, BARE, (kith_graph_query_t){.k = K, .effort = 60}),
+                       0.97);
+        cr_assert_gt (graph->header.lists, 0);
+        cr_expect_geq (s_recall_by_lists (&data, BARE), 0.99);
+        s_free (&data);
+    }
+    //  One line is as few as there can be, and a dimension that tells is not left out
+    data_t one = s_data (KITH_METRIC_L2, 1000, 100, BARE);
+    s_build (&one, 1);
+    cr_assert_null (one.graph->coded);
+    s_free (&one);
+    data_t all = s_data (KITH_METRIC_L2, 1000, BARE_DIM, CLUSTERS);
+    s_build (&all, 1);
+    cr_assert_null (all.graph->coded);
+    cr_assert_eq (all.graph->header.coded, BARE_DIM);
+    s_free (&all);
+}
+
 Test (graph, calibrated_recall_is_kept)
 {
     data_t data = s_data (KITH_METRIC_L2, ROWS, DIM, UNIFORM);
@@ -326,9 +404,10 @@ s_check_opened (const data_t *built, const data_t *opened, shape_t shape)
 
 Test (graph, opened_answers_as_built)
 {
-    const shape_t shapes [] = {UNIFORM, COPIES, HEAVY};
-    for (uint32_t index = 0; index < 3; index++) {
-        data_t built = s_data (KITH_METRIC_COSINE, ROWS, DIM, shapes [index]);
+    const shape_t shapes [] = {UNIFORM, COPIES, HEAVY, BARE};
+    for (uint32_t index = 0; index < 4; index++) {
+        data_t built = s_data (KITH_METRIC_COSINE, ROWS,
+                               shapes [index] == BARE ? BARE_DIM : DIM, shapes [index]);
         s_build (&built, 2);
         kith_section_t sections [16];
         size_t count = s_copy (built.graph, sections);
@@ -412,10 +491,11 @@ s_mutate (const data_t *data, kith_section_t *sections, size_t count, uint64_t s
 
 Test (graph, damaged_sections_never_crash)
 {
-    const shape_t shapes [] = {UNIFORM, COPIES, HEAVY};
+    const shape_t shapes [] = {UNIFORM, COPIES, HEAVY, BARE};
     uint32_t opened = 0, refused = 0;
-    for (uint32_t index = 0; index < 3; index++) {
-        data_t data = s_data (KITH_METRIC_COSINE, 2000, 12, shapes [index]);
+    for (uint32_t index = 0; index < 4; index++) {
+        data_t data = s_data (KITH_METRIC_COSINE, 2000,
+                              shapes [index] == BARE ? BARE_DIM : 12, shapes [index]);
         s_build (&data, 2);
         kith_section_t sections [16];
         size_t count = s_copy (data.graph, sections);
@@ -806,45 +886,4 @@ Test (graph, build_can_be_cancelled)
     cr_assert_gt (calls, 5);
     cr_assert_gt (kith_graph_build_bytes (ROWS, DIM, &params), (uint64_t) ROWS * 32 * 4);
     s_free (&data);
-}
-
-//  ---------------------------------------------------------------------
-//  Beam
-
-//  Few different distances, so that many are equal; some nodes are expanded in between
-Test (graph, a_beam_takes_many_nodes_as_it_takes_them_one_by_one)
-{
-    enum { MOST = 150, TURNS = 200 };
-    const uint32_t capacities [] = {1, 10, 47, 48, 133, 400};
-    kith_random_t random;
-    kith_random_seed (&random, 8);
-    for (size_t which = 0; which < sizeof capacities / sizeof capacities [0]; which++) {
-        kith_graph_beam_t beams [2] = {{.size = 0}, {.size = 0}};
-        uint32_t ids [MOST], next_id = 0;
-        float distances [MOST];
-        for (int each = 0; each < 2; each++)
-            cr_assert (kith_graph_beam_reset (&beams [each], capacities [which]));
-        for (uint32_t turn = 0; turn < TURNS; turn++) {
-            const uint32_t count = (uint32_t) kith_random_below (&random, MOST);
-            for (uint32_t index = 0; index < count; index++) {
-                ids [index] = next_id++;
-                distances [index] =
-                    (float) kith_random_below (&random, 1000 - 4 * turn) - 500;
-                kith_graph_beam_put (&beams [0], distances [index], ids [index]);
-            }
-            kith_graph_beam_put_all (&beams [1], distances, ids, count);
-            cr_assert_eq (beams [0].size, beams [1].size);
-            cr_assert_eq (beams [0].next, beams [1].next);
-            for (uint32_t place = 0; place < beams [0].size; place++) {
-                cr_assert_eq (beams [0].near [place].id, beams [1].near [place].id);
-                cr_assert_eq (beams [0].near [place].distance,
-                              beams [1].near [place].distance);
-            }
-            for (int each = 0; each < 2; each++)
-                if (beams [each].next < beams [each].size)
-                    kith_graph_beam_take (&beams [each]);
-        }
-        for (int each = 0; each < 2; each++)
-            free (beams [each].near);
-    }
 }
