@@ -49,8 +49,10 @@ s_hello_msg (const kith_data_node_t *self, kith_ctx_t *ctx)
         const kith_data_log_t *log = &self->logs [i];
         if (!log->handle)
             continue;
+        //  While the log is replayed its channels belong to the worker that does it
+        const bool open = log->state == KITH_LOG_OPEN;
         uint64_t bytes = 0;
-        for (uint32_t j = 0; j < log->channel_count; j++)
+        for (uint32_t j = 0; open && j < log->channel_count; j++)
             bytes += log->channels [j].bytes;
         hello->logs [hello->logs_count++] =
             (kith_proto_log_route_t){.log = log->number,
@@ -58,7 +60,7 @@ s_hello_msg (const kith_data_node_t *self, kith_ctx_t *ctx)
                                      .epoch = log->epoch,
                                      .last = log->last,
                                      .bytes = bytes,
-                                     .open = log->state == KITH_LOG_OPEN,
+                                     .open = open,
                                      .reason = "",
                                      .hint = ""};
         if (log->refused.code)

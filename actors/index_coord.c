@@ -195,9 +195,9 @@ s_removed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
         if (!job)
             job = s_job_new (self, refused->channel, refused->segment, refused->field);
         job->built = false;
-        char reason [sizeof refused->reason + 64];
+        char reason [sizeof job->failed];
         snprintf (reason, sizeof reason,
-                  "query_node/%u cannot open it, it is built anew: %s", refused->node,
+                  "query_node/%u cannot open it, it is built anew: %.140s", refused->node,
                   refused->reason);
         if (!job->running)
             s_job_failed (self, ctx, job, reason);
