@@ -195,12 +195,13 @@ s_removed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
         if (!job)
             job = s_job_new (self, refused->channel, refused->segment, refused->field);
         job->built = false;
-        char reason [sizeof job->failed];
-        snprintf (reason, sizeof reason,
-                  "query_node/%u cannot open it, it is built anew: %.140s", refused->node,
-                  refused->reason);
-        if (!job->running)
+        if (!job->running) {
+            char reason [sizeof job->failed];
+            snprintf (reason, sizeof reason,
+                      "query_node/%u cannot open it, it is built anew: %.140s",
+                      refused->node, refused->reason);
             s_job_failed (self, ctx, job, reason);
+        }
         kith_msg_t *msg = kith_msg_new (KITH_KIND_ROWS_CHANGED);
         ((kith_proto_rows_changed_t *) msg->body)->channel = refused->channel;
         kith_ctx_send (ctx, kith_actor (KITH_ROLE_QUERY_COORD, 0), &msg);

@@ -26,7 +26,7 @@ int kith_reading_level (kith_cli_t *cli, kith_level_t *level, uint32_t *bounded_
 #define KITH_READING_PARTITION_OPTION                                                    \
     {                                                                                    \
         "partition", 0, KITH_OPTION_TEXT, "NAME", NULL, NULL,                            \
-            "only rows of this partition", true              \
+            "only rows of this partition", true                                          \
     }
 #define KITH_READING_LEVEL_OPTIONS                                                       \
     {"consistency",                                                                      \

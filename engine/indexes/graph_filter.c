@@ -352,7 +352,8 @@ s_begin_hops (s_hops_t *hops, const kith_graph_plan_t *plan, uint32_t entry)
 {
     const kith_graph_t *self = hops->self;
     kith_graph_scratch_t *scratch = hops->scratch;
-    s_look_around (hops, plan, entry);
+    if (hops->count == 0)
+        s_look_around (hops, plan, entry);
     s_second_hop (hops, KITH_GRAPH_BATCH_MAX / 2);
     s_offer_listed (hops);
     //  Rows lie in no order of nearness, so that those behind equal steps are a fair sample
@@ -588,6 +589,7 @@ s_search_cheapest (s_hops_t *hops, const kith_graph_ask_t *ask,
     if (only || costs.through < fmin (costs.hops * HOPS_MISS, plan->scan)) {
         if (s_search_through (self, scratch, ask, plan, entry, only, place))
             return true;
+        hops->count = 0;    //  the walk put its own over what was listed
         costs = s_costs (self, plan, options, *place);
     }
     hops->far = costs.far;

@@ -226,8 +226,7 @@ s_take_all (kith_graph_t *self, const kith_section_t *sections, size_t count)
     for (uint32_t level = 0; level < header->levels; level++)
         upper += header->counts [level];
     const void *links, *upper_rows, *upper_links, *twins, *codes, *scale, *trailers;
-    const void *coded;
-    const void *centres, *starts, *members;
+    const void *coded, *centres, *starts, *members;
     const uint64_t lists = header->lists;
     const uint64_t trailer =
         kith_graph_trailer_bytes ((kith_graph_code_t) header->code, header->coded);

@@ -1,8 +1,8 @@
 //  echo.c - a bare ZeroMQ request and answer over tcp: what the transport costs by itself
 //  SPDX-License-Identifier: Apache-2.0
 #include "tests/claims/echo.h"
+#include "tests/claims/ring.h"
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <zmq.h>
 
@@ -17,17 +17,7 @@ static void *
 s_answer (void *arg)
 {
     echo_t *self = arg;
-    bool ends = false;
-    while (!ends) {
-        zmq_msg_t message;
-        zmq_msg_init (&message);
-        if (zmq_msg_recv (&message, self->answerer, 0) < 0)
-            abort ();
-        const bool more = zmq_msg_more (&message);
-        ends = !more && zmq_msg_size (&message) == 0;
-        if (zmq_msg_send (&message, self->answerer, more ? ZMQ_SNDMORE : 0) < 0)
-            abort ();
-    }
+    ring_hand_on (self->answerer, self->answerer);
     return NULL;
 }
 

@@ -26,26 +26,31 @@ struct ring {
     s_stage_t stage [HOPS_MAX];
 };
 
-//  Hands on what comes; an empty first part ends the thread and goes on to the next
-static void *
-s_stage (void *arg)
+void
+ring_hand_on (void *in, void *out)
 {
-    s_stage_t *stage = arg;
     bool ends = false;
     while (!ends) {
         zmq_msg_t message;
         zmq_msg_init (&message);
-        if (zmq_msg_recv (&message, stage->in, 0) < 0) {
+        if (zmq_msg_recv (&message, in, 0) < 0) {
             zmq_msg_close (&message);
             break;
         }
         int more = zmq_msg_more (&message);
         ends = !more && zmq_msg_size (&message) == 0;
-        if (zmq_msg_send (&message, stage->out, more ? ZMQ_SNDMORE : 0) < 0) {
+        if (zmq_msg_send (&message, out, more ? ZMQ_SNDMORE : 0) < 0) {
             zmq_msg_close (&message);
             break;
         }
     }
+}
+
+static void *
+s_stage (void *arg)
+{
+    s_stage_t *stage = arg;
+    ring_hand_on (stage->in, stage->out);
     return NULL;
 }
 

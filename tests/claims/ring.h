@@ -16,4 +16,7 @@ void ring_destroy (ring_t **self_p);
 void ring_send (ring_t *self);
 void ring_recv (ring_t *self);
 
+//  Hands on what comes from one socket to another, or back, until a message of one empty part went on.
+void ring_hand_on (void *in, void *out);
+
 #endif
