@@ -10,6 +10,7 @@ struct kith_frame {
     uint8_t *data;
     kith_frame_free_fn *free_fn;    //  null: data lie in this block, or are nobody's
     void *arg;
+    void *block;    //  what is freed; this header lies in it
 };
 
 //  Data of a frame of its own begin here in its block.
@@ -20,15 +21,26 @@ kith_frame_t *
 kith_frame_new (size_t size)
 {
     assert (size <= SIZE_MAX / 2);
-    void *block = NULL;
-    //  Not zeroed: the caller fills all of it
-    if (posix_memalign (&block, 64, HEADER + size) != 0) {
+    //  Aligned here: malloc takes a small block from those that the thread has at hand, posix_memalign never. Not zeroed: the caller
+    //  fills all of it
+    uint8_t *block = malloc (HEADER + size + 63);
+    if (!block) {
         fprintf (stderr, "kith: out of memory (a frame of %zu bytes)\n", size);
         abort ();
     }
-    kith_frame_t *self = block;
-    *self = (kith_frame_t){.size = size, .data = (uint8_t *) block + HEADER};
+    uint8_t *place = block + (64 - (uintptr_t) block % 64) % 64;
+    kith_frame_t *self = (kith_frame_t *) (void *) place;
+    *self = (kith_frame_t){.size = size, .data = place + HEADER, .block = block};
     atomic_init (&self->references, 1);
+    return self;
+}
+
+kith_frame_t *
+kith_frame_copy (const void *data, size_t size)
+{
+    kith_frame_t *self = kith_frame_new (size);
+    if (size)
+        memcpy (self->data, data, size);
     return self;
 }
 
@@ -41,6 +53,7 @@ kith_frame_wrap (void *data, size_t size, kith_frame_free_fn *free_fn, void *arg
     self->data = data;
     self->free_fn = free_fn;
     self->arg = arg;
+    self->block = self;
     atomic_init (&self->references, 1);
     return self;
 }
@@ -86,7 +99,7 @@ kith_frame_destroy (kith_frame_t **self_p)
         return;
     if (self->free_fn)
         self->free_fn (self->data, self->arg);
-    free (self);
+    free (self->block);
 }
 
 const uint8_t *

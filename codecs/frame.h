@@ -8,9 +8,10 @@
 typedef struct kith_frame kith_frame_t;
 typedef void (kith_frame_free_fn) (void *data, void *arg);
 
-//  size bytes to be filled in place (64-byte aligned); a frame over bytes whose storage it takes (bytes is emptied); a frame over
-//  foreign memory, given back by free_fn (data, arg), on any thread.
+//  size bytes to be filled in place (64-byte aligned); a copy of size bytes, as aligned; a frame over bytes whose storage it takes (bytes is
+//  emptied); a frame over foreign memory, given back by free_fn (data, arg), on any thread.
 kith_frame_t *kith_frame_new (size_t size);
+kith_frame_t *kith_frame_copy (const void *data, size_t size);
 kith_frame_t *kith_frame_take (kith_bytes_t *bytes);
 kith_frame_t *
 kith_frame_wrap (void *data, size_t size, kith_frame_free_fn *free_fn, void *arg);

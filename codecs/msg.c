@@ -185,9 +185,9 @@ kith_msg_encode (const kith_msg_t *self, int64_t now_us, bool with_crc,
                  kith_frame_t *parts [KITH_FRAMES_MAX + 2], uint32_t *count)
 {
     assert (self && parts && count);
-    kith_bytes_t body = {0};
-    kith_codec_pack (kith_kind_table (self->kind), self->body, &body);
-    parts [1] = kith_frame_take (&body);
+    kith_bytes_t packed = {0};
+    kith_codec_pack (kith_kind_table (self->kind), self->body, &packed);
+    parts [1] = kith_frame_copy (packed.data, packed.size);
     for (uint32_t index = 0; index < self->frame_count; index++)
         parts [2 + index] = kith_frame_share (self->frames [index]);
     *count = 2 + self->frame_count;
@@ -205,9 +205,10 @@ kith_msg_encode (const kith_msg_t *self, int64_t now_us, bool with_crc,
                                       .hops = self->hops,
                                       .crc = with_crc ? s_crc (parts, *count) : 0,
                                       .frames = self->frame_count};
-    kith_bytes_t head = {0};
-    kith_codec_pack (&kith_proto_envelope_table, &envelope, &head);
-    parts [0] = kith_frame_take (&head);
+    kith_bytes_clear (&packed);
+    kith_codec_pack (&kith_proto_envelope_table, &envelope, &packed);
+    parts [0] = kith_frame_copy (packed.data, packed.size);
+    kith_bytes_free (&packed);
 }
 
 static int
@@ -285,12 +286,9 @@ s_check_frames (const kith_codec_table_t *table, const void *body, uint32_t fram
 static kith_frame_t *
 s_keep (kith_frame_t *frame)
 {
-    size_t size = kith_frame_size (frame);
     if ((uintptr_t) kith_frame_data (frame) % 8 == 0)
         return kith_frame_share (frame);
-    kith_frame_t *copy = kith_frame_new (size);
-    memcpy (kith_frame_fill (copy), kith_frame_data (frame), size);
-    return copy;
+    return kith_frame_copy (kith_frame_data (frame), kith_frame_size (frame));
 }
 
 static int
