@@ -289,25 +289,6 @@ s_select (const s_search_t *search, const s_tile_t *tile, uint32_t query,
     }
 }
 
-//  float32 of count numbers of the rows' type
-static void
-s_widen (const s_search_t *search, const void *vectors, size_t count, float *out)
-{
-    switch (search->rows->type) {
-        case KITH_VECTOR_FLOAT16:
-            search->kernels->float16_widen (vectors, count, out);
-            return;
-        case KITH_VECTOR_BFLOAT16:
-            search->kernels->bfloat16_widen (vectors, count, out);
-            return;
-        case KITH_VECTOR_FLOAT32:
-        case KITH_VECTOR_INT8:
-        case KITH_VECTOR_BINARY:
-            memcpy (out, vectors, count * sizeof (float));
-            return;
-    }
-}
-
 //  Lists the next live rows from *next_p on; packs them unless they lie together. False: no more.
 static bool
 s_tile_fill (const s_search_t *search, const kith_bits_t *live, uint32_t *next_p,
@@ -320,9 +301,12 @@ s_tile_fill (const s_search_t *search, const kith_bits_t *live, uint32_t *next_p
     tile->vectors = s_vector (search, tile->ids [0]);
     if (rows->type != KITH_VECTOR_FLOAT32
         || tile->ids [tile->count - 1] - tile->ids [0] + 1 != tile->count) {
-        for (uint32_t index = 0; index < tile->count; index++)
-            s_widen (search, s_vector (search, tile->ids [index]), rows->dim,
-                     tile->packed + (size_t) index * rows->dim);
+        for (uint32_t index = 0; index < tile->count; index++) {
+            float *to = tile->packed + (size_t) index * rows->dim;
+            const void *vector = s_vector (search, tile->ids [index]);
+            if (kith_vector_numbers (rows->type, vector, rows->dim, to) != to)
+                memcpy (to, vector, rows->dim * sizeof *to);
+        }
         tile->vectors = tile->packed;
     }
     s_weigh (search, tile);
@@ -416,10 +400,9 @@ kith_flat_search (const kith_rows_t *rows, const void *queries, const float *que
     uint64_t compared;
     s_memory_t memory;
     if (s_memory_take (&search, live != NULL, &memory)) {
-        if (memory.wide) {
-            s_widen (&search, queries, (size_t) nq * rows->dim, memory.wide);
-            search.wide = memory.wide;
-        }
+        if (memory.wide)
+            search.wide = kith_vector_numbers (rows->type, queries,
+                                               (size_t) nq * rows->dim, memory.wide);
         compared = s_search_many (&search, live, memory.tile, memory.products);
     }
     else

@@ -141,7 +141,8 @@ s_factor (const kith_graph_t *self, uint32_t row)
 void
 kith_graph_point (const kith_graph_t *self, uint32_t row, float *point)
 {
-    const float *vector = kith_graph_numbers (self, kith_graph_vector (self, row), point);
+    const float *vector = kith_vector_numbers (
+        self->rows.type, kith_graph_vector (self, row), self->rows.dim, point);
     const float factor = s_factor (self, row);
     for (uint32_t index = 0; index < self->rows.dim; index++)
         point [index] = vector [index] * factor;

@@ -506,19 +506,7 @@ kith_graph_vector (const kith_graph_t *self, uint32_t row)
 static inline kith_gather4_fn *
 kith_graph_four (const kith_graph_t *self)
 {
-    const kith_kernels_t *kernels = kith_kernels ();
-    if (self->rows.type == KITH_VECTOR_FLOAT32)
-        return self->rows.metric == KITH_METRIC_L2 ? kernels->l2_4 : kernels->dot4;
-    kith_measure_t measure = {0};
-    bool known =
-        kith_kernels_measure (kernels, self->rows.type, self->rows.metric, &measure);
-    assert (known);
-    (void) known;
-    return measure.four;
+    return kith_kernels_four (self->rows.type, self->rows.metric);
 }
-
-//  The numbers of a stored vector: itself if they are float32, else widened into room (dim numbers).
-const float *
-kith_graph_numbers (const kith_graph_t *self, const void *vector, float *room);
 
 #endif

@@ -182,23 +182,6 @@ s_make_room (const kith_graph_t *self, kith_graph_scratch_t *scratch)
     return true;
 }
 
-const float *
-kith_graph_numbers (const kith_graph_t *self, const void *vector, float *room)
-{
-    const kith_kernels_t *kernels = kith_kernels ();
-    const uint32_t dim = self->rows.dim;
-    if (self->rows.type == KITH_VECTOR_FLOAT32)
-        return vector;
-    if (self->rows.type == KITH_VECTOR_FLOAT16)
-        kernels->float16_widen (vector, dim, room);
-    else if (self->rows.type == KITH_VECTOR_BFLOAT16)
-        kernels->bfloat16_widen (vector, dim, room);
-    else
-        for (uint32_t index = 0; index < dim; index++)
-            room [index] = ((const int8_t *) vector) [index];
-    return room;
-}
-
 bool
 kith_graph_prepare (const kith_graph_t *self, kith_graph_scratch_t *scratch,
                     const void *vector, float norm)
@@ -213,7 +196,8 @@ kith_graph_prepare_scan (const kith_graph_t *self, kith_graph_scratch_t *scratch
 {
     if (!s_make_room (self, scratch))
         return false;
-    const float *numbers = kith_graph_numbers (self, vector, scratch->vector);
+    const float *numbers =
+        kith_vector_numbers (self->rows.type, vector, self->rows.dim, scratch->vector);
     float factor = 1;
     if (self->rows.metric == KITH_METRIC_COSINE)
         factor = norm > 0 ? 1 / norm : 0;

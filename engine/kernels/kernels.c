@@ -94,3 +94,34 @@ kith_kernels_measure (const kith_kernels_t *kernels, kith_vector_t type,
     }
     return false;
 }
+
+kith_gather4_fn *
+kith_kernels_four (kith_vector_t type, kith_metric_t metric)
+{
+    kith_measure_t measure = {0};
+    bool sensible = kith_kernels_measure (kith_kernels (), type, metric, &measure);
+    assert (sensible);
+    (void) sensible;
+    return measure.four;
+}
+
+const float *
+kith_vector_numbers (kith_vector_t type, const void *vector, size_t count, float *room)
+{
+    switch (type) {
+        case KITH_VECTOR_FLOAT16:
+            kith_kernels ()->float16_widen (vector, count, room);
+            return room;
+        case KITH_VECTOR_BFLOAT16:
+            kith_kernels ()->bfloat16_widen (vector, count, room);
+            return room;
+        case KITH_VECTOR_INT8:
+            for (size_t index = 0; index < count; index++)
+                room [index] = ((const int8_t *) vector) [index];
+            return room;
+        case KITH_VECTOR_FLOAT32:
+        case KITH_VECTOR_BINARY:
+            break;
+    }
+    return vector;
+}

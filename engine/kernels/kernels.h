@@ -139,7 +139,8 @@ typedef int32_t (kith_query_round_fn) (const float *scaled, uint32_t count, floa
 #define KITH_PANEL_ROWS 16u
 #define KITH_PANEL_QUERIES 16u
 typedef struct {
-    const int8_t *queries [KITH_PANEL_QUERIES];    //  4 x steps numbers of each, all there
+    const int8_t
+        *queries [KITH_PANEL_QUERIES];    //  4 x steps numbers of each, all there
     uint32_t asking;    //  how many of them are wanted, the first; others may be left out
     uint32_t steps;
     const uint8_t *panels;
@@ -227,6 +228,13 @@ int kith_kernels_choose (const char *name);
 //  and Jaccard are for binary vectors, the others for numbers).
 bool kith_kernels_measure (const kith_kernels_t *kernels, kith_vector_t type,
                            kith_metric_t metric, kith_measure_t *measure);
+
+//  The kernel of those that compares one vector with four; the metric makes sense for the type.
+kith_gather4_fn *kith_kernels_four (kith_vector_t type, kith_metric_t metric);
+
+//  count numbers of a type (not binary) as float32, exactly: themselves if they are, else widened into room.
+const float *
+kith_vector_numbers (kith_vector_t type, const void *vector, size_t count, float *room);
 
 //  Bytes of a vector of dim numbers.
 size_t kith_vector_bytes (kith_vector_t type, uint32_t dim);
