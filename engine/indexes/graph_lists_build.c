@@ -47,7 +47,7 @@ kith_graph_lists_build_bytes (uint32_t rows, uint32_t dim, uint32_t threads)
     if (lists == 0)
         return 0;
     const uint32_t sampled = s_sampled (rows, lists);
-    return (sampled > ASSIGN ? sampled : ASSIGN) * dim * 4ull + rows * 4ull
+    return sampled * dim * 4ull + rows * 4ull
            + kith_kmeans_bytes (sampled, dim, lists, threads);
 }
 
@@ -57,7 +57,7 @@ typedef struct {
     kith_graph_t *self;
     const kith_graph_params_t *params;
     uint32_t lists;
-    float *points;    //  of a sample, then of a stretch of rows
+    float *points;    //  of a sample
     float *centres;
     float *halves;        //  of them, as k-means assigns by
     uint32_t *list_of;    //  of each row
@@ -114,21 +114,18 @@ static int
 s_assign (s_build_t *build, kith_error_t *error)
 {
     const kith_graph_t *self = build->self;
-    const uint32_t rows = self->rows.rows, dim = self->rows.dim;
-    const bool whole = self->rows.type == KITH_VECTOR_FLOAT32;
+    const uint32_t rows = self->rows.rows;
     for (uint32_t first = 0; first < rows; first += ASSIGN) {
         const uint32_t some = rows - first < ASSIGN ? rows - first : ASSIGN;
         //  By angle the length of a row does not matter
-        for (uint32_t index = 0; !whole && index < some; index++)
-            kith_graph_point (self, first + index, build->points + (size_t) index * dim);
-        const kith_kmeans_assign_t assign = {
-            .points = whole ? kith_graph_vector (self, first) : build->points,
-            .count = some,
-            .dim = dim,
-            .centres = build->centres,
-            .halves = build->halves,
-            .clusters = build->lists,
-            .parallel = build->params->parallel};
+        const kith_kmeans_assign_t assign = {.points = kith_graph_vector (self, first),
+                                             .count = some,
+                                             .dim = self->rows.dim,
+                                             .type = self->rows.type,
+                                             .centres = build->centres,
+                                             .halves = build->halves,
+                                             .clusters = build->lists,
+                                             .parallel = build->params->parallel};
         if (!s_go_on (build, 0, 0))
             return kith_error_set (error, KITH_ERR_CANCELLED,
                                    "the build of the index was cancelled");
@@ -144,11 +141,10 @@ s_make (s_build_t *build, kith_error_t *error)
     kith_graph_t *self = build->self;
     const uint32_t rows = self->rows.rows, dim = self->rows.dim,
                    sampled = s_sampled (rows, build->lists);
-    const size_t points = sampled > ASSIGN ? sampled : ASSIGN;
     uint32_t *starts = kith_alloc64 ((build->lists + (size_t) 1) * sizeof *starts),
              *members = kith_huge_new ((size_t) rows * sizeof *members);
     build->centres = kith_alloc64 ((size_t) build->lists * dim * sizeof (float));
-    build->points = kith_huge_new (points * dim * sizeof (float));
+    build->points = kith_huge_new ((size_t) sampled * dim * sizeof (float));
     build->halves = kith_alloc64 (build->lists * sizeof *build->halves);
     build->list_of = kith_huge_new ((size_t) rows * sizeof *build->list_of);
     self->centres = kith_graph_own (self, build->centres);

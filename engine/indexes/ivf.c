@@ -88,10 +88,10 @@ s_load_bytes (const kith_rows_t *rows, const kith_index_params_t *params)
 static int
 s_fits (const kith_rows_t *rows, const kith_index_params_t *params, kith_error_t *error)
 {
-    if (rows->type != KITH_VECTOR_FLOAT32 || rows->metric > KITH_METRIC_COSINE)
+    if (rows->type == KITH_VECTOR_BINARY || rows->metric > KITH_METRIC_COSINE)
         return kith_error_set (error, KITH_ERR_INVALID,
-                               "inverted lists are made over float vectors, not over "
-                               "these");
+                               "inverted lists are made over vectors of numbers; bin is "
+                               "for binary ones");
     if (kith_quantiser_block_bytes (kith_ivf_code (rows, params), rows->dim) == 0)
         return kith_error_set (error, KITH_ERR_INVALID,
                                "inverted lists have no code '%s' (allowed: auto, "

@@ -102,14 +102,16 @@ static void
 s_copy (const kith_ivf_t *self, uint32_t row, float *to)
 {
     const kith_rows_t *rows = &self->index.rows;
-    const float *vector = kith_ivf_vector (self, row);
+    const float *numbers =
+        kith_vector_numbers (rows->type, kith_ivf_vector (self, row), rows->dim, to);
     if (rows->metric != KITH_METRIC_COSINE) {
-        memcpy (to, vector, rows->dim * sizeof *to);
+        if (numbers != to)
+            memcpy (to, numbers, rows->dim * sizeof *to);
         return;
     }
     float norm = rows->norms [row];
     for (uint32_t each = 0; each < rows->dim; each++)
-        to [each] = norm > 0 ? vector [each] / norm : 0;
+        to [each] = norm > 0 ? numbers [each] / norm : 0;
 }
 
 //  ---------------------------------------------------------------------
@@ -180,6 +182,7 @@ s_assign (s_build_t *build, kith_error_t *error)
         kith_kmeans_assign_t assign = {.points = kith_ivf_vector (build->self, first),
                                        .count = left < ASSIGN ? left : ASSIGN,
                                        .dim = header->dim,
+                                       .type = build->self->index.rows.type,
                                        .centres = build->centres,
                                        .halves = build->halves,
                                        .clusters = header->lists,
@@ -380,11 +383,13 @@ kith_ivf_build (const kith_rows_t *rows, const kith_index_params_t *params,
 {
     kith_ivf_t *self = kith_new (sizeof *self);
     self->index.rows = *rows;
+    self->vector_bytes = kith_vector_bytes (rows->type, rows->dim);
     self->header =
         (kith_ivf_header_t){.magic = KITH_IVF_MAGIC,
                             .rows = rows->rows,
                             .dim = rows->dim,
                             .metric = (uint32_t) rows->metric,
+                            .type = (uint32_t) rows->type,
                             .code = kith_ivf_code (rows, params),
                             .lists = kith_ivf_lists (rows, params),
                             .seed = params->seed,

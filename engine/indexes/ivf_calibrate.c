@@ -101,7 +101,7 @@ s_note (s_measure_t *measure, kith_ivf_scratch_t *scratch, const kith_ivf_ask_t 
 
 static void
 s_ask_part (s_measure_t *measure, uint32_t part, kith_ivf_scratch_t *scratch,
-            float *queries)
+            void *queries)
 {
     const kith_ivf_t *self = measure->self;
     const kith_rows_t *rows = &self->index.rows;
@@ -109,8 +109,8 @@ s_ask_part (s_measure_t *measure, uint32_t part, kith_ivf_scratch_t *scratch,
     kith_topk_t tops [BATCH];
     for (uint32_t index = 0; index < BATCH; index++) {
         uint32_t row = measure->rows [part * BATCH + index];
-        memcpy (queries + (size_t) index * rows->dim, kith_ivf_vector (self, row),
-                rows->dim * sizeof *queries);
+        memcpy ((char *) queries + index * self->vector_bytes,
+                kith_ivf_vector (self, row), self->vector_bytes);
         norms [index] = rows->norms ? rows->norms [row] : 0;
         bool deep = measure->deep && part * BATCH + index < DEEP_SAMPLE;
         kith_topk_init (&tops [index], (deep ? DEEP : FAR) + 1);
@@ -133,7 +133,7 @@ s_measure_part (void *arg, uint32_t part)
     s_measure_t *measure = arg;
     const kith_ivf_t *self = measure->self;
     kith_ivf_scratch_t *scratch = kith_index_ivf.scratch_new ();
-    float *queries = kith_alloc64 ((size_t) BATCH * self->header.dim * sizeof *queries);
+    void *queries = kith_alloc64 (BATCH * self->vector_bytes);
     if (queries && kith_ivf_room (self, scratch, 1))
         s_ask_part (measure, part, scratch, queries);
     else

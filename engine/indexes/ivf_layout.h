@@ -10,7 +10,7 @@
 #include "engine/indexes/index_class.h"
 #include "engine/indexes/quantiser.h"
 
-#define KITH_IVF_MAGIC 0x3146564bu    //  "KVF1": layout version in the last letter
+#define KITH_IVF_MAGIC 0x3246564bu    //  "KVF2": layout version in the last letter
 #define KITH_IVF_EMPTY 0xffffffffu    //  no row here
 #define KITH_IVF_GRID_MAX 64u         //  calibrated points
 #define KITH_IVF_LISTS_MAX 65536u
@@ -43,9 +43,11 @@ typedef struct {
 typedef struct {
     uint32_t magic;
     uint32_t rows, dim, metric;
+    uint32_t type;    //  kith_vector_t
     uint32_t code;    //  kith_index_code_t
     uint32_t lists, blocks;
     uint32_t grid;    //  points
+    uint32_t zero;
     uint64_t seed;    //  of the rotation
     float recall;     //  what was asked for at the build
     float radius;     //  the longest residual
@@ -55,6 +57,7 @@ typedef struct {
 typedef struct {
     kith_index_t index;
     kith_ivf_header_t header;
+    size_t vector_bytes;    //  of a row
     const float *centres, *mean;
     const uint32_t *starts, *counts, *ids;
     const uint8_t *blocks;
@@ -90,8 +93,8 @@ typedef struct {
 //  A query on its way
 typedef struct {
     const kith_index_query_t *query;
-    const float *exact;     //  as it came
-    const float *vector;    //  of length 1 for cosine
+    const void *exact;      //  as it came, of the rows' type
+    const float *vector;    //  its numbers; of length 1 for cosine
     float norm;             //  as it came
     float square;           //  of vector
     float size;    //  of the numbers that are added up: what rounding is measured by
@@ -125,10 +128,11 @@ uint32_t kith_ivf_lists (const kith_rows_t *rows, const kith_index_params_t *par
 kith_index_code_t
 kith_ivf_code (const kith_rows_t *rows, const kith_index_params_t *params);
 
-static inline const float *
+//  Of the rows' type
+static inline const void *
 kith_ivf_vector (const kith_ivf_t *self, uint32_t row)
 {
-    return (const float *) self->index.rows.vectors + (size_t) row * self->index.rows.dim;
+    return (const char *) self->index.rows.vectors + row * self->vector_bytes;
 }
 
 static inline uint32_t

@@ -132,7 +132,8 @@ s_check_header (const kith_ivf_header_t *header, const kith_rows_t *rows,
     if (header->magic != KITH_IVF_MAGIC)
         return s_corrupt (error, "its header is of no known version");
     if (header->rows != rows->rows || header->dim != rows->dim
-        || header->metric != (uint32_t) rows->metric || rows->type != KITH_VECTOR_FLOAT32)
+        || header->metric != (uint32_t) rows->metric
+        || header->type != (uint32_t) rows->type)
         return s_corrupt (error, "it was made for other rows");
     if (header->code == KITH_CODE_AUTO || header->code > KITH_CODE_INLINE
         || kith_quantiser_block_bytes (code, header->dim) == 0)
@@ -291,6 +292,7 @@ kith_ivf_open (const kith_rows_t *rows, const kith_section_t *sections, size_t c
     }
     kith_ivf_t *self = kith_new (sizeof *self);
     self->index.rows = *rows;
+    self->vector_bytes = kith_vector_bytes (rows->type, rows->dim);
     memcpy (&self->header, section->data, sizeof self->header);
     if (s_open (self, sections, count, error) != 0) {
         kith_ivf_free (self);

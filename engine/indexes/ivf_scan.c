@@ -73,21 +73,22 @@ kith_ivf_ask (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, uint32_t slot
               const kith_index_query_t *query, uint32_t number, kith_ivf_ask_t *ask)
 {
     const uint32_t dim = self->header.dim;
-    const float *exact = query->queries + (size_t) number * dim;
+    const void *exact = (const char *) query->queries + number * self->vector_bytes;
+    float *room =
+        scratch->vectors
+        + (size_t) slot * (kith_round64 (dim * sizeof (float)) / sizeof (float));
+    const float *numbers = kith_vector_numbers (self->index.rows.type, exact, dim, room);
     float norm = query->norms ? query->norms [number] : 0;
     *ask = (kith_ivf_ask_t){.query = query,
                             .exact = exact,
-                            .vector = exact,
+                            .vector = numbers,
                             .norm = norm,
                             .limit = INFINITY,
                             .pending = &scratch->pending [0]};
     if (self->index.rows.metric == KITH_METRIC_COSINE) {
-        float *unit =
-            scratch->vectors
-            + (size_t) slot * (kith_round64 (dim * sizeof (float)) / sizeof (float));
         for (uint32_t each = 0; each < dim; each++)
-            unit [each] = norm > 0 ? exact [each] / norm : 0;
-        ask->vector = unit;
+            room [each] = norm > 0 ? numbers [each] / norm : 0;
+        ask->vector = room;
     }
     ask->square = kith_kernels ()->dot (ask->vector, ask->vector, dim);
     ask->asked.table =
@@ -98,7 +99,7 @@ kith_ivf_ask (const kith_ivf_t *self, kith_ivf_scratch_t *scratch, uint32_t slot
     if (self->index.rows.metric != KITH_METRIC_L2)
         ask->size += sqrtf (ask->square);
     //  The length of such a query is not 1
-    if (ask->vector != exact && norm > 0 && norm < TINY)
+    if (self->index.rows.metric == KITH_METRIC_COSINE && norm > 0 && norm < TINY)
         ask->asked.bias = NAN;
 }
 
@@ -263,10 +264,8 @@ static void
 s_score (const kith_ivf_t *self, kith_ivf_ask_t *ask,
          const kith_ivf_candidate_t *candidates, uint32_t count, float distances [4])
 {
-    const kith_kernels_t *kernels = kith_kernels ();
     const kith_rows_t *rows = &self->index.rows;
-    kith_gather4_fn *four =
-        rows->metric == KITH_METRIC_L2 ? kernels->l2_4 : kernels->dot4;
+    kith_gather4_fn *four = kith_kernels_four (rows->type, rows->metric);
     const void *vectors [4];
     float products [4];
     for (uint32_t each = 0; each < 4; each++)
@@ -323,8 +322,8 @@ kith_ivf_settle (const kith_ivf_t *self, kith_ivf_ask_t *ask)
 static inline void
 s_prefetch (const kith_ivf_t *self, uint32_t row)
 {
-    const char *vector = (const char *) kith_ivf_vector (self, row);
-    size_t bytes = self->header.dim * sizeof (float);
+    const char *vector = kith_ivf_vector (self, row);
+    const size_t bytes = self->vector_bytes;
     for (size_t at = 0; at < bytes && at < VECTOR_LINES * 64; at += 64)
         __builtin_prefetch (vector + at);
     __builtin_prefetch (vector + bytes - 1);

@@ -26,8 +26,8 @@ static uint64_t
 s_scan_all (const kith_ivf_t *self, const kith_index_query_t *query, uint32_t number,
             kith_topk_t *top)
 {
-    const uint32_t dim = self->header.dim;
-    return kith_flat_search (&self->index.rows, query->queries + (size_t) number * dim,
+    return kith_flat_search (&self->index.rows,
+                             (const char *) query->queries + number * self->vector_bytes,
                              query->norms ? query->norms + number : NULL, 1, query->live,
                              query->part, query->first_row, top);
 }

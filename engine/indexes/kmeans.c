@@ -12,7 +12,6 @@
 #include "base/bytes.h"
 #include "base/random.h"
 #include "engine/kernels/gemm.h"
-#include "engine/kernels/kernels.h"
 
 enum {
     PART = 2048,         //  points of one part
@@ -40,16 +39,21 @@ typedef struct {
     atomic_bool failed;
 } s_assignment_t;
 
+//  wide: TILE x dim floats, for points that are not float32
 static void
 s_assign_tile (const kith_kmeans_assign_t *assign, uint32_t first, uint32_t count,
-               float *products, uint32_t *nearest)
+               float *products, float *wide, uint32_t *nearest)
 {
     const kith_kernels_t *kernels = kith_kernels ();
     float best [TILE];
+    const char *stored = (const char *) assign->points
+                         + first * kith_vector_bytes (assign->type, assign->dim);
+    const float *points =
+        kith_vector_numbers (assign->type, stored, (size_t) count * assign->dim, wide);
     for (uint32_t from = 0; from < assign->clusters; from += CENTRES) {
         uint32_t some =
             assign->clusters - from < CENTRES ? assign->clusters - from : CENTRES;
-        kith_gemm (assign->points + (size_t) first * assign->dim, count, assign->dim,
+        kith_gemm (points, count, assign->dim,
                    assign->centres + (size_t) from * assign->dim, some, assign->dim,
                    assign->dim, products);
         for (uint32_t index = 0; index < count; index++) {
@@ -71,16 +75,22 @@ s_assign_part (void *arg, uint32_t part)
     const kith_kmeans_assign_t *assign = self->assign;
     uint32_t width = assign->clusters < CENTRES ? assign->clusters : CENTRES;
     float *products = kith_alloc64 ((size_t) TILE * width * sizeof *products);
-    if (!products) {
+    bool widens = assign->type != KITH_VECTOR_FLOAT32;
+    float *wide =
+        widens ? kith_alloc64 ((size_t) TILE * assign->dim * sizeof *wide) : NULL;
+    if (!products || (widens && !wide)) {
         atomic_store (&self->failed, true);
+        free (products);
+        free (wide);
         return;
     }
     uint32_t last =
         assign->count - part * PART < PART ? assign->count : part * PART + PART;
     for (uint32_t first = part * PART; first < last; first += TILE)
         s_assign_tile (assign, first, last - first < TILE ? last - first : TILE, products,
-                       self->nearest);
+                       wide, self->nearest);
     free (products);
+    free (wide);
 }
 
 bool
@@ -403,7 +413,8 @@ kith_kmeans_bytes (uint32_t count, uint32_t dim, uint32_t clusters, uint32_t thr
 {
     uint64_t width = clusters < CENTRES ? clusters : CENTRES;
     uint64_t bytes = count * 8ull + clusters * 16ull
-                     + threads * (TILE * width * 4 + dim * 8ull) + 4096;
+                     + threads * (TILE * width * 4 + TILE * dim * 4ull + dim * 8ull)
+                     + 4096;
     if (clusters > FLAT_MAX)
         bytes += count * (8 + dim * 4ull) + clusters * 16ull;
     return bytes;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "engine/kernels/kernels.h"
 
 typedef struct {
     const float *points;    //  count x dim
@@ -29,9 +30,10 @@ kith_kmeans_bytes (uint32_t count, uint32_t dim, uint32_t clusters, uint32_t thr
 
 //  Points and the centres that they are to be given to
 typedef struct {
-    const float *points;
+    const void *points;    //  count x dim of type
     uint32_t count;
     uint32_t dim;
+    kith_vector_t type;    //  0: float32; not binary
     const float *centres;
     const float *halves;    //  half the square length of each centre; zeros if spherical
     uint32_t clusters;

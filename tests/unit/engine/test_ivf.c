@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
+#include "base/vector.h"
 #include "engine/indexes/index.h"
 #include "engine/indexes/ivf_layout.h"
 
@@ -71,6 +72,47 @@ s_clouds (kith_metric_t metric)
     return data;
 }
 
+static size_t
+s_bytes (const s_data_t *data)
+{
+    return kith_vector_bytes (data->rows.type, data->rows.dim);
+}
+
+//  count numbers become some of a shorter type, in place
+static void
+s_narrow_all (float *numbers, size_t count, kith_vector_t type)
+{
+    for (size_t each = 0; each < count; each++) {
+        float value = numbers [each];
+        uint32_t bits;
+        if (type == KITH_VECTOR_INT8)
+            ((int8_t *) numbers) [each] = (int8_t) fmaxf (-128, fminf (127, 9 * value));
+        else if (type == KITH_VECTOR_FLOAT16)
+            kith_put_u16 ((char *) numbers + each * 2, kith_half_of_float (value));
+        else {
+            memcpy (&bits, &value, sizeof bits);
+            kith_put_u16 ((char *) numbers + each * 2, (uint16_t) (bits >> 16));
+        }
+    }
+}
+
+static void
+s_narrow (s_data_t *data, kith_vector_t type)
+{
+    const uint32_t dim = data->rows.dim;
+    data->rows.type = type;
+    if (type == KITH_VECTOR_FLOAT32)
+        return;
+    s_narrow_all (data->vectors, (size_t) data->rows.rows * dim, type);
+    s_narrow_all (data->queries, (size_t) NQ * dim, type);
+    for (uint32_t row = 0; row < data->rows.rows; row++)
+        data->norms [row] =
+            kith_norm_of (type, (char *) data->vectors + row * s_bytes (data), dim);
+    for (uint32_t query = 0; query < NQ; query++)
+        data->query_norms [query] =
+            kith_norm_of (type, (char *) data->queries + query * s_bytes (data), dim);
+}
+
 static void
 s_free (s_data_t *data)
 {
@@ -83,7 +125,8 @@ s_free (s_data_t *data)
 static kith_index_query_t
 s_ask (const s_data_t *data, uint32_t first, uint32_t count)
 {
-    return (kith_index_query_t){.queries = data->queries + first * data->rows.dim,
+    const void *queries = (const char *) data->queries + first * s_bytes (data);
+    return (kith_index_query_t){.queries = queries,
                                 .norms =
                                     data->rows.norms ? data->query_norms + first : NULL,
                                 .nq = count,
@@ -101,7 +144,7 @@ s_found (const s_data_t *data, const kith_index_t *index, kith_index_query_t ask
         kith_topk_init (&tops [query], ask.k);
     cr_assert_eq (kith_index_search (index, &ask, scratch, tops, NULL, NULL), 0);
     for (uint32_t query = 0; query < ask.nq; query++) {
-        const float *vector = ask.queries + query * data->rows.dim;
+        const void *vector = (const char *) ask.queries + query * s_bytes (data);
         float norm = ask.norms ? ask.norms [query] : 0;
         kith_topk_t exact;
         kith_topk_init (&exact, ask.k);
@@ -112,9 +155,11 @@ s_found (const s_data_t *data, const kith_index_t *index, kith_index_query_t ask
         wanted += exact.count;
         for (uint32_t hit = 0; hit < tops [query].count; hit++) {
             uint32_t row = (uint32_t) tops [query].hits [hit].row;
-            float score = kith_score (data->rows.metric, vector, norm,
-                                      data->vectors + (size_t) row * data->rows.dim,
-                                      data->norms [row], data->rows.dim);
+            kith_side_t asked = {vector, norm},
+                        stored = {(const char *) data->vectors + row * s_bytes (data),
+                                  data->norms [row]};
+            float score = kith_score_of (data->rows.type, data->rows.metric, asked,
+                                         stored, data->rows.dim);
             float distance = kith_score_distance (data->rows.metric, score);
             cr_assert (row < data->rows.rows);
             cr_assert (!ask.live || kith_bits_get (ask.live, row));
@@ -170,6 +215,44 @@ Test (ivf, every_code_finds_what_was_asked_for)
         }
         s_free (&data);
     }
+}
+
+//  Every code over every type of numbers, in batches and alone, stored and opened; never opened over rows of another type
+Test (ivf, every_type_finds_what_was_asked_for)
+{
+    for (kith_vector_t type = KITH_VECTOR_FLOAT16; type <= KITH_VECTOR_INT8; type++)
+        for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_COSINE;
+             metric++) {
+            s_data_t data = s_clouds (metric);
+            s_narrow (&data, type);
+            for (uint32_t code = 0; code < CODES; code++) {
+                kith_index_t *built = s_build (&data, s_codes [code], 0);
+                kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
+                size_t count = kith_index_sections (built, sections);
+                kith_index_t *index = kith_index_open (&data.rows, sections, count, NULL);
+                cr_assert (index);
+                for (uint32_t nq = 1; nq <= NQ; nq += NQ - 1) {
+                    double found = 0;
+                    for (uint32_t first = 0; first < NQ; first += nq)
+                        found += s_found (&data, index, s_ask (&data, first, nq));
+                    found = found * nq / NQ;
+                    cr_expect_geq (found, 0.93, "%s, type %d, metric %d, %u: %.3f",
+                                   kith_index_code_name (s_codes [code]), (int) type,
+                                   (int) metric, nq, found);
+                }
+                kith_index_query_t all = s_ask (&data, 0, NQ);
+                all.effort = 10000;
+                cr_expect_geq (s_found (&data, index, all), 0.98);
+                kith_index_destroy (&index);
+                kith_rows_t others = data.rows;
+                others.type = KITH_VECTOR_FLOAT32;
+                kith_error_t error;
+                cr_assert (!kith_index_open (&others, sections, count, &error));
+                cr_assert_eq (error.code, KITH_ERR_CORRUPT);
+                kith_index_destroy (&built);
+            }
+            s_free (&data);
+        }
 }
 
 Test (ivf, filters_keep_recall_at_every_share)
@@ -432,6 +515,10 @@ Test (ivf, refuses_codes_it_has_not)
     cr_assert (!kith_index_build (&data.rows, &params, &error));
     cr_assert_eq (error.code, KITH_ERR_INVALID);
     cr_assert (strstr (error.message, "'sq4'") && strstr (error.message, "rabitq"));
+    data.rows.type = KITH_VECTOR_BINARY;
+    params.code = KITH_CODE_AUTO;
+    cr_assert (!kith_index_build (&data.rows, &params, &error));
+    cr_assert (strstr (error.message, "numbers"), "%s", error.message);
     s_free (&data);
 }
 
@@ -481,7 +568,7 @@ Test (ivf, damage_is_refused)
     cr_assert (!s_opens (&data, sections, count, KITH_IVF_CENTRES, 5, 0x7fc00000));
     cr_assert (!s_opens (&data, sections, count, KITH_IVF_MEAN, 1, 0x7f800000));
     cr_assert (!s_opens (&data, sections, count, KITH_IVF_BOOK, 1, 0xff800000));
-    for (size_t word = 0; word < 8; word++)
+    for (size_t word = 0; word < 9; word++)
         cr_assert (!s_opens (&data, sections, count, KITH_IVF_HEADER, word, 0x7fffffff));
     kith_index_destroy (&index);
     s_free (&data);
