@@ -15,6 +15,7 @@ enum { TAG_HELLO = 1, TAG_PROGRESS = 2 };
 
 //  One build on the BUILD pool
 typedef struct {
+    const kith_ctx_t *ctx;    //  for the worker's question whether to go on
     kith_msg_t *request;
     kith_objects_t *objects;
     kith_parallel_t *parallel;
@@ -41,7 +42,7 @@ s_progress (void *arg, uint64_t done, uint64_t of)
     build_t *build = arg;
     (void) of;
     atomic_store_explicit (&build->done, done, memory_order_relaxed);
-    return true;
+    return !kith_ctx_is_stopping (build->ctx);
 }
 
 static int
@@ -151,6 +152,7 @@ s_take (node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         return;
     }
     build_t *build = kith_new (sizeof *build);
+    build->ctx = ctx;
     build->objects = self->objects;
     build->parallel = kith_ctx_parallel (ctx);
     build->cluster = kith_ctx_cluster (ctx)->id;

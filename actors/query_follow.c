@@ -7,6 +7,7 @@
 #define WAIT_MS 5000u
 #define SLACK_US 1000000
 #define LATE_MAX_US 600000u
+#define CHUNK_SMALL 64u             //  rows
 #define INLINE_BYTES (48u << 10)    //  more is applied on a worker
 
 //  Records of one FETCH being applied. It has its own references; nothing else changes these segments meanwhile.
@@ -15,6 +16,7 @@ typedef struct {
     kith_msg_t *answer;
     uint64_t life;
     uint64_t applied;
+    uint32_t chunk_rows;
     bool full;
     kith_schema_t *schema;
     kith_segment_t **growing;
@@ -49,7 +51,8 @@ s_apply_grow (apply_t *self, uint64_t after)
 {
     self->growing = kith_grow (self->growing, self->growing_count,
                                &self->growing_capacity, sizeof (kith_segment_t *));
-    self->growing [self->growing_count++] = kith_segment_grow (self->schema, after);
+    self->growing [self->growing_count++] =
+        kith_segment_grow (self->schema, after, self->chunk_rows);
 }
 
 static int
@@ -159,6 +162,7 @@ s_take_records (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *
     apply->life = channel->life;
     apply->applied = channel->applied;
     apply->full = channel->full;
+    apply->chunk_rows = channel->chunk_rows;
     apply->schema = kith_schema_share (channel->schema);
     apply->growing_capacity = channel->growing_count + 2;
     apply->growing = kith_new (apply->growing_capacity * sizeof *apply->growing);
@@ -286,11 +290,13 @@ kith_query_follow_start (kith_query_node_t *self, kith_ctx_t *ctx,
             held->told = false;
         }
     }
+    //  In simulation: pieces small enough to get indexes
+    channel->chunk_rows = kith_ctx_buggify (ctx, "chunk-small") ? CHUNK_SMALL : 0;
     if (full) {
         channel->growing = kith_grow (channel->growing, 0, &channel->growing_capacity,
                                       sizeof (kith_segment_t *));
         channel->growing [channel->growing_count++] =
-            kith_segment_grow (channel->schema, after);
+            kith_segment_grow (channel->schema, after, channel->chunk_rows);
     }
     kith_query_attach (self, ctx, channel);
     kith_query_fetch (self, ctx, channel);

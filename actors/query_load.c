@@ -322,22 +322,22 @@ s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
     kith_query_unused (self, ctx, channel);
 }
 
-//  What indexes may still take of the node's memory
-static uint64_t
-s_memory_left (const kith_query_node_t *self, const kith_ctx_t *ctx)
+uint64_t
+kith_query_memory_left (const kith_query_node_t *self, const kith_ctx_t *ctx)
 {
-    uint64_t left = kith_ctx_cluster (ctx)->index_memory;
+    const uint64_t left = kith_ctx_cluster (ctx)->index_memory;
     if (!left)
         return UINT64_MAX;
-    for (uint32_t i = 0; i < self->channel_count; i++)
-        for (uint32_t j = 0; j < self->channels [i]->held_count; j++) {
-            const kith_held_t *held = self->channels [i]->held [j];
-            for (uint32_t k = 0; k < held->index_count; k++) {
-                const uint64_t memory = held->indexes [k].memory;
-                left -= memory < left ? memory : left;
-            }
-        }
-    return left;
+    uint64_t taken = 0;
+    for (uint32_t i = 0; i < self->channel_count; i++) {
+        const kith_query_channel_t *channel = self->channels [i];
+        for (uint32_t j = 0; j < channel->held_count; j++)
+            for (uint32_t k = 0; k < channel->held [j]->index_count; k++)
+                taken += channel->held [j]->indexes [k].memory;
+        for (uint32_t j = 0; j < channel->growing_count; j++)
+            taken += kith_segment_index_memory (channel->growing [j]);
+    }
+    return taken < left ? left - taken : 0;
 }
 
 bool
@@ -346,7 +346,7 @@ kith_query_has_room (const kith_query_node_t *self, const kith_ctx_t *ctx,
 {
     for (uint32_t i = 0; i < held->refused_count && held->wanted; i++)
         if (held->refused [i].memory
-            && held->refused [i].memory <= s_memory_left (self, ctx))
+            && held->refused [i].memory <= kith_query_memory_left (self, ctx))
             return true;
     return false;
 }
@@ -356,7 +356,7 @@ s_start_load (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
 {
     //  Indexes that are loaded need no second time
     const kith_proto_segment_place_t *told = held->place.row;
-    const uint64_t memory_left = s_memory_left (self, ctx);
+    const uint64_t memory_left = kith_query_memory_left (self, ctx);
     kith_proto_index_row_t fresh [KITH_INDEXES_MAX];
     kith_proto_segment_place_t place = *told;
     place.indexes = fresh;

@@ -96,6 +96,8 @@ typedef struct kith_read {
     kith_filter_t *filter;
     uint32_t fields [KITH_FIELDS_MAX];
     uint32_t field_count;
+    uint32_t searched;     //  id of the vector field
+    uint64_t spec;         //  of its index; 0: it has none
     kith_found_t found;    //  of the local segments
     kith_rows_found_t rows_found;
     bool local;
@@ -135,6 +137,8 @@ typedef struct kith_query_channel {
     uint64_t applied;
     uint64_t applied_epoch;
     int64_t late_until_us;    //  in simulation: nothing is fetched before
+    int64_t grow_after_us;    //  no index over growing rows is built before
+    uint32_t chunk_rows;      //  of growing segments; 0: as many as suit them
     uint64_t
         life;    //  counts starts of the follower: answers of an older one are dropped
     kith_segment_t **growing;    //  by age; the last is open
@@ -165,6 +169,7 @@ typedef struct {
     kith_objects_t *objects;
     kith_owners_t owners;
     bool ticking;
+    bool grows;    //  an index over growing rows is being built
 } kith_query_node_t;
 
 enum {
@@ -198,6 +203,8 @@ void kith_query_unused (kith_query_node_t *self, kith_ctx_t *ctx,
                         kith_query_channel_t *channel);
 void kith_query_tell_ready (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held);
 void kith_query_tell_refused (kith_ctx_t *ctx, const kith_held_t *held);
+//  What indexes may still take of the node's memory; UINT64_MAX: as much as there is.
+uint64_t kith_query_memory_left (const kith_query_node_t *self, const kith_ctx_t *ctx);
 //  There is room by now for an index that was refused for the lack of it.
 bool kith_query_has_room (const kith_query_node_t *self, const kith_ctx_t *ctx,
                           const kith_held_t *held);
@@ -205,6 +212,10 @@ kith_held_t *kith_query_held (const kith_query_channel_t *channel, uint64_t segm
 //  A segment may be read with the follower: it is loaded and has every death up to `applied`.
 bool kith_query_attached (const kith_query_channel_t *channel, uint64_t segment);
 void kith_query_held_free (kith_held_t **self_p);
+
+//  query_grow.c: indexes over growing rows. Begins one of a vector field that was searched, if there is something to do.
+void kith_query_grow (kith_query_node_t *self, kith_ctx_t *ctx,
+                      kith_query_channel_t *channel, uint32_t field);
 
 //  query_view.c: follow, READY, the swap (D1)
 void kith_query_follow (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);

@@ -218,6 +218,7 @@ s_run_search (kith_read_t *read)
                                   .k = plan->k,
                                   .effort = plan->effort,
                                   .recall = plan->recall,
+                                  .spec = read->spec,
                                   .skip = skip,
                                   .explain = plan->explain,
                                   .stop = read->request->deadline_us ? s_late : NULL,
@@ -273,6 +274,8 @@ s_ran (void *arg_self, kith_ctx_t *ctx, void *arg)
         read->failed = true;
         read->error = read->own_error;
     }
+    if (read->searched && !read->failed)
+        kith_query_grow (arg_self, ctx, read->channel, read->searched);
     s_back (arg_self, ctx, read);
 }
 
@@ -652,6 +655,19 @@ s_partitions (kith_read_t *read)
     return 0;
 }
 
+//  Which indexes over growing rows a search may use
+static void
+s_spec (kith_read_t *read)
+{
+    const kith_proto_collection_t *definition = read->channel->definition.row;
+    const kith_field_t *field =
+        kith_schema_vector (read->schema, s_search (read)->field, NULL);
+    const kith_proto_index_spec_t *spec =
+        field && definition ? kith_index_spec_of (definition, field->id) : NULL;
+    read->searched = spec ? field->id : 0;
+    read->spec = spec ? kith_index_spec_hash (spec) : 0;
+}
+
 void
 kith_query_run (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read)
 {
@@ -667,6 +683,8 @@ kith_query_run (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read)
                      search ? search->output_count : query->output_count)
         || s_partitions (read))
         read->failed = true;
+    if (search && !read->holder)
+        s_spec (read);
     if (!read->failed)
         s_pin (ctx, read);
     if (read->failed) {

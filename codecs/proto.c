@@ -512,7 +512,8 @@ static const kith_codec_field_t s_stage_fields [] = {
     {"rows", KITH_WIRE_U64, false, offsetof (kith_proto_stage_t, rows), 0, NULL,
      "rows in it"},
     {"index", KITH_WIRE_STRING, false, offsetof (kith_proto_stage_t, index), 0, NULL,
-     "kind of the index, flat without one; empty for growing"},
+     "kind of the index, flat without one; empty for growing rows that are all "
+     "compared"},
     {"effort", KITH_WIRE_U32, false, offsetof (kith_proto_stage_t, effort), 0, NULL,
      "beam width, lists or candidates"},
     {"compared", KITH_WIRE_U64, false, offsetof (kith_proto_stage_t, compared), 0, NULL,

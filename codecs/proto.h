@@ -385,7 +385,7 @@ typedef struct {
     uint32_t shard;                     //  shard
     uint64_t segment;                   //  segment; 0: growing
     uint64_t rows;                      //  rows in it
-    //  kind of the index, flat without one; empty for growing
+    //  kind of the index, flat without one; empty for growing rows that are all compared
     const char *index;
     uint32_t effort;                    //  beam width, lists or candidates
     uint64_t compared;                  //  distances computed

@@ -217,7 +217,7 @@ structs
         shard = "u32, shard"
         segment = "u64, segment; 0: growing"
         rows = "u64, rows in it"
-        index = "string, kind of the index, flat without one; empty for growing"
+        index = "string, kind of the index, flat without one; empty for growing rows that are all compared"
         effort = "u32, beam width, lists or candidates"
         compared = "u64, distances computed"
         us = "u64, microseconds"

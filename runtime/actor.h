@@ -49,6 +49,8 @@ int64_t
 kith_ctx_now_us (const kith_ctx_t *ctx);    //  monotonic; stands still in a callback
 //  A moment of that clock has passed by now. For work on a worker too, which lives no longer than the context.
 bool kith_ctx_past (const kith_ctx_t *ctx, int64_t moment_us);
+//  The actor is to end, and waits for its work; likewise for work on a worker.
+bool kith_ctx_is_stopping (const kith_ctx_t *ctx);
 uint64_t kith_ctx_clock (
     kith_ctx_t *ctx);    //  hybrid: unix ms << 18 | logical, rises at each call
 uint64_t kith_ctx_random (kith_ctx_t *ctx);

@@ -52,6 +52,12 @@ kith_ctx_past (const kith_ctx_t *ctx, int64_t moment_us)
     return host->now_us (host->arg) >= moment_us;
 }
 
+bool
+kith_ctx_is_stopping (const kith_ctx_t *ctx)
+{
+    return ctx->life == KITH_ACTOR_STOPPING;
+}
+
 uint64_t
 kith_ctx_clock (kith_ctx_t *ctx)
 {

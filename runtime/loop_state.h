@@ -63,9 +63,9 @@ struct kith_ctx {
     const kith_behaviour_t *behaviour;
     zconfig_t *config;
     kith_address_t self;
-    void *state;    //  the behaviour's own
-    kith_actor_state_t life;
-    bool stop_wanted;    //  no restart
+    void *state;                        //  the behaviour's own
+    _Atomic kith_actor_state_t life;    //  workers read it too
+    bool stop_wanted;                   //  no restart
     bool exit_wanted;
     kith_error_t exit_error;
     kith_wait_t restart;

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define IO_THREADS 2u    //  when the configuration does not say
+#define BUILDS 3u    //  at once: a flush, an index of sealed rows, one of growing rows
 #define NOTE_BYTES 160u
 
 //  An actor of this process
@@ -282,9 +283,9 @@ s_make_pools (kith_node_t *self)
     uint32_t io = self->spec->io_threads ? self->spec->io_threads : IO_THREADS;
     self->pools [KITH_POOL_QUERY] =
         kith_pool_new ("kith-query", query, KITH_WORK_MAX, kith_thread_work);
-    //  One build at a time; it takes its threads for itself
+    //  A build takes threads for itself (kith_parallel_t); a flush need not wait for one that takes long
     self->pools [KITH_POOL_BUILD] =
-        kith_pool_new ("kith-build", 1, KITH_WORK_MAX, kith_thread_work);
+        kith_pool_new ("kith-build", BUILDS, KITH_WORK_MAX, kith_thread_work);
     self->pools [KITH_POOL_IO] =
         kith_pool_new ("kith-io", io, KITH_WORK_MAX, kith_thread_work);
 }

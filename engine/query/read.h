@@ -25,8 +25,10 @@ typedef struct {
     const void *queries;          //  nq vectors of the field's type, at any address
     uint32_t nq;
     uint32_t k;
-    uint32_t effort;              //  0: by recall
-    float recall;                 //  0: 0.95
+    uint32_t effort;    //  0: by recall
+    float recall;       //  0: 0.95
+    uint64_t
+        spec;    //  indexes over growing rows are used if made for this specification; 0: none
     const kith_column_t *skip;    //  a key a query that is left out; null: none
     bool explain;
     bool (*stop) (void *arg);    //  true ends it with CANCELLED; null: never
@@ -39,8 +41,9 @@ typedef struct {
     uint32_t rows;
     uint32_t effort;
     uint64_t compared;
-    const char *index;    //  kind, "flat" without one, or "" for growing
-    const char *code;     //  that the index walks or scans by; "": none
+    const char *
+        index;    //  kind, "flat" without one; growing: "" unless some rows were searched by one
+    const char *code;    //  that the index walks or scans by; "": none
 } kith_stage_t;
 
 typedef struct {
@@ -48,8 +51,9 @@ typedef struct {
     kith_bytes_t scores;    //  float32 a row
     kith_bytes_t rows;      //  a batch: key, $seq, fields; empty when no row was found
     uint64_t compared;
-    uint64_t of;             //  visible rows could have been compared (per query)
-    const char *index;       //  kind that most of the sealed rows were searched by; "": no sealed rows
+    uint64_t of;    //  visible rows could have been compared (per query)
+    const char *
+        index;    //  kind that most of the sealed rows were searched by; "": no sealed rows
     uint32_t index_rows;     //  of the segment that it is the kind of
     kith_stage_t *stages;    //  malloc'ed, if explain
     uint32_t stage_count;

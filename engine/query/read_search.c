@@ -152,7 +152,8 @@ s_search_index (s_searcher_t *self, const kith_index_t *index, const kith_bits_t
                                       .norms = self->norms,
                                       .nq = search->nq,
                                       .k = self->k,
-                                      .effort = stage->effort,
+                                      .effort =
+                                          stage->effort ? stage->effort : search->effort,
                                       .recall = search->recall,
                                       .live = live,
                                       .part = self->run_count,
@@ -176,6 +177,33 @@ s_search_flat (s_searcher_t *self, const kith_run_t *run, const kith_bits_t *liv
     return 0;
 }
 
+//  Kind and code of an index that rows of the stage are searched by
+static void
+s_name (const s_searcher_t *self, const kith_index_t *index, kith_stage_t *stage)
+{
+    stage->index = kith_index_kind_name (kith_index_kind (index));
+    if (!self->search->explain)
+        return;
+    kith_index_info_t info;
+    kith_index_describe (index, &info);
+    stage->code = info.code ? kith_index_code_name (info.code) : "";
+}
+
+//  How the rows of a sealed segment are searched
+static void
+s_describe (const s_searcher_t *self, const kith_index_t *index, kith_stage_t *stage)
+{
+    const kith_search_t *search = self->search;
+    stage->index = kith_index_kind_name (KITH_INDEX_FLAT);
+    if (!index)
+        return;
+    stage->effort = search->effort
+                        ? search->effort
+                        : kith_index_effort (
+                            index, search->recall > 0 ? search->recall : 0.95f, self->k);
+    s_name (self, index, stage);
+}
+
 //  Searches one run; its visible rows count even when the filter leaves none
 static int
 s_search_run (s_searcher_t *self, const kith_run_t *run, kith_stage_t *stage,
@@ -196,7 +224,9 @@ s_search_run (s_searcher_t *self, const kith_run_t *run, kith_stage_t *stage,
         status = s_prepare (self, error);
     if (visible && status == 0) {
         const kith_index_t *index =
-            kith_segment_index (run->segment, self->search->field->id);
+            kith_run_index (run, self->search->field->id, self->search->spec);
+        if (index && run->chunk && !*stage->index)
+            s_name (self, index, stage);
         const kith_bits_t *allowed = live.words ? &live : NULL;
         status = index ? s_search_index (self, index, allowed, stage, error)
                        : s_search_flat (self, run, allowed, stage, error);
@@ -205,26 +235,6 @@ s_search_run (s_searcher_t *self, const kith_run_t *run, kith_stage_t *stage,
     }
     kith_bits_free (&live);
     return status;
-}
-
-//  How the rows of a sealed segment are searched
-static void
-s_describe (const s_searcher_t *self, const kith_index_t *index, kith_stage_t *stage)
-{
-    const kith_search_t *search = self->search;
-    stage->index = kith_index_kind_name (KITH_INDEX_FLAT);
-    if (!index)
-        return;
-    stage->effort = search->effort
-                        ? search->effort
-                        : kith_index_effort (
-                            index, search->recall > 0 ? search->recall : 0.95f, self->k);
-    stage->index = kith_index_kind_name (kith_index_kind (index));
-    if (!search->explain)
-        return;
-    kith_index_info_t info;
-    kith_index_describe (index, &info);
-    stage->code = info.code ? kith_index_code_name (info.code) : "";
 }
 
 static int

@@ -8,8 +8,8 @@
 #include "engine/segments/vectors.h"
 
 enum {
-    TEXT_BYTES = 256,              //  reserved a row for text, untouched until used
-    CHUNK_BYTES_MAX = 32 << 20,    //  fixed-width data of one chunk
+    TEXT_BYTES = 256,               //  reserved a row for text, untouched until used
+    CHUNK_BYTES_MAX = 256 << 20,    //  fixed-width data of one chunk
     ROWS_MIN = 16
 };
 
@@ -106,6 +106,7 @@ kith_chunk_new (const kith_schema_t *schema, uint32_t first_row, uint32_t rows_m
         sizeof (kith_chunk_t) + kith_schema_count (schema) * sizeof (kith_chunk_column_t);
     kith_chunk_t *plan = kith_new (head);
     plan->first_row = first_row;
+    plan->column_count = kith_schema_count (schema);
     s_size (plan, schema, rows_max, input);
     s_cutter_t cutter = {0};
     s_cut_all (plan, &cutter, schema);
@@ -132,8 +133,18 @@ kith_chunk_destroy (kith_chunk_t **self_p)
     assert (self_p);
     kith_chunk_t *self = *self_p;
     *self_p = NULL;
-    if (self)
-        munmap (self, self->bytes);
+    if (!self)
+        return;
+    for (uint32_t index = 0; index < self->column_count; index++) {
+        kith_chunk_index_t *each = atomic_load (&self->columns [index].index);
+        while (each) {
+            kith_chunk_index_t *older = each->older;
+            kith_index_destroy (&each->index);
+            free (each);
+            each = older;
+        }
+    }
+    munmap (self, self->bytes);
 }
 
 uint64_t

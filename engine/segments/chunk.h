@@ -8,22 +8,33 @@
 #define KITH_CHUNK_H
 
 #include "base/arena.h"
+#include "engine/indexes/index.h"
 #include "engine/segments/ends.h"
 #include "engine/segments/schema.h"
+
+//  An index of a vector field over all rows of a full chunk
+typedef struct kith_chunk_index {
+    kith_index_t *index;
+    uint64_t spec;    //  specification that it was made for
+    uint32_t rows;
+    struct kith_chunk_index *older;
+} kith_chunk_index_t;
 
 typedef struct {
     _Atomic uint8_t *validity;    //  null: the field cannot be null
     uint8_t *offsets;             //  null: fixed width
     uint8_t *data;
-    float *norms;              //  cosine vectors, else null
-    uint64_t data_capacity;    //  bytes, of varlen types
+    float *norms;                            //  cosine vectors, else null
+    uint64_t data_capacity;                  //  bytes, of varlen types
+    _Atomic (kith_chunk_index_t *) index;    //  the newest; null: none
 } kith_chunk_column_t;
 
 typedef struct {
     uint32_t first_row;    //  in the segment
     uint32_t capacity;     //  rows
     uint32_t used;         //  rows; the writer's
-    size_t bytes;          //  of the mapping
+    uint32_t column_count;
+    size_t bytes;    //  of the mapping
     uint64_t *seqs;
     uint64_t *timestamps;
     uint32_t *places;    //  row in its record

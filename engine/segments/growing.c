@@ -6,7 +6,8 @@
 
 enum {
     FIRST_ROWS = 256,    //  of the first chunk: most collections stay small
-    CHUNK_ROWS = 4096,
+    SECOND_ROWS = 4096,
+    CHUNK_ROWS = 65536,    //  as many as an index over one is worth while for
     DIRECTORY_MIN = 8,
     ROWS_MAX = 1u << 30
 };
@@ -20,6 +21,7 @@ typedef struct s_directory {
 
 struct kith_growing {
     kith_schema_t *schema;
+    uint32_t chunk_rows;
     uint32_t key;    //  index of the key field
     kith_keymap_t keys;
     _Atomic (s_directory_t *) directory;
@@ -27,8 +29,9 @@ struct kith_growing {
     atomic_uint_fast32_t rows;      //  published
     atomic_uint_fast32_t ended;
     atomic_uint_fast64_t bytes;    //  of chunks and map
-    uint32_t appended;             //  rows, published or about to be
-    uint64_t full_bytes;           //  of all chunks but the last
+    atomic_uint_fast64_t index_bytes;
+    uint32_t appended;      //  rows, published or about to be
+    uint64_t full_bytes;    //  of all chunks but the last
 };
 
 static s_directory_t *
@@ -45,11 +48,12 @@ s_chunk (const kith_growing_t *self, uint32_t index)
 }
 
 kith_growing_t *
-kith_growing_new (kith_schema_t *schema)
+kith_growing_new (kith_schema_t *schema, uint32_t chunk_rows)
 {
     assert (schema);
     kith_growing_t *self = kith_new (sizeof *self);
     self->schema = schema;
+    self->chunk_rows = chunk_rows ? chunk_rows : CHUNK_ROWS;
     while (!kith_schema_field (schema, self->key)->key)
         self->key++;
     return self;
@@ -101,7 +105,49 @@ kith_growing_chunks (const kith_growing_t *self)
 uint64_t
 kith_growing_memory (const kith_growing_t *self)
 {
-    return sizeof *self + atomic_load_explicit (&self->bytes, memory_order_relaxed);
+    return sizeof *self + atomic_load_explicit (&self->bytes, memory_order_relaxed)
+           + kith_growing_index_memory (self);
+}
+
+uint64_t
+kith_growing_index_memory (const kith_growing_t *self)
+{
+    return atomic_load_explicit (&self->index_bytes, memory_order_relaxed);
+}
+
+int64_t
+kith_growing_unindexed (const kith_growing_t *self, uint32_t place, uint64_t spec,
+                        uint32_t rows_min)
+{
+    const uint32_t count = kith_growing_chunks (self);
+    //  The last one may still get rows
+    for (uint32_t number = 0; number + 1 < count; number++) {
+        uint32_t rows;
+        const kith_chunk_t *chunk = kith_growing_chunk (self, number, &rows);
+        const kith_chunk_index_t *index =
+            atomic_load_explicit (&chunk->columns [place].index, memory_order_acquire);
+        if (rows >= rows_min && (!index || index->spec != spec))
+            return number;
+    }
+    return -1;
+}
+
+void
+kith_growing_set_index (kith_growing_t *self, uint32_t number, uint32_t place,
+                        uint64_t spec, kith_index_t **index_p)
+{
+    kith_chunk_t *chunk = s_chunk (self, number);
+    kith_chunk_column_t *column = &chunk->columns [place];
+    kith_index_info_t info;
+    kith_index_describe (*index_p, &info);
+    kith_chunk_index_t *fresh = kith_new (sizeof *fresh);
+    fresh->index = *index_p;
+    fresh->spec = spec;
+    fresh->rows = info.rows;
+    fresh->older = atomic_load_explicit (&column->index, memory_order_relaxed);
+    *index_p = NULL;
+    atomic_fetch_add_explicit (&self->index_bytes, info.bytes, memory_order_relaxed);
+    atomic_store_explicit (&column->index, fresh, memory_order_release);
 }
 
 const kith_chunk_t *
@@ -256,8 +302,10 @@ static kith_chunk_t *
 s_add_chunk (kith_growing_t *self, const kith_chunk_input_t *input, kith_error_t *error)
 {
     uint32_t count = kith_growing_chunks (self);
-    kith_chunk_t *chunk = kith_chunk_new (self->schema, self->appended,
-                                          count ? CHUNK_ROWS : FIRST_ROWS, input, error);
+    uint32_t rows = count == 0 ? FIRST_ROWS : count == 1 ? SECOND_ROWS : CHUNK_ROWS;
+    rows = rows < self->chunk_rows ? rows : self->chunk_rows;
+    kith_chunk_t *chunk =
+        kith_chunk_new (self->schema, self->appended, rows, input, error);
     if (!chunk)
         return NULL;
     if (count)

@@ -176,15 +176,6 @@ s_chunk_system (const kith_chunk_t *chunk, uint32_t field, uint32_t rows,
                               .data_bytes = (uint64_t) rows * (wide ? 8 : 4)};
 }
 
-static uint32_t
-s_index_of (const kith_schema_t *schema, uint32_t field)
-{
-    uint32_t index = 0;
-    while (kith_schema_field (schema, index)->id != field)
-        index++;
-    return index;
-}
-
 void
 kith_run_column (const kith_run_t *self, uint32_t field, kith_arena_t *arena,
                  kith_column_t *column)
@@ -202,7 +193,7 @@ kith_run_column (const kith_run_t *self, uint32_t field, kith_arena_t *arena,
         return;
     }
     const kith_schema_t *schema = self->segment->schema;
-    uint32_t index = s_index_of (schema, field);
+    uint32_t index = kith_schema_place (schema, field);
     kith_chunk_column (chunk, kith_schema_field (schema, index), index, self->rows, arena,
                        column);
 }
@@ -218,7 +209,21 @@ kith_run_vectors (const kith_run_t *self, const kith_field_t *field, kith_rows_t
         return;
     }
     const kith_chunk_t *chunk = self->chunk;
-    uint32_t index = s_index_of (self->segment->schema, field->id);
+    uint32_t index = kith_schema_place (self->segment->schema, field->id);
     rows->vectors = chunk->columns [index].data;
     rows->norms = chunk->columns [index].norms;
+}
+
+const kith_index_t *
+kith_run_index (const kith_run_t *self, uint32_t field, uint64_t spec)
+{
+    if (!self->chunk)
+        return kith_segment_index (self->segment, field);
+    const kith_chunk_t *chunk = self->chunk;
+    const uint32_t place = kith_schema_place (self->segment->schema, field);
+    const kith_chunk_index_t *newest =
+        atomic_load_explicit (&chunk->columns [place].index, memory_order_acquire);
+    //  A read in the past sees the first rows only
+    return newest && newest->spec == spec && newest->rows == self->rows ? newest->index
+                                                                        : NULL;
 }

@@ -44,4 +44,8 @@ void kith_run_column (const kith_run_t *self, uint32_t field, kith_arena_t *aren
 void
 kith_run_vectors (const kith_run_t *self, const kith_field_t *field, kith_rows_t *rows);
 
+//  The index to search all rows of the run by; null: none. spec: of growing rows only one that was made for it.
+const kith_index_t *
+kith_run_index (const kith_run_t *self, uint32_t field, uint64_t spec);
+
 #endif

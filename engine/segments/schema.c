@@ -262,14 +262,20 @@ kith_schema_key (const kith_schema_t *self)
     return &self->fields [self->key];
 }
 
+uint32_t
+kith_schema_place (const kith_schema_t *self, uint32_t id)
+{
+    uint32_t place = 0;
+    while (place < kith_schema_count (self) && kith_schema_field (self, place)->id != id)
+        place++;
+    return place;
+}
+
 const kith_field_t *
 kith_schema_by_id (const kith_schema_t *self, uint32_t id)
 {
-    for (uint32_t index = 0; index < self->count; index++) {
-        if (self->fields [index].id == id)
-            return &self->fields [index];
-    }
-    return NULL;
+    const uint32_t place = kith_schema_place (self, id);
+    return place < self->count ? &self->fields [place] : NULL;
 }
 
 const kith_column_t *

@@ -34,6 +34,8 @@ const kith_field_t *kith_schema_field (const kith_schema_t *self, uint32_t index
 const kith_field_t *kith_schema_key (const kith_schema_t *self);
 const kith_field_t *
 kith_schema_by_id (const kith_schema_t *self, uint32_t id);    //  null: none
+uint32_t kith_schema_place (const kith_schema_t *self,
+                            uint32_t id);    //  among the fields; their count: none
 
 //  By name; null fills FIELD_NOT_FOUND with the nearest name as hint and the list of fields.
 const kith_field_t *

@@ -288,16 +288,6 @@ kith_sealed_end_partition (kith_sealed_t *self, uint32_t partition, uint64_t seq
             kith_sealed_end_row (self, row, seq);
 }
 
-static uint32_t
-s_index_of (const kith_sealed_t *self, uint32_t field)
-{
-    uint32_t index = 0;
-    while (index < kith_schema_count (self->schema)
-           && kith_schema_field (self->schema, index)->id != field)
-        index++;
-    return index;
-}
-
 //  Copies the sections of an index file into one run of memory: a file cannot be mapped in pages of 2 MiB, and the
 //  walk of a graph is random reads (ENGINE 3.1). The file is not needed after it, unless it has records: those stay where they are.
 static int
@@ -381,7 +371,7 @@ kith_sealed_set_index (kith_sealed_t *self, uint32_t field, kith_container_t **i
     s_index_t *fresh = kith_new (sizeof *fresh);
     fresh->file = *index_p;
     *index_p = NULL;
-    uint32_t place = s_index_of (self, field);
+    uint32_t place = kith_schema_place (self->schema, field);
     int status = -1;
     if (place == kith_schema_count (self->schema)
         || !kith_type_is_vector (self->columns [place].type))
@@ -405,7 +395,7 @@ kith_sealed_set_index (kith_sealed_t *self, uint32_t field, kith_container_t **i
 void
 kith_sealed_drop_index (kith_sealed_t *self, uint32_t field)
 {
-    uint32_t place = s_index_of (self, field);
+    uint32_t place = kith_schema_place (self->schema, field);
     assert (place < kith_schema_count (self->schema));
     s_index_t *older = atomic_load (&self->extras [place].index);
     if (!older || !older->index)
@@ -459,14 +449,14 @@ kith_sealed_column (const kith_sealed_t *self, uint32_t field)
         if (self->system [index].field == field)
             return &self->system [index];
     }
-    uint32_t index = s_index_of (self, field);
+    uint32_t index = kith_schema_place (self->schema, field);
     return index < kith_schema_count (self->schema) ? &self->columns [index] : NULL;
 }
 
 const float *
 kith_sealed_norms (const kith_sealed_t *self, uint32_t field)
 {
-    uint32_t index = s_index_of (self, field);
+    uint32_t index = kith_schema_place (self->schema, field);
     return index < kith_schema_count (self->schema) ? self->extras [index].norms : NULL;
 }
 
@@ -480,7 +470,7 @@ kith_sealed_partitions (const kith_sealed_t *self, uint32_t *least, uint32_t *gr
 const kith_index_t *
 kith_sealed_index (const kith_sealed_t *self, uint32_t field)
 {
-    uint32_t index = s_index_of (self, field);
+    uint32_t index = kith_schema_place (self->schema, field);
     if (index == kith_schema_count (self->schema))
         return NULL;
     const s_index_t *found =
@@ -508,11 +498,16 @@ kith_sealed_find (const kith_sealed_t *self, const kith_column_t *keys, uint32_t
 }
 
 uint64_t
+kith_sealed_index_memory (const kith_sealed_t *self)
+{
+    return atomic_load_explicit (&self->index_bytes, memory_order_relaxed);
+}
+
+uint64_t
 kith_sealed_memory (const kith_sealed_t *self)
 {
     const kith_ends_t *ends = kith_sealed_ends (self);
     uint64_t deaths =
         ends ? (uint64_t) self->rows * 8 + kith_bits_words (self->rows) * 8 : 0;
-    return sizeof *self + self->mapped + deaths
-           + atomic_load_explicit (&self->index_bytes, memory_order_relaxed);
+    return sizeof *self + self->mapped + deaths + kith_sealed_index_memory (self);
 }

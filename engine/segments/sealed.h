@@ -44,6 +44,7 @@ kith_sealed_partitions (const kith_sealed_t *self, uint32_t *least, uint32_t *gr
 const kith_index_t *kith_sealed_index (const kith_sealed_t *self, uint32_t field);
 int64_t kith_sealed_find (const kith_sealed_t *self, const kith_column_t *keys,
                           uint32_t row, uint64_t s);
-uint64_t kith_sealed_memory (const kith_sealed_t *self);
+uint64_t kith_sealed_memory (const kith_sealed_t *self);    //  with indexes
+uint64_t kith_sealed_index_memory (const kith_sealed_t *self);
 
 #endif

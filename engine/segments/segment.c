@@ -2,6 +2,7 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include "engine/segments/segment.h"
 
+#include "engine/segments/run.h"
 #include "engine/segments/segment_impl.h"
 #include "engine/segments/vectors.h"
 
@@ -15,11 +16,11 @@ s_segment_new (kith_schema_t *schema)
 }
 
 kith_segment_t *
-kith_segment_grow (kith_schema_t *schema, uint64_t after)
+kith_segment_grow (kith_schema_t *schema, uint64_t after, uint32_t chunk_rows)
 {
     assert (schema && after < UINT64_MAX);
     kith_segment_t *self = s_segment_new (schema);
-    self->growing = kith_growing_new (self->schema);
+    self->growing = kith_growing_new (self->schema, chunk_rows);
     self->from = after + 1;
     atomic_init (&self->applied, after);
     return self;
@@ -454,4 +455,45 @@ kith_segment_vectors (kith_segment_t *self, uint32_t field, kith_rows_t *rows,
     *rows = kith_field_rows (shape, column->data, kith_sealed_norms (self->sealed, field),
                              column->rows);
     return 0;
+}
+
+int64_t
+kith_segment_unindexed (const kith_segment_t *self, uint32_t field, uint64_t spec,
+                        uint32_t rows_min)
+{
+    const uint32_t place = kith_schema_place (self->schema, field);
+    if (!self->growing || place == kith_schema_count (self->schema))
+        return -1;
+    return kith_growing_unindexed (self->growing, place, spec, rows_min);
+}
+
+int
+kith_segment_build_index (kith_segment_t *self, uint32_t piece, uint32_t field,
+                          uint64_t spec, const kith_index_params_t *params,
+                          kith_error_t *error)
+{
+    assert (self->growing && piece + 1 < kith_growing_chunks (self->growing));
+    kith_run_t run;
+    kith_rows_t rows;
+    kith_run_open (&run, self, piece, KITH_ALIVE);
+    kith_run_vectors (&run, kith_schema_by_id (self->schema, field), &rows);
+    kith_index_t *index = kith_index_build (&rows, params, error);
+    if (!index)
+        return -1;
+    kith_growing_set_index (self->growing, piece, kith_schema_place (self->schema, field),
+                            spec, &index);
+    return 0;
+}
+
+uint64_t
+kith_segment_index_memory (const kith_segment_t *self)
+{
+    return self->growing ? kith_growing_index_memory (self->growing)
+                         : kith_sealed_index_memory (self->sealed);
+}
+
+bool
+kith_segment_is_shared (const kith_segment_t *self)
+{
+    return atomic_load_explicit (&self->references, memory_order_acquire) > 1;
 }

@@ -20,8 +20,9 @@ typedef struct kith_segment kith_segment_t;
 //  Seq of a row that has not ended
 #define KITH_ALIVE UINT64_MAX
 
-//  A growing segment that begins after seq `after`. schema is shared.
-kith_segment_t *kith_segment_grow (kith_schema_t *schema, uint64_t after);
+//  A growing segment that begins after seq `after`. schema is shared. Rows lie in pieces of up to chunk_rows (0: as suits it).
+kith_segment_t *
+kith_segment_grow (kith_schema_t *schema, uint64_t after, uint32_t chunk_rows);
 
 //  A sealed segment over a snapshot container and its death list (may be null); both are taken, also on failure. Vectors are used where they are mapped.
 kith_segment_t *kith_segment_open (kith_schema_t *schema, kith_container_t **snapshot_p,
@@ -74,6 +75,22 @@ void kith_segment_drop_index (kith_segment_t *self, uint32_t field);
 void kith_segment_trim (kith_segment_t *self);
 const kith_index_t *
 kith_segment_index (const kith_segment_t *self, uint32_t field);    //  null: none
+
+//  Growing: a piece of at least rows_min rows that gets no further ones and has no index of the field for this specification; -1: none.
+int64_t kith_segment_unindexed (const kith_segment_t *self, uint32_t field, uint64_t spec,
+                                uint32_t rows_min);
+
+//  Builds an index over such a piece, for searches that name its specification; by one thread at a time, while rows are added and searched.
+//  It lives as long as the segment. CANCELLED, NO_MEMORY, INVALID as kith_index_build.
+int kith_segment_build_index (kith_segment_t *self, uint32_t piece, uint32_t field,
+                              uint64_t spec, const kith_index_params_t *params,
+                              kith_error_t *error);
+
+//  Bytes that indexes take, replaced ones that are not freed yet too.
+uint64_t kith_segment_index_memory (const kith_segment_t *self);
+
+//  Somebody else has it.
+bool kith_segment_is_shared (const kith_segment_t *self);
 
 //  Rows of a vector field for an index build (sealed only): contiguous, with norms for cosine.
 int kith_segment_vectors (kith_segment_t *self, uint32_t field, kith_rows_t *rows,

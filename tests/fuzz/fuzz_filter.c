@@ -61,7 +61,7 @@ s_segment (kith_schema_t *schema)
     kith_batch_end (&body, place);
     kith_record_t record = {
         .kind = KITH_RECORD_INSERT, .seq = 1, .body = body.data, .body_bytes = body.size};
-    kith_segment_t *segment = kith_segment_grow (schema, 0);
+    kith_segment_t *segment = kith_segment_grow (schema, 0, 0);
     int status = kith_segment_apply (segment, &record, NULL);
     assert (status == 0);
     kith_bytes_free (&body);

@@ -401,3 +401,15 @@ model_open (model_t *self, const char *name, const char *deaths)
     assert (!snapshot && !list);
     return segment;
 }
+
+void
+model_index (kith_segment_t *growing, uint64_t spec)
+{
+    const kith_index_params_t params = {.kind = KITH_INDEX_GRAPH, .seed = 3};
+    int64_t piece;
+    while ((piece = kith_segment_unindexed (growing, MODEL_VECTOR, spec, 1)) >= 0) {
+        int status = kith_segment_build_index (growing, (uint32_t) piece, MODEL_VECTOR,
+                                               spec, &params, NULL);
+        assert (status == 0);
+    }
+}

@@ -87,4 +87,7 @@ int64_t model_key_of (const kith_column_t *column, uint32_t row);
 bool model_flush (model_t *self, uint64_t after, uint64_t to, const char *name);
 kith_segment_t *model_open (model_t *self, const char *name, const char *deaths);
 
+//  Gives every full piece of a growing segment a graph for spec, which of few rows compares all that are live.
+void model_index (kith_segment_t *growing, uint64_t spec);
+
 #endif

@@ -1,4 +1,4 @@
-//  race_segment.c - readers beside the writer of a segment; a program of its own, so that it runs under the thread sanitizer too
+//  race_segment.c - readers and a builder of indexes beside the writer of a segment; a program of its own, so that it runs under the thread sanitizer too
 //  SPDX-License-Identifier: Apache-2.0
 #include <pthread.h>
 #include <sched.h>
@@ -7,7 +7,7 @@
 #include "engine/query/read.h"
 #include "tests/unit/engine/model.h"
 
-enum { READERS = 2, KEYS = 50, STEPS = 1500 };
+enum { READERS = 2, KEYS = 50, STEPS = 1500, PIECE = 64, SPEC = 1 };
 
 //  Growing: filled by the writer. Sealed: its rows are ended by the writer.
 typedef struct {
@@ -18,6 +18,7 @@ typedef struct {
     atomic_uint_fast64_t published;    //  seq up to which both have applied
     atomic_bool stop;
     atomic_uint reads;
+    uint32_t built;    //  indexes: the builder's
 } race_t;
 
 static void
@@ -52,7 +53,8 @@ s_read (race_t *race)
     kith_search_t search = {.field = kith_schema_by_id (view.schema, MODEL_VECTOR),
                             .queries = query,
                             .nq = 1,
-                            .k = 2 * KEYS};
+                            .k = 2 * KEYS,
+                            .spec = SPEC};
     kith_found_t found;
     int status = kith_view_search (&view, &search, &found, NULL);
     assert (status == 0 && found.of == first.count);
@@ -73,6 +75,27 @@ s_reader (void *arg)
     race_t *race = arg;
     while (!atomic_load (&race->stop))
         s_read (race);
+    return NULL;
+}
+
+//  Full pieces get graphs, which compare all of so few rows
+static void *
+s_builder (void *arg)
+{
+    race_t *race = arg;
+    const kith_index_params_t params = {.kind = KITH_INDEX_GRAPH};
+    while (!atomic_load (&race->stop)) {
+        kith_segment_t *growing = race->segments [0];
+        int64_t piece = kith_segment_unindexed (growing, MODEL_VECTOR, SPEC, PIECE);
+        if (piece < 0) {
+            sched_yield ();
+            continue;
+        }
+        int status = kith_segment_build_index (growing, (uint32_t) piece, MODEL_VECTOR,
+                                               SPEC, &params, NULL);
+        assert (status == 0);
+        race->built++;
+    }
     return NULL;
 }
 
@@ -100,7 +123,7 @@ main (void)
         model_step (model, 30, KEYS);
 
     race_t race = {.model = model, .published = after};
-    race.segments [0] = kith_segment_grow (model->schema, after);
+    race.segments [0] = kith_segment_grow (model->schema, after, PIECE);
     race.segments [1] = model_open (model, "a", NULL);
     race.filter = kith_filter_new ("number < 3 and text like 'q%'", model->schema, NULL);
     int64_t keys [KEYS];
@@ -108,9 +131,10 @@ main (void)
         keys [key] = key;
     kith_bytes_t bytes = {0};
     model_keys (model, keys, KEYS, &bytes, &race.keys);
-    pthread_t threads [READERS];
-    for (uint32_t index = 0; index < READERS; index++) {
-        int status = pthread_create (&threads [index], NULL, s_reader, &race);
+    pthread_t threads [READERS + 1];
+    for (uint32_t index = 0; index <= READERS; index++) {
+        int status = pthread_create (&threads [index], NULL,
+                                     index < READERS ? s_reader : s_builder, &race);
         assert (status == 0);
     }
     for (uint64_t seq = after + 1; seq <= model->seq; seq++) {
@@ -121,9 +145,11 @@ main (void)
             sched_yield ();
     }
     atomic_store (&race.stop, true);
-    for (uint32_t index = 0; index < READERS; index++)
+    for (uint32_t index = 0; index <= READERS; index++)
         pthread_join (threads [index], NULL);
-    printf ("%u reads beside %d records\n", atomic_load (&race.reads), STEPS);
+    printf ("%u reads and %u indexes beside %d records\n", atomic_load (&race.reads),
+            race.built, STEPS);
+    assert (race.built > 0);
     kith_segment_destroy (&race.segments [0]);
     kith_segment_destroy (&race.segments [1]);
     kith_filter_destroy (&race.filter);

@@ -258,7 +258,7 @@ Test (filter, exact_numbers)
     kith_column_builder_free (&keys);
     kith_column_builder_free (&reals);
     kith_batch_end (&body, place);
-    kith_segment_t *segment = kith_segment_grow (schema, 0);
+    kith_segment_t *segment = kith_segment_grow (schema, 0, 0);
     kith_record_t record = {
         .kind = KITH_RECORD_INSERT, .seq = 1, .body = body.data, .body_bytes = body.size};
     cr_assert_eq (kith_segment_apply (segment, &record, NULL), 0);

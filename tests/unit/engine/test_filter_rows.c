@@ -579,7 +579,7 @@ static data_t
 s_data (uint32_t rows)
 {
     data_t data = {.model = model_new (4, false, KITH_METRIC_L2)};
-    data.growing = kith_segment_grow (data.model->schema, 0);
+    data.growing = kith_segment_grow (data.model->schema, 0, 0);
     while (model_count (data.model) < rows) {
         model_insert (data.model, 90, UINT32_MAX, 2);
         cr_assert_eq (kith_segment_apply (

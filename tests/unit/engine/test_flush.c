@@ -202,7 +202,7 @@ Test (flush, fills_missing_fields)
     kith_container_t *snapshot =
         kith_container_open (objects, "a", KITH_FILE_SNAPSHOT, 0, hash, size, &error);
     kith_segment_t *segments [2] = {kith_segment_open (schema, &snapshot, NULL, &error),
-                                    kith_segment_grow (schema, 0)};
+                                    kith_segment_grow (schema, 0, 0)};
     cr_assert (segments [0], "%s", error.message);
     cr_assert_eq (kith_segment_apply (segments [1], &record, &error), 0, "%s",
                   error.message);

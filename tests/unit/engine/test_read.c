@@ -18,6 +18,8 @@ typedef struct {
     uint64_t base;    //  no read below it
 } channel_t;
 
+#define SPEC 77u    //  of the indexes over growing rows
+
 static channel_t
 s_channel (uint64_t seed, kith_metric_t metric, uint32_t sealed, uint32_t rows_max,
            uint32_t keys)
@@ -31,11 +33,13 @@ s_channel (uint64_t seed, kith_metric_t metric, uint32_t sealed, uint32_t rows_m
         char name [16];
         snprintf (name, sizeof name, "s/%u", index);
         if (index == sealed) {
-            self.segments [self.count] = kith_segment_grow (self.model->schema, after);
+            self.segments [self.count] =
+                kith_segment_grow (self.model->schema, after, seed % 2 ? 24 : 0);
             for (uint64_t seq = after + 1; seq <= to; seq++)
                 cr_assert_eq (kith_segment_apply (self.segments [self.count],
                                                   model_record (self.model, seq), NULL),
                               0);
+            model_index (self.segments [self.count], SPEC);
             self.count++;
         }
         else if (model_flush (self.model, after, to, name))
@@ -229,6 +233,7 @@ s_check_search (channel_t *self, uint64_t s, uint32_t nq, uint32_t k, bool filte
                             .queries = queries,
                             .nq = nq,
                             .k = k,
+                            .spec = s % 3 ? SPEC : 0,
                             .explain = true};
     answer_t answer;
     cr_assert_eq (kith_view_search (&view, &search, &answer.found, &error), 0, "%s",

@@ -213,7 +213,7 @@ s_channel_seal (channel_t *self)
     if (model_flush (self->model, self->closed, to, name))
         self->sealed [self->count] = model_open (self->model, name, NULL);
     self->count++;
-    self->open = kith_segment_grow (self->model->schema, to);
+    self->open = kith_segment_grow (self->model->schema, to, 0);
     self->closed = to;
 }
 
@@ -250,7 +250,7 @@ s_run_channel (uint64_t seed, bool text_keys, uint32_t rows_max, uint32_t keys,
     channel_t self = {
         .model =
             model_new (seed, text_keys, seed % 2 ? KITH_METRIC_COSINE : KITH_METRIC_L2)};
-    self.open = kith_segment_grow (self.model->schema, 0);
+    self.open = kith_segment_grow (self.model->schema, 0, 0);
     kith_random_t random;
     kith_random_seed (&random, seed);
     for (uint32_t step = 1; step <= steps; step++) {
@@ -288,7 +288,7 @@ Test (segment, model_many_rows)
 Test (segment, empty)
 {
     model_t *model = model_new (1, true, KITH_METRIC_IP);
-    kith_segment_t *segment = kith_segment_grow (model->schema, 41);
+    kith_segment_t *segment = kith_segment_grow (model->schema, 41, 0);
     cr_assert_eq (kith_segment_rows (segment), 0);
     cr_assert_eq (kith_segment_runs (segment), 0);
     cr_assert_eq (kith_segment_alive (segment), 0);
@@ -309,7 +309,7 @@ Test (segment, empty)
 Test (segment, known_records_are_skipped)
 {
     model_t *model = model_new (3, false, KITH_METRIC_L2);
-    kith_segment_t *segment = kith_segment_grow (model->schema, 0);
+    kith_segment_t *segment = kith_segment_grow (model->schema, 0, 0);
     for (uint32_t index = 0; index < 5; index++)
         model_insert (model, 10, 1000000, 1);
     for (uint64_t seq = 1; seq <= 5; seq++)
@@ -331,7 +331,7 @@ Test (segment, long_texts)
         {.id = 101, .name = "body", .type = KITH_TYPE_VARCHAR, .max_length = 65535}};
     kith_error_t error = {0};
     kith_schema_t *schema = kith_schema_new ("long", fields, 2, 1, &error);
-    kith_segment_t *segment = kith_segment_grow (schema, 0);
+    kith_segment_t *segment = kith_segment_grow (schema, 0, 4096);
     char *text = kith_new (65535);
     for (uint32_t index = 0; index < 200; index++) {
         memset (text, 'a' + (int) (index % 26), 65535);
@@ -426,7 +426,7 @@ Test (segment, readers_beside_the_writer)
     model_t *model = model_new (5, true, KITH_METRIC_COSINE);
     for (uint32_t index = 0; index < 1500; index++)
         model_step (model, 30, 50);
-    race_t race = {.model = model, .segment = kith_segment_grow (model->schema, 0)};
+    race_t race = {.model = model, .segment = kith_segment_grow (model->schema, 0, 0)};
     pthread_t threads [2];
     for (uint32_t index = 0; index < 2; index++)
         cr_assert_eq (pthread_create (&threads [index], NULL, s_reader, &race), 0);
@@ -679,7 +679,7 @@ Test (segment, wrong_records)
     model_delete (other, 5, 10);
     model_insert (model, 5, 10, 1);
     kith_error_t error = {0};
-    kith_segment_t *segment = kith_segment_grow (model->schema, 0);
+    kith_segment_t *segment = kith_segment_grow (model->schema, 0, 0);
     cr_assert_eq (kith_segment_apply (segment, model_record (other, 1), &error), -1);
     cr_assert_eq (kith_segment_apply (segment, model_record (other, 2), &error), -1);
     cr_assert_eq (error.code, KITH_ERR_CORRUPT);

@@ -101,7 +101,7 @@ s_world (const case_t *with, uint64_t seed)
     for (uint32_t step = 0; step < 20; step++)
         model_step (self.model, 60, 4000);
     self.segments [0] = model_open (self.model, "s/0", NULL);
-    self.segments [1] = kith_segment_grow (self.model->schema, sealed);
+    self.segments [1] = kith_segment_grow (self.model->schema, sealed, 0);
     for (uint64_t seq = 1; seq <= self.model->seq; seq++) {
         const kith_record_t *record = model_record (self.model, seq);
         cr_assert_eq (kith_segment_end (self.segments [0], record, NULL), 0);
