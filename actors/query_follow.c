@@ -7,7 +7,7 @@
 #define WAIT_MS 5000u
 #define SLACK_US 1000000
 #define LATE_MAX_US 600000u
-#define CHUNK_SMALL 64u             //  rows
+#define PIECES_MIN 2u               //  of a segment that is as large as segments get
 #define INLINE_BYTES (48u << 10)    //  more is applied on a worker
 
 //  Records of one FETCH being applied. It has its own references; nothing else changes these segments meanwhile.
@@ -290,8 +290,7 @@ kith_query_follow_start (kith_query_node_t *self, kith_ctx_t *ctx,
             held->told = false;
         }
     }
-    //  In simulation: pieces small enough to get indexes
-    channel->chunk_rows = kith_ctx_buggify (ctx, "chunk-small") ? CHUNK_SMALL : 0;
+    channel->chunk_rows = kith_ctx_cluster (ctx)->seal_rows / PIECES_MIN + 1;
     if (full) {
         channel->growing = kith_grow (channel->growing, 0, &channel->growing_capacity,
                                       sizeof (kith_segment_t *));

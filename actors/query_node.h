@@ -138,7 +138,7 @@ typedef struct kith_query_channel {
     uint64_t applied_epoch;
     int64_t late_until_us;    //  in simulation: nothing is fetched before
     int64_t grow_after_us;    //  no index over growing rows is built before
-    uint32_t chunk_rows;      //  of growing segments; 0: as many as suit them
+    uint32_t chunk_rows;      //  of growing segments, at most
     uint64_t
         life;    //  counts starts of the follower: answers of an older one are dropped
     kith_segment_t **growing;    //  by age; the last is open

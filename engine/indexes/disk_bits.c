@@ -101,10 +101,14 @@ kith_disk_bits_middle (const kith_disk_bits_t *self)
 //  ---------------------------------------------------------------------
 //  Rows
 
+//  A row's numbers, in room if they are not float32
 static const float *
-s_vector (const kith_disk_bits_t *self, uint32_t row)
+s_numbers (const kith_disk_bits_t *self, uint32_t row, float *room)
 {
-    return (const float *) self->rows.vectors + (size_t) row * self->rows.dim;
+    const kith_rows_t *rows = &self->rows;
+    const char *vector =
+        (const char *) rows->vectors + row * kith_vector_bytes (rows->type, rows->dim);
+    return kith_vector_numbers (rows->type, vector, rows->dim, room);
 }
 
 //  What a row is multiplied with before it is coded: cosine is of rows of length 1
@@ -128,24 +132,23 @@ s_fit (kith_disk_bits_t *self)
     uint32_t rows = self->rows.rows, dim = self->rows.dim;
     uint32_t sampled = rows < SAMPLE ? rows : SAMPLE;
     double *sums = kith_alloc64 (dim * sizeof *sums);
+    float *room = kith_alloc64 (dim * sizeof *room);
     self->own_middle = kith_alloc64 (dim * sizeof *self->own_middle);
     self->middle = self->own_middle;
-    if (!sums || !self->own_middle) {
-        free (sums);
-        return false;
-    }
-    for (uint32_t each = 0; each < sampled; each++) {
+    bool made = sums && room && self->own_middle;
+    for (uint32_t each = 0; made && each < sampled; each++) {
         uint32_t row = (uint32_t) ((uint64_t) each * rows / sampled);
-        const float *vector = s_vector (self, row);
+        const float *vector = s_numbers (self, row, room);
         for (uint32_t index = 0; index < dim; index++)
             sums [index] += (double) (vector [index] * s_row_factor (self, row));
     }
-    for (uint32_t index = 0; index < dim; index++) {
+    for (uint32_t index = 0; made && index < dim; index++) {
         float mean = (float) (sums [index] / sampled);
         self->own_middle [index] = isfinite (mean) ? mean : 0;
     }
     free (sums);
-    return true;
+    free (room);
+    return made;
 }
 
 //  room: 2 x dim
@@ -153,8 +156,8 @@ static void
 s_encode_row (const kith_disk_bits_t *self, uint32_t row, float *room, uint8_t *code)
 {
     uint32_t dim = self->rows.dim, ones = 0;
-    const float *vector = s_vector (self, row);
     float *rest = room, *turned = room + dim, factor = s_row_factor (self, row);
+    const float *vector = s_numbers (self, row, turned);
     double square = 0, length = 0, middle = 0, sum = 0;
     for (uint32_t index = 0; index < dim; index++) {
         float value = vector [index] * factor;
@@ -245,15 +248,16 @@ s_make_room (const kith_disk_bits_t *self, kith_disk_bits_query_t *query)
 
 bool
 kith_disk_bits_prepare (const kith_disk_bits_t *self, kith_disk_bits_query_t *query,
-                        const float *vector, float norm)
+                        const void *vector, float norm)
 {
     if (!s_make_room (self, query))
         return false;
     uint32_t dim = self->rows.dim;
     float *rest = query->numbers, *turned = query->numbers + dim;
     float factor = s_factor (self, norm), least = INFINITY, most = -INFINITY;
+    const float *numbers = kith_vector_numbers (self->rows.type, vector, dim, turned);
     for (uint32_t index = 0; index < dim; index++)
-        rest [index] = vector [index] * factor - self->middle [index];
+        rest [index] = numbers [index] * factor - self->middle [index];
     kith_rotate (self->signs, dim, rest, turned);
     for (uint32_t index = 0; index < dim; index++) {
         least = fminf (least, turned [index]);

@@ -32,9 +32,9 @@ typedef struct {
 
 void kith_disk_bits_query_free (kith_disk_bits_query_t *query);
 
-//  False: no memory.
+//  vector: of the rows' type. False: no memory.
 bool kith_disk_bits_prepare (const kith_disk_bits_t *self, kith_disk_bits_query_t *query,
-                             const float *vector, float norm);
+                             const void *vector, float norm);
 
 //  Distances of the prepared query to rows: right up to a constant of the query.
 void kith_disk_bits_distances (const kith_disk_bits_t *self,

@@ -138,9 +138,8 @@ s_write_node (const s_pack_t *pack, uint32_t row, uint8_t *at)
     kith_put_u32 (at + 4, count);
     memcpy (at + 8, &norm, sizeof norm);
     memcpy (at + KITH_DISK_NODE, links, count * sizeof *links);
-    memcpy (at + KITH_DISK_NODE + degree * sizeof *links,
-            (const float *) rows->vectors + (size_t) row * rows->dim,
-            rows->dim * sizeof (float));
+    memcpy (at + KITH_DISK_NODE + degree * sizeof *links, kith_disk_vector (rows, row),
+            kith_vector_bytes (rows->type, rows->dim));
 }
 
 static void
@@ -211,20 +210,22 @@ kith_disk_sample (const kith_disk_t *self)
                          .norms = self->sample_norms,
                          .rows = self->header.sampled,
                          .dim = self->header.dim,
-                         .metric = self->index.rows.metric};
+                         .metric = self->index.rows.metric,
+                         .type = self->index.rows.type};
 }
 
 uint32_t
-kith_disk_degree (uint32_t dim, uint32_t wanted)
+kith_disk_degree (const kith_rows_t *rows, uint32_t wanted)
 {
+    uint32_t dim = rows->dim, type = (uint32_t) rows->type;
     uint32_t degree = wanted ? wanted : dim <= 32 ? 32 : dim < 512 ? 48 : 64;
     degree =
         degree < KITH_DISK_DEGREE_MAX ? (degree + 15) / 16 * 16 : KITH_DISK_DEGREE_MAX;
     //  Links cost no memory here, and with more of them fewer reads find as much
-    kith_disk_header_t now = {.dim = dim, .degree = degree};
+    kith_disk_header_t now = {.dim = dim, .type = type, .degree = degree};
     kith_disk_lay (&now);
     while (!wanted && degree < FREE_DEGREE) {
-        kith_disk_header_t next = {.dim = dim, .degree = degree + 16};
+        kith_disk_header_t next = {.dim = dim, .type = type, .degree = degree + 16};
         kith_disk_lay (&next);
         if (next.per_block < now.per_block || next.pages > now.pages)
             break;
@@ -243,7 +244,7 @@ kith_disk_load_bytes (const kith_rows_t *rows, kith_index_code_t code,
     return (uint64_t) rows->rows
                * (kith_disk_code_bytes (code, rows->dim)
                   + kith_disk_trailer_bytes (code, rows->dim) + 4 + 4)
-           + sampled * (4ull * rows->dim + 4 + 4)
+           + sampled * (kith_vector_bytes (rows->type, rows->dim) + 4ull + 4)
            + kith_graph_load_bytes (sampled, rows->dim, &sample)
            + sizeof (kith_disk_header_t) + 24ull * rows->dim;
 }
@@ -278,10 +279,10 @@ static int
 s_build_sample (kith_disk_t *self, const kith_index_params_t *params, kith_error_t *error)
 {
     const kith_rows_t *rows = &self->index.rows;
-    uint32_t sampled = self->header.sampled, dim = rows->dim;
+    const uint32_t sampled = self->header.sampled;
+    const size_t bytes = kith_vector_bytes (rows->type, rows->dim);
     uint32_t *chosen = kith_disk_own (self, kith_huge_new (sampled * sizeof *chosen));
-    float *vectors =
-        kith_disk_own (self, kith_huge_new ((size_t) sampled * dim * sizeof *vectors));
+    uint8_t *vectors = kith_disk_own (self, kith_huge_new (sampled * bytes));
     float *norms = NULL;
     if (rows->norms)
         norms = kith_disk_own (self, kith_huge_new (sampled * sizeof *norms));
@@ -291,9 +292,7 @@ s_build_sample (kith_disk_t *self, const kith_index_params_t *params, kith_error
     for (uint32_t index = 0; index < sampled; index++) {
         uint32_t row = (uint32_t) ((uint64_t) index * rows->rows / sampled);
         chosen [index] = row;
-        memcpy (vectors + (size_t) index * dim,
-                (const float *) rows->vectors + (size_t) row * dim,
-                dim * sizeof *vectors);
+        memcpy (vectors + index * bytes, kith_disk_vector (rows, row), bytes);
         if (norms)
             norms [index] = rows->norms [row];
     }

@@ -37,12 +37,6 @@ s_run (kith_parallel_t *parallel, uint32_t parts, kith_part_fn *fn, void *arg)
     threads->run (threads, parts, fn, arg);
 }
 
-static const float *
-s_vector (const kith_rows_t *rows, uint32_t row)
-{
-    return (const float *) rows->vectors + (size_t) row * rows->dim;
-}
-
 //  ---------------------------------------------------------------------
 //  Draw
 
@@ -69,7 +63,8 @@ s_draw_part (void *arg, uint32_t part)
     const kith_rows_t *rows = &measure->self->index.rows;
     uint32_t first = part * BATCH;
     uint32_t count = measure->count - first < BATCH ? measure->count - first : BATCH;
-    float *queries = kith_alloc64 ((size_t) count * rows->dim * sizeof *queries);
+    const size_t bytes = kith_vector_bytes (rows->type, rows->dim);
+    uint8_t *queries = kith_alloc64 (count * bytes);
     if (!queries) {
         atomic_store (&measure->failed, true);
         return;
@@ -78,8 +73,7 @@ s_draw_part (void *arg, uint32_t part)
     kith_topk_t tops [BATCH];
     for (uint32_t index = 0; index < count; index++) {
         uint32_t row = measure->rows [first + index];
-        memcpy (queries + (size_t) index * rows->dim, s_vector (rows, row),
-                rows->dim * sizeof *queries);
+        memcpy (queries + index * bytes, kith_disk_vector (rows, row), bytes);
         norms [index] = rows->norms ? rows->norms [row] : 0;
         kith_topk_init (&tops [index], FAR + 1);
     }
@@ -133,7 +127,7 @@ s_walk_part (void *arg, uint32_t part)
     for (uint32_t index = part * BATCH;
          index < measure->count && index < (part + 1) * BATCH; index++) {
         uint32_t row = measure->rows [index];
-        const kith_disk_ask_t ask = {.query = s_vector (rows, row),
+        const kith_disk_ask_t ask = {.query = kith_disk_vector (rows, row),
                                      .norm = rows->norms ? rows->norms [row] : 0,
                                      .k = FAR,
                                      .effort = measure->effort,

@@ -167,7 +167,7 @@ kith_disk_code_scratch_destroy (kith_disk_code_scratch_t **self_p)
 
 bool
 kith_disk_coder_prepare (const kith_disk_coder_t *self, kith_disk_code_scratch_t *scratch,
-                         const float *vector, float norm)
+                         const void *vector, float norm)
 {
     if (self->bits)
         return kith_disk_bits_prepare (self->bits, &scratch->bits, vector, norm);

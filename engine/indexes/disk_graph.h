@@ -49,10 +49,10 @@ typedef struct kith_disk_code_scratch kith_disk_code_scratch_t;
 kith_disk_code_scratch_t *kith_disk_code_scratch_new (void);
 void kith_disk_code_scratch_destroy (kith_disk_code_scratch_t **self_p);
 
-//  False: no memory.
+//  vector: of the rows' type. False: no memory.
 bool
 kith_disk_coder_prepare (const kith_disk_coder_t *self, kith_disk_code_scratch_t *scratch,
-                         const float *vector, float norm);
+                         const void *vector, float norm);
 
 //  Distances of the prepared query to rows by their codes: right up to a constant of the query.
 void kith_disk_coder_distances (const kith_disk_coder_t *self,

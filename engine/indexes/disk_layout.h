@@ -8,7 +8,7 @@
 //      u32 number     b: a block read from the wrong place is found out
 //      u32 nodes      1 .. per_block
 //      u32 0
-//      per_block times: u32 row, u32 links in use, f32 norm, u32 [degree] rows linked, f32 [dim] vector
+//      per_block times: u32 row, u32 links in use, f32 norm, u32 [degree] rows linked, vector [dim] as rows are stored, zeros to a multiple of 4
 //      zeros
 //
 //  In memory stay the codes by which a search chooses what to read, the block of each row, and a graph over a sample of the rows to begin from.
@@ -20,7 +20,7 @@
 #include "storage/block_reader.h"
 #include "storage/huge.h"
 
-#define KITH_DISK_MAGIC 0x32444b48u    //  "HKD2"
+#define KITH_DISK_MAGIC 0x33444b48u    //  "HKD3": layout version in the last digit
 #define KITH_DISK_HEAD 16u             //  bytes of a block before its nodes
 #define KITH_DISK_NODE 12u             //  bytes of a node before its links
 #define KITH_DISK_DEGREE_MAX 256u
@@ -41,7 +41,7 @@ typedef enum {
     KITH_DISK_SCALE = 4,     //  f32 [dim] {middle, half}; rabitq: {middle}
     KITH_DISK_TWINS = 5,     //  u32 [rows]: next equal row; absent if all rows differ
     KITH_DISK_SAMPLE_ROWS = 6,       //  u32 [sampled], ascending
-    KITH_DISK_SAMPLE_VECTORS = 7,    //  f32 [sampled] [dim]
+    KITH_DISK_SAMPLE_VECTORS = 7,    //  [sampled] [dim], as rows are stored
     KITH_DISK_SAMPLE_NORMS = 8,      //  f32 [sampled], cosine alone
     KITH_DISK_TRAILERS = 9,          //  f32 [rows] {shift, scale}; absent if in the codes
     KITH_DISK_ENTRY = 32,            //  first of the sections of the sample's graph
@@ -60,6 +60,7 @@ typedef struct {
 typedef struct {
     uint32_t magic;
     uint32_t rows, dim, metric;
+    uint32_t type;    //  kith_vector_t
     uint32_t degree;
     uint32_t node_bytes;    //  of a node in a block
     uint32_t per_block;     //  nodes
@@ -78,7 +79,8 @@ typedef struct {
     kith_disk_header_t header;
     const kith_disk_header_t *stored;    //  the section, or &header
     const uint32_t *places, *twins, *sample_rows;
-    const float *sample_vectors, *sample_norms;
+    const void *sample_vectors;
+    const float *sample_norms;
     const uint8_t *records;    //  mapped, or made by the build; null: in a file alone
     kith_blocks_t *blocks;     //  where reads go
     kith_disk_coder_t *coder;
@@ -99,7 +101,7 @@ typedef struct {
     uint32_t row, count;
     float norm;
     const uint8_t *links;     //  u32 [count], at any address
-    const uint8_t *vector;    //  f32 [dim]
+    const uint8_t *vector;    //  [dim], as rows are stored
 } kith_disk_node_t;
 
 typedef struct {
@@ -155,7 +157,7 @@ typedef struct kith_disk_scratch {
 
 //  A question to the walk
 typedef struct {
-    const float *query;
+    const void *query;    //  of the rows' type
     float norm;
     uint32_t k, effort;
     const kith_bits_t *live;    //  null: all
@@ -179,7 +181,7 @@ typedef enum {
     KITH_DISK_MORE = 4        //  not yet
 } kith_disk_end_t;
 
-//  Sets node_bytes, per_block, pages and blocks from rows, dim and degree.
+//  Sets node_bytes, per_block, pages and blocks from rows, dim, type and degree.
 void kith_disk_lay (kith_disk_header_t *header);
 
 //  Bytes of the records.
@@ -187,6 +189,13 @@ uint64_t kith_disk_record_bytes (const kith_disk_header_t *header);
 
 //  Makes self free data when it ends (null is fine); returns data.
 void *kith_disk_own (kith_disk_t *self, void *data);
+
+//  A row's vector as it is stored
+static inline const void *
+kith_disk_vector (const kith_rows_t *rows, uint32_t row)
+{
+    return (const char *) rows->vectors + row * kith_vector_bytes (rows->type, rows->dim);
+}
 
 //  The node in slot `slot` of a sound block.
 static inline kith_disk_node_t
@@ -209,9 +218,9 @@ void kith_disk_block_close (const kith_disk_header_t *header, uint8_t *block,
 const char *
 kith_disk_block_fault (const kith_disk_t *self, const uint8_t *block, uint32_t number);
 
-//  Links of a row: `wanted` rounded, 0: by dimension. Codes in memory (AUTO: sq4, or
+//  Links of a row: `wanted` rounded, 0: by dimension and type. Codes in memory (AUTO: sq4, or
 //  rabitq where memory_max allows no more), and all the bytes there with those. Rows in the sample. How the sample's graph is built.
-uint32_t kith_disk_degree (uint32_t dim, uint32_t wanted);
+uint32_t kith_disk_degree (const kith_rows_t *rows, uint32_t wanted);
 kith_index_code_t
 kith_disk_code (const kith_rows_t *rows, const kith_index_params_t *params);
 uint64_t kith_disk_load_bytes (const kith_rows_t *rows, kith_index_code_t code,

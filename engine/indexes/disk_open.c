@@ -95,7 +95,9 @@ s_check_header (const kith_disk_header_t *header, const kith_rows_t *rows,
     if (header->magic != KITH_DISK_MAGIC)
         return s_corrupt (error, "its header is of no known version");
     if (header->rows != rows->rows || header->dim != rows->dim
-        || header->metric != (uint32_t) rows->metric || header->rows == 0)
+        || header->metric != (uint32_t) rows->metric
+        || header->type != (uint32_t) rows->type || rows->type == KITH_VECTOR_BINARY
+        || header->rows == 0)
         return s_corrupt (error, "it was made for other rows");
     if (header->degree == 0 || header->degree % 16
         || header->degree > KITH_DISK_DEGREE_MAX)
@@ -127,7 +129,8 @@ s_take_all (kith_disk_t *self, const kith_section_t *sections, size_t count,
             kith_error_t *error)
 {
     const kith_disk_header_t *header = &self->header;
-    const uint64_t rows = header->rows, sampled = header->sampled, dim = header->dim;
+    const uint64_t rows = header->rows, sampled = header->sampled;
+    const uint64_t vector = kith_vector_bytes (self->index.rows.type, header->dim);
     const kith_index_code_t code = (kith_index_code_t) header->code;
     const uint64_t trailer = kith_disk_trailer_bytes (code, header->dim);
     const kith_disk_coded_t coded = {
@@ -141,7 +144,7 @@ s_take_all (kith_disk_t *self, const kith_section_t *sections, size_t count,
     self->twins = s_take (sections, count, KITH_DISK_TWINS, rows * 4);
     self->sample_rows = s_take (sections, count, KITH_DISK_SAMPLE_ROWS, sampled * 4);
     self->sample_vectors =
-        s_take (sections, count, KITH_DISK_SAMPLE_VECTORS, sampled * dim * 4);
+        s_take (sections, count, KITH_DISK_SAMPLE_VECTORS, sampled * vector);
     self->sample_norms = s_take (sections, count, KITH_DISK_SAMPLE_NORMS, sampled * 4);
     self->records =
         s_take (sections, count, KITH_DISK_RECORDS, kith_disk_record_bytes (header));
@@ -253,6 +256,7 @@ kith_disk_sections (const kith_disk_t *self, kith_section_t *sections)
 {
     const kith_disk_header_t *header = &self->header;
     const uint64_t rows = header->rows, sampled = header->sampled;
+    const uint64_t vector = kith_vector_bytes (self->index.rows.type, header->dim);
     const kith_disk_coded_t coded = kith_disk_coder_coded (self->coder);
     const uint64_t trailer =
         kith_disk_trailer_bytes ((kith_index_code_t) header->code, header->dim);
@@ -264,7 +268,7 @@ kith_disk_sections (const kith_disk_t *self, kith_section_t *sections)
         {KITH_DISK_SCALE, coded.scale, s_scale_bytes (header), 0},
         {KITH_DISK_TWINS, self->twins, rows * 4, 0},
         {KITH_DISK_SAMPLE_ROWS, self->sample_rows, sampled * 4, 0},
-        {KITH_DISK_SAMPLE_VECTORS, self->sample_vectors, sampled * header->dim * 4, 0},
+        {KITH_DISK_SAMPLE_VECTORS, self->sample_vectors, sampled * vector, 0},
         {KITH_DISK_SAMPLE_NORMS, self->sample_norms, sampled * 4, 0},
         {KITH_DISK_RECORDS, self->records, kith_disk_record_bytes (header),
          KITH_BLOCK_BYTES},

@@ -15,7 +15,9 @@ enum { REAP = 8 };    //  results taken at once
 void
 kith_disk_lay (kith_disk_header_t *header)
 {
-    header->node_bytes = KITH_DISK_NODE + 4 * header->degree + 4 * header->dim;
+    const size_t vector = kith_vector_bytes ((kith_vector_t) header->type, header->dim);
+    header->node_bytes =
+        KITH_DISK_NODE + 4 * header->degree + (uint32_t) (vector + 3) / 4 * 4;
     uint32_t room = KITH_BLOCK_BYTES - KITH_DISK_HEAD;
     header->per_block = header->node_bytes <= room ? room / header->node_bytes : 1;
     header->pages =
@@ -351,8 +353,9 @@ kith_disk_offer (const kith_disk_t *self, kith_disk_scratch_t *scratch,
                  kith_topk_t *top)
 {
     const kith_rows_t *rows = &self->index.rows;
-    float score = kith_score (rows->metric, ask->query, ask->norm, node->vector,
-                              node->norm, rows->dim);
+    const kith_side_t asking = {.vector = ask->query, .norm = ask->norm},
+                      found = {.vector = node->vector, .norm = node->norm};
+    float score = kith_score_of (rows->type, rows->metric, asking, found, rows->dim);
     float distance = kith_score_distance (rows->metric, score);
     uint32_t offered = 0;
     scratch->compared++;

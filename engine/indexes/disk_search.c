@@ -127,13 +127,14 @@ kith_disk_search (const kith_disk_t *self, const kith_index_query_t *query,
     kith_disk_cost_t cost = {0};
     kith_disk_end_t end = KITH_DISK_ANSWERED;
     kith_disk_ask_t ask = s_ask (self, query);
+    const size_t bytes = kith_vector_bytes (self->index.rows.type, self->header.dim);
     for (uint32_t first = 0; first < query->nq && !s_broken (end);
          first += KITH_DISK_GROUP) {
         uint32_t count = query->nq - first;
         count = count < KITH_DISK_GROUP ? count : KITH_DISK_GROUP;
         for (uint32_t index = 0; index < count; index++) {
             s_side_t *side = &sides [index];
-            ask.query = query->queries + (size_t) (first + index) * self->header.dim;
+            ask.query = (const char *) query->queries + (first + index) * bytes;
             ask.norm = query->norms ? query->norms [first + index] : 0;
             side->ask = ask;
             side->walk = (kith_disk_walk_t){.self = self,

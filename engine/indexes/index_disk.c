@@ -10,9 +10,9 @@ s_disk (const kith_index_t *self)
 }
 
 static kith_graph_params_t
-s_graph_params (uint32_t dim, const kith_index_params_t *params)
+s_graph_params (const kith_rows_t *rows, const kith_index_params_t *params)
 {
-    return (kith_graph_params_t){.degree = kith_disk_degree (dim, params->degree),
+    return (kith_graph_params_t){.degree = kith_disk_degree (rows, params->degree),
                                  .build_effort = params->build_effort,
                                  .seed = params->seed,
                                  .recall = params->recall,
@@ -24,9 +24,10 @@ s_graph_params (uint32_t dim, const kith_index_params_t *params)
 static int
 s_fits (const kith_rows_t *rows, const kith_index_params_t *params, kith_error_t *error)
 {
-    if (rows->type != KITH_VECTOR_FLOAT32)
+    if (rows->type == KITH_VECTOR_BINARY)
         return kith_error_set (error, KITH_ERR_INVALID,
-                               "a disk index is made over float vectors, not over these");
+                               "a disk index is made over vectors of numbers, not of "
+                               "bits: float32, float16, bfloat16 and int8 are allowed");
     if (params->code != KITH_CODE_AUTO && !kith_disk_code_known (params->code))
         return kith_error_set (
             error, KITH_ERR_INVALID,
@@ -48,10 +49,11 @@ s_load_bytes (const kith_rows_t *rows, const kith_index_params_t *params)
 static uint64_t
 s_build_bytes (const kith_rows_t *rows, const kith_index_params_t *params)
 {
-    kith_graph_params_t graph = s_graph_params (rows->dim, params);
+    kith_graph_params_t graph = s_graph_params (rows, params);
     kith_disk_header_t header = {.rows = rows->rows,
                                  .dim = rows->dim,
-                                 .degree = kith_disk_degree (rows->dim, params->degree)};
+                                 .type = (uint32_t) rows->type,
+                                 .degree = graph.degree};
     kith_disk_lay (&header);
     return kith_graph_build_bytes (rows->rows, rows->dim, &graph)
            + kith_graph_load_bytes (rows->rows, rows->dim, &graph)
@@ -66,10 +68,11 @@ s_make (kith_disk_t *self, const kith_index_params_t *params, kith_error_t *erro
     self->header = (kith_disk_header_t){.magic = KITH_DISK_MAGIC,
                                         .rows = rows->rows,
                                         .dim = rows->dim,
-                                        .metric = (uint32_t) rows->metric};
+                                        .metric = (uint32_t) rows->metric,
+                                        .type = (uint32_t) rows->type};
     self->header.recall =
         params->recall > 0 && params->recall < 1 ? params->recall : 0.95f;
-    kith_graph_params_t wanted = s_graph_params (rows->dim, params);
+    kith_graph_params_t wanted = s_graph_params (rows, params);
     kith_graph_t *graph = kith_graph_build (rows, &wanted, error);
     if (!graph)
         return -1;

@@ -22,13 +22,13 @@ typedef struct {
 static const s_case_t s_cases [] = {
     {"float_vector", "l2", {"graph", "ivf", "disk"}},
     {"float_vector", "cosine", {"auto", "ivf", "graph"}},
-    {"float16_vector", "l2", {"graph", "ivf"}},
+    {"float16_vector", "l2", {"graph", "ivf", "disk"}},
     {"float16_vector", "cosine", {"flat", "auto", "graph"}},
-    {"bfloat16_vector", "ip", {"graph"}},
+    {"bfloat16_vector", "ip", {"graph", "disk"}},
     {"bfloat16_vector", "cosine", {"ivf", "auto"}},
     {"int8_vector", "l2", {"graph"}},
     {"int8_vector", "ip", {"auto", "ivf"}},
-    {"int8_vector", "cosine", {"auto", "graph"}},
+    {"int8_vector", "cosine", {"auto", "disk", "graph"}},
     {"binary_vector", "hamming", {"bin", "flat", "auto"}},
     {"binary_vector", "jaccard", {"auto"}},
 };

@@ -9,23 +9,38 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
+#include "base/vector.h"
 #include "engine/indexes/disk_layout.h"
 #include "storage/blocks.h"
 
 enum { NQ = 30, K = 10 };
 
+static const kith_vector_t s_types [] = {KITH_VECTOR_FLOAT32, KITH_VECTOR_FLOAT16,
+                                         KITH_VECTOR_BFLOAT16, KITH_VECTOR_INT8};
+enum { TYPES = sizeof s_types / sizeof s_types [0] };
+
 typedef struct {
     kith_rows_t rows;
-    float *vectors, *norms, *queries;
+    float *vectors, *norms, *queries;    //  of the rows' type: float32 has most room
     float query_norms [NQ];
     kith_index_t *index;
     kith_index_scratch_t *scratch;
-    char path [64];    //  of a file with its records
+    char path [64];                            //  of a file with its records
+    void *copies [KITH_INDEX_SECTIONS_MAX];    //  sections that index was opened of
 } s_data_t;
 
-//  Rows and queries about the same centres; every row below `same` equals the one `same` above it
+//  Rows, and the index over them
+typedef struct {
+    kith_vector_t type;
+    kith_metric_t metric;
+    uint32_t rows, dim;
+    uint32_t same;    //  every row below equals the one `same` above it
+    kith_index_code_t code;
+} s_shape_t;
+
+//  Rows and queries about the same centres
 static void
-s_fill (s_data_t *data, uint32_t rows, uint32_t dim, uint32_t same)
+s_fill (s_data_t *data, uint32_t rows, uint32_t dim)
 {
     enum { CENTRES = 40 };
     kith_random_t random;
@@ -44,32 +59,62 @@ s_fill (s_data_t *data, uint32_t rows, uint32_t dim, uint32_t same)
         for (uint32_t index = 0; index < dim; index++)
             vector [index] =
                 centre [index] + (float) (kith_random_unit (&random) * 0.8 - 0.4);
-        if (row < rows)
-            data->norms [row] = kith_norm (vector, dim);
-        else
-            data->query_norms [row - rows] = kith_norm (vector, dim);
-    }
-    for (uint32_t row = 0; row < same; row++) {
-        memcpy (data->vectors + (size_t) row * dim,
-                data->vectors + (size_t) (row + same) * dim, dim * sizeof (float));
-        data->norms [row] = data->norms [row + same];
     }
     free (centres);
 }
 
+//  Vectors of a type in the place of float32 ones, stretched so that bytes tell them apart and that their lengths differ
 static void
-s_make_coded (s_data_t *data, kith_metric_t metric, uint32_t rows, uint32_t dim,
-              uint32_t same, kith_index_code_t code)
+s_store_as (kith_vector_t type, void *vectors, uint32_t count, uint32_t dim)
 {
+    const size_t bytes = kith_vector_bytes (type, dim);
     kith_error_t error;
-    kith_index_params_t params = {.kind = KITH_INDEX_DISK, .code = code, .seed = 3};
+    float *numbers = kith_alloc64 (dim * sizeof *numbers);
+    for (uint32_t each = 0; each < count; each++) {
+        float stretch = 40 + (float) (each % 7) * 8;
+        memcpy (numbers, (float *) vectors + (size_t) each * dim, dim * sizeof *numbers);
+        for (uint32_t index = 0; index < dim; index++) {
+            numbers [index] *= stretch;
+            if (type == KITH_VECTOR_INT8)
+                numbers [index] = roundf (fminf (fmaxf (numbers [index], -128), 127));
+        }
+        cr_assert_eq (kith_vector_encode ((kith_type_t) (KITH_TYPE_FLOAT_VECTOR + type),
+                                          dim, numbers, dim,
+                                          (uint8_t *) vectors + each * bytes, &error),
+                      0, "%s", error.message);
+    }
+    free (numbers);
+}
+
+static void
+s_make_shaped (s_data_t *data, const s_shape_t *shape)
+{
+    const size_t bytes = kith_vector_bytes (shape->type, shape->dim);
+    kith_error_t error;
+    kith_index_params_t params = {
+        .kind = KITH_INDEX_DISK, .code = shape->code, .seed = 3};
     memset (data, 0, sizeof *data);
-    s_fill (data, rows, dim, same);
-    data->rows = (kith_rows_t){.vectors = data->vectors,
-                               .norms = metric == KITH_METRIC_COSINE ? data->norms : NULL,
-                               .rows = rows,
-                               .dim = dim,
-                               .metric = metric};
+    s_fill (data, shape->rows, shape->dim);
+    if (shape->type != KITH_VECTOR_FLOAT32) {
+        s_store_as (shape->type, data->vectors, shape->rows, shape->dim);
+        s_store_as (shape->type, data->queries, NQ, shape->dim);
+    }
+    data->rows =
+        (kith_rows_t){.vectors = data->vectors,
+                      .norms = shape->metric == KITH_METRIC_COSINE ? data->norms : NULL,
+                      .rows = shape->rows,
+                      .dim = shape->dim,
+                      .metric = shape->metric,
+                      .type = shape->type};
+    for (uint32_t row = 0; row < shape->same; row++)
+        memcpy ((uint8_t *) data->vectors + row * bytes,
+                kith_disk_vector (&data->rows, row + shape->same), bytes);
+    for (uint32_t row = 0; row < shape->rows; row++)
+        data->norms [row] =
+            kith_norm_of (shape->type, kith_disk_vector (&data->rows, row), shape->dim);
+    for (uint32_t query = 0; query < NQ; query++)
+        data->query_norms [query] = kith_norm_of (
+            shape->type, (uint8_t *) data->queries + query * bytes, shape->dim);
     data->index = kith_index_build (&data->rows, &params, &error);
     cr_assert (data->index, "%s", error.message);
     data->scratch = kith_index_scratch_new ();
@@ -78,7 +123,8 @@ s_make_coded (s_data_t *data, kith_metric_t metric, uint32_t rows, uint32_t dim,
 static void
 s_make (s_data_t *data, kith_metric_t metric, uint32_t rows, uint32_t dim, uint32_t same)
 {
-    s_make_coded (data, metric, rows, dim, same, KITH_CODE_AUTO);
+    const s_shape_t shape = {.metric = metric, .rows = rows, .dim = dim, .same = same};
+    s_make_shaped (data, &shape);
 }
 
 static void
@@ -89,6 +135,8 @@ s_free (s_data_t *data)
     free (data->vectors);
     free (data->norms);
     free (data->queries);
+    for (size_t index = 0; index < KITH_INDEX_SECTIONS_MAX; index++)
+        free (data->copies [index]);
     if (data->path [0])
         unlink (data->path);
 }
@@ -137,14 +185,35 @@ s_damage (const s_data_t *data, uint64_t at)
     close (handle);
 }
 
+static const void *
+s_asked (const s_data_t *data, uint32_t query)
+{
+    return (const uint8_t *) data->queries
+           + query * kith_vector_bytes (data->rows.type, data->rows.dim);
+}
+
 static kith_index_query_t
 s_query (const s_data_t *data, uint32_t query)
 {
-    return (kith_index_query_t){
-        .queries = data->queries + (size_t) query * data->rows.dim,
-        .norms = data->rows.norms ? data->query_norms + query : NULL,
-        .nq = 1,
-        .k = K};
+    return (kith_index_query_t){.queries = s_asked (data, query),
+                                .norms =
+                                    data->rows.norms ? data->query_norms + query : NULL,
+                                .nq = 1,
+                                .k = K};
+}
+
+//  What exact search says of a row
+static float
+s_distance (const s_data_t *data, const kith_index_query_t *ask, uint32_t row)
+{
+    kith_topk_t top;
+    kith_index_query_t bare = *ask;
+    bare.live = NULL;
+    kith_topk_init (&top, 1);
+    kith_index_rerank (data->index, &bare, &row, 1, &top);
+    float distance = top.hits [0].distance;
+    kith_topk_free (&top);
+    return distance;
 }
 
 //  Share of the k nearest live rows that are found; scores are exact, rows live and none is given twice
@@ -173,12 +242,7 @@ s_found (s_data_t *data, const kith_bits_t *live, float recall)
             cr_assert (row < data->rows.rows && (!live || kith_bits_get (live, row)));
             for (uint32_t other = 0; other < hit; other++)
                 cr_assert_neq (top.hits [other].row, row);
-            float score =
-                kith_score (data->rows.metric, ask.queries, ask.norms ? ask.norms [0] : 0,
-                            data->vectors + (size_t) row * data->rows.dim,
-                            data->norms [row], data->rows.dim);
-            cr_assert (top.hits [hit].distance
-                       == kith_score_distance (data->rows.metric, score));
+            cr_assert (top.hits [hit].distance == s_distance (data, &ask, row));
             found += top.hits [hit].distance <= exact.hits [exact.count - 1].distance;
         }
         kith_topk_free (&exact);
@@ -194,7 +258,7 @@ s_found (s_data_t *data, const kith_bits_t *live, float recall)
 static void
 s_walk (s_data_t *data, uint32_t query, kith_disk_scratch_t *scratch, kith_topk_t *top)
 {
-    const kith_disk_ask_t ask = {.query = data->queries + (size_t) query * data->rows.dim,
+    const kith_disk_ask_t ask = {.query = s_asked (data, query),
                                  .norm = data->query_norms [query],
                                  .k = K,
                                  .effort = 50,
@@ -244,25 +308,24 @@ Test (disk, answers_the_same_by_every_reader)
 }
 
 //  Queries of one call are answered side by side, each as it is alone
-Test (disk, a_call_of_many_queries_answers_as_many_calls)
+static void
+s_check_calls (s_data_t *data)
 {
-    s_data_t data;
-    s_make (&data, KITH_METRIC_COSINE, 5000, 40, 0);
-    s_to_file (&data);
     for (uint32_t nq = 1; nq <= NQ; nq += nq < 6 ? 1 : 12) {
         kith_topk_t tops [NQ];
         uint64_t together = 0, apart = 0;
-        kith_index_query_t ask = s_query (&data, 0);
+        kith_index_query_t ask = s_query (data, 0);
         ask.nq = nq;
         for (uint32_t query = 0; query < nq; query++)
             kith_topk_init (&tops [query], K);
         cr_assert_eq (
-            kith_index_search (data.index, &ask, data.scratch, tops, &together, NULL), 0);
+            kith_index_search (data->index, &ask, data->scratch, tops, &together, NULL),
+            0);
         for (uint32_t query = 0; query < nq; query++) {
             kith_topk_t top;
-            ask = s_query (&data, query);
+            ask = s_query (data, query);
             kith_topk_init (&top, K);
-            kith_index_search (data.index, &ask, data.scratch, &top, &apart, NULL);
+            kith_index_search (data->index, &ask, data->scratch, &top, &apart, NULL);
             kith_topk_sort (&top);
             kith_topk_sort (&tops [query]);
             cr_assert_eq (memcmp (top.hits, tops [query].hits, K * sizeof *top.hits), 0);
@@ -271,7 +334,6 @@ Test (disk, a_call_of_many_queries_answers_as_many_calls)
         }
         cr_assert_eq (together, apart);
     }
-    s_free (&data);
 }
 
 Test (disk, finds_by_file_what_exact_search_finds)
@@ -301,17 +363,25 @@ Test (disk, takes_codes_of_every_length)
     s_data_t data;
     kith_error_t error;
     kith_index_info_t info;
-    for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_COSINE; metric++)
-        for (uint32_t which = 0; which < 3; which++) {
-            s_make_coded (&data, metric, 3000, 101, 40, codes [which]);
-            s_to_file (&data);
-            double found = s_found (&data, NULL, 0.95f);
-            cr_expect_geq (found, 0.93, "%.3f %s", found,
-                           kith_index_code_name (codes [which]));
-            kith_index_describe (data.index, &info);
-            cr_expect_eq (info.code, codes [which]);
-            s_free (&data);
-        }
+    for (uint32_t each = 0; each < TYPES * 9; each++) {
+        const s_shape_t shape = {.type = s_types [each / 9],
+                                 .metric = (kith_metric_t) (KITH_METRIC_L2 + each % 3),
+                                 .rows = 3000,
+                                 .dim = 101,
+                                 .same = 40,
+                                 .code = codes [each / 3 % 3]};
+        //  Every metric of float32, each code and each type with one of them else
+        if (shape.type != KITH_VECTOR_FLOAT32 && (each / 9 + each / 3 + each) % 3)
+            continue;
+        s_make_shaped (&data, &shape);
+        s_to_file (&data);
+        double found = s_found (&data, NULL, 0.95f);
+        cr_expect_geq (found, 0.93, "%.3f %s of type %u", found,
+                       kith_index_code_name (shape.code), shape.type);
+        kith_index_describe (data.index, &info);
+        cr_expect_eq (info.code, shape.code);
+        s_free (&data);
+    }
     s_make (&data, KITH_METRIC_L2, 500, 8, 0);
     kith_index_params_t params = {.kind = KITH_INDEX_DISK, .code = KITH_CODE_PQ4};
     cr_expect (!kith_index_build (&data.rows, &params, &error));
@@ -368,13 +438,23 @@ Test (disk, takes_every_dimension)
 //  Distances of such a query are infinite by every code
 Test (disk, answers_queries_that_codes_cannot)
 {
-    s_data_t data;
-    s_make (&data, KITH_METRIC_L2, 3000, 16, 0);
-    s_to_file (&data);
-    for (uint32_t index = 0; index < 16; index++)
-        data.queries [index] = 3e38f;
-    cr_expect_geq (s_found (&data, NULL, 0), 0.93);
-    s_free (&data);
+    static const kith_vector_t types [] = {KITH_VECTOR_FLOAT32, KITH_VECTOR_BFLOAT16};
+    for (uint32_t which = 0; which < 2; which++) {
+        s_data_t data;
+        float numbers [16];
+        const s_shape_t shape = {
+            .type = types [which], .metric = KITH_METRIC_L2, .rows = 3000, .dim = 16};
+        s_make_shaped (&data, &shape);
+        s_to_file (&data);
+        for (uint32_t index = 0; index < 16; index++)
+            numbers [index] = 3e38f;
+        cr_assert_eq (
+            kith_vector_encode ((kith_type_t) (KITH_TYPE_FLOAT_VECTOR + types [which]),
+                                16, numbers, 16, data.queries, NULL),
+            0);
+        cr_expect_geq (s_found (&data, NULL, 0), 0.93);
+        s_free (&data);
+    }
 }
 
 Test (disk, gives_equal_rows_once_each)
@@ -423,6 +503,194 @@ Test (disk, filters_of_every_share)
             kith_bits_free (&live);
         }
     s_free (&data);
+}
+
+//  ---------------------------------------------------------------------
+//  Types
+
+//  Copies of the sections, each where a container would put it
+static size_t
+s_copy (s_data_t *data, kith_section_t sections [KITH_INDEX_SECTIONS_MAX])
+{
+    size_t count = kith_index_sections (data->index, sections);
+    for (size_t index = 0; index < count; index++) {
+        data->copies [index] = kith_alloc64 (sections [index].size);
+        memcpy (data->copies [index], sections [index].data, sections [index].size);
+        sections [index].data = data->copies [index];
+    }
+    return count;
+}
+
+//  Goes on with an index that was opened of what this one stores
+static void
+s_reopen (s_data_t *data)
+{
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
+    kith_error_t error;
+    size_t count = s_copy (data, sections);
+    kith_index_t *opened = kith_index_open (&data->rows, sections, count, &error);
+    cr_assert (opened, "%s", error.message);
+    kith_index_destroy (&data->index);
+    data->index = opened;
+}
+
+//  A range holds what lies in it, as many rows as there are but for what was asked of recall
+static void
+s_check_range (s_data_t *data)
+{
+    enum { WITHIN = 60, MOST = 200 };
+    uint32_t found = 0;
+    for (uint32_t query = 0; query < NQ; query++) {
+        kith_topk_t exact, top;
+        kith_error_t error;
+        kith_index_query_t ask = s_query (data, query);
+        kith_topk_init (&exact, WITHIN);
+        kith_flat_search (&data->rows, ask.queries, ask.norms, 1, NULL, 0, 0, &exact);
+        kith_topk_sort (&exact);
+        const kith_index_range_t range = {.radius = exact.hits [WITHIN - 1].distance,
+                                          .beyond = exact.hits [0].distance,
+                                          .most = MOST};
+        cr_assert_eq (
+            kith_index_range (data->index, &ask, &range, data->scratch, &top, &error), 0,
+            "%s", error.message);
+        for (uint32_t hit = 0; hit < top.count; hit++) {
+            float distance = top.hits [hit].distance;
+            cr_assert (distance > range.beyond && distance <= range.radius);
+            cr_assert (distance
+                       == s_distance (data, &ask, (uint32_t) top.hits [hit].row));
+        }
+        found += top.count;
+        kith_topk_free (&exact);
+        kith_topk_free (&top);
+    }
+    cr_expect_geq (found, 0.93 * (WITHIN - 1) * NQ, "%u", found);
+}
+
+static void
+s_check_filters (s_data_t *data)
+{
+    static const uint32_t counts [] = {7, 100, 1500};
+    for (uint32_t which = 0; which < sizeof counts / sizeof counts [0]; which++) {
+        kith_bits_t live;
+        kith_random_t random;
+        kith_random_seed (&random, 5);
+        kith_bits_init (&live, data->rows.rows, false);
+        while (kith_bits_popcount (&live) < counts [which])
+            kith_bits_set (&live,
+                           (uint32_t) kith_random_below (&random, data->rows.rows));
+        cr_expect_geq (s_found (data, &live, 0.95f), 0.93, "%u rows", counts [which]);
+        kith_bits_free (&live);
+    }
+}
+
+//  Vectors of an odd number of bytes, rows that are equal, some numbers negative and no length 1
+Test (disk, takes_vectors_of_every_type)
+{
+    for (uint32_t which = 0; which < TYPES; which++)
+        for (kith_metric_t metric = KITH_METRIC_L2; metric <= KITH_METRIC_COSINE;
+             metric++) {
+            s_data_t data;
+            const s_shape_t shape = {.type = s_types [which],
+                                     .metric = metric,
+                                     .rows = 3000,
+                                     .dim = 37,
+                                     .same = 40};
+            s_make_shaped (&data, &shape);
+            cr_assert_eq (s_disk (&data)->header.type, s_types [which]);
+            cr_assert_eq (s_disk (&data)->header.node_bytes % 4, 0);
+            cr_expect_geq (
+                kith_index_recall (data.index, kith_index_effort (data.index, 0.95f, K)),
+                0.95f);
+            double built = s_found (&data, NULL, 0.95f);
+            cr_expect_geq (built, 0.93, "type %u, %s: %.3f", s_types [which],
+                           kith_metric_name (metric), built);
+            s_reopen (&data);
+            cr_expect (s_found (&data, NULL, 0.95f) >= built);
+            s_to_file (&data);
+            cr_expect (s_found (&data, NULL, 0.95f) >= built);
+            cr_expect_geq (s_found (&data, NULL, 0.99f), 0.98);
+            s_check_calls (&data);
+            s_check_filters (&data);
+            s_check_range (&data);
+            s_free (&data);
+        }
+}
+
+//  More nodes fit a block, and what stays in memory is as said
+Test (disk, short_types_take_less_room)
+{
+    static const uint32_t per_block [] = {2, 4, 4, 6};
+    uint64_t building = UINT64_MAX;
+    for (uint32_t which = 0; which < TYPES; which++) {
+        s_data_t data;
+        kith_index_info_t info;
+        const kith_index_params_t params = {.kind = KITH_INDEX_DISK};
+        const s_shape_t shape = {.type = s_types [which],
+                                 .metric = KITH_METRIC_COSINE,
+                                 .rows = 1000,
+                                 .dim = 384};
+        s_make_shaped (&data, &shape);
+        cr_expect_eq (s_disk (&data)->header.per_block, per_block [which]);
+        kith_index_describe (data.index, &info);
+        uint64_t loaded = kith_index_load_bytes (&data.rows, &params);
+        cr_expect_leq (info.bytes, loaded);
+        //  The entry graph is said to be longer than it is, the sample is not
+        cr_expect_leq (loaded, info.bytes + 256 * 1024);
+        uint64_t bytes = kith_index_build_bytes (&data.rows, &params);
+        cr_expect_geq (bytes, kith_disk_record_bytes (&s_disk (&data)->header));
+        cr_expect_leq (bytes, building);
+        building = bytes;
+        s_free (&data);
+    }
+}
+
+//  What is stored of rows of one type is not opened over rows of another, though as many bytes may fit
+Test (disk, believes_no_header_of_another_type)
+{
+    s_data_t data;
+    kith_error_t error;
+    kith_section_t sections [KITH_INDEX_SECTIONS_MAX];
+    const s_shape_t shape = {
+        .type = KITH_VECTOR_FLOAT16, .metric = KITH_METRIC_L2, .rows = 500, .dim = 32};
+    s_make_shaped (&data, &shape);
+    size_t count = s_copy (&data, sections);
+    cr_assert_eq (sections [0].id, KITH_DISK_HEADER);
+    for (uint32_t type = 0; type <= KITH_VECTOR_BINARY + 1; type++) {
+        kith_disk_header_t claims = s_disk (&data)->header;
+        kith_rows_t rows = data.rows;
+        claims.type = type;
+        kith_disk_lay (&claims);
+        sections [0].data = &claims;
+        kith_index_t *opened = kith_index_open (&rows, sections, count, &error);
+        cr_assert_eq (opened != NULL, type == shape.type);
+        cr_assert (opened || strstr (error.message, "other rows"), "%s", error.message);
+        kith_index_destroy (&opened);
+        //  Both say bits, which no disk index is made over; else the header tells the truth and the rows are others
+        rows.type = (kith_vector_t) type;
+        if (type != KITH_VECTOR_BINARY)
+            sections [0].data = data.copies [0];
+        opened = kith_index_open (&rows, sections, count, &error);
+        cr_assert_eq (opened != NULL, type == shape.type);
+        cr_assert (opened || strstr (error.message, "other rows"), "%s", error.message);
+        kith_index_destroy (&opened);
+    }
+    s_free (&data);
+}
+
+Test (disk, is_not_made_over_bits)
+{
+    static const uint8_t bits [4] = {1, 2, 3, 4};
+    const kith_rows_t rows = {.vectors = bits,
+                              .rows = 4,
+                              .dim = 8,
+                              .metric = KITH_METRIC_HAMMING,
+                              .type = KITH_VECTOR_BINARY};
+    const kith_index_params_t params = {.kind = KITH_INDEX_DISK};
+    kith_error_t error;
+    cr_assert (!kith_index_build (&rows, &params, &error));
+    cr_assert_eq (error.code, KITH_ERR_INVALID);
+    cr_assert (strstr (error.message, "float32, float16, bfloat16 and int8"), "%s",
+               error.message);
 }
 
 //  ---------------------------------------------------------------------

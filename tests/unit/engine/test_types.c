@@ -282,10 +282,15 @@ Test (types, search_against_a_sort)
         s_check_index (&world, KITH_INDEX_FLAT, KITH_CODE_AUTO);
         if (world.with->type == KITH_TYPE_BINARY_VECTOR)
             s_check_index (&world, KITH_INDEX_BIN, KITH_CODE_AUTO);
-        else
+        else {
             for (kith_index_code_t code = KITH_CODE_AUTO; code <= KITH_CODE_RABITQ;
                  code++)
                 s_check_index (&world, KITH_INDEX_GRAPH, code);
+            for (kith_index_code_t code = KITH_CODE_AUTO; code <= KITH_CODE_SQ4; code++)
+                if (code != KITH_CODE_FLOAT32)
+                    s_check_index (&world, KITH_INDEX_DISK, code);
+            s_check_index (&world, KITH_INDEX_IVF, KITH_CODE_FLOAT32);
+        }
         //  Dropped, it is used no more
         uint64_t memory = kith_segment_memory (world.segments [0]);
         kith_segment_drop_index (world.segments [0], MODEL_VECTOR);
