@@ -197,9 +197,10 @@ kith_disk_calibrate (kith_disk_t *self, const kith_index_params_t *params,
         //  Beyond this a scan of the codes is as cheap
         enough = (point->bound10 > 0.9985f && point->bound100 > 0.9985f)
                  || (uint64_t) effort * 64 > header->rows;
-        cancelled =
-            params->progress
-            && !params->progress (params->progress_arg, header->rows, header->rows);
+        cancelled = params->progress
+                    && !params->progress (params->progress_arg,
+                                          header->rows / 20 * (19 + (uint64_t) enough),
+                                          header->rows);
     }
     bool failed = atomic_load (&measure->failed);
     free (measure);

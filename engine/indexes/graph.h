@@ -33,6 +33,8 @@ typedef struct {
     //  0: the shortest that keeps neighbours apart, else 1 + kith_graph_code_t: 1 the vectors, 2 half a byte a dimension, 3 a byte,
     //  4 a bit
     uint32_t code;
+    bool
+        links_only;    //  for who takes the links over: neither calibrated nor grouped in lists
 } kith_graph_params_t;
 
 //  Bytes that a build needs beside the vectors, before it starts.

@@ -641,11 +641,13 @@ s_build (s_build_t *build, kith_error_t *error)
     const char *none = "no memory to build the index";
     if (!s_build_alloc (build) || s_prepare (build) != 0)
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
-    s_hold_back (build);
+    const bool whole = !build->params->links_only;
+    if (whole)
+        s_hold_back (build);
     if (!kith_graph_find_truth (self, build->params->parallel, &build->truth)
         || !s_choose_code (build))
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
-    if (kith_graph_lists_make (self, build->params, error) != 0)
+    if (whole && kith_graph_lists_make (self, build->params, error) != 0)
         return -1;
     size_t offset = 0;
     for (uint32_t level = 1; level <= self->header.levels; level++)
@@ -672,7 +674,8 @@ s_build (s_build_t *build, kith_error_t *error)
     bool mended =
         kith_graph_mend (self, build->all_links, build->entered, build->ordered);
     s_run (build, s_sort_part);
-    if (!mended || atomic_load (&build->failed) || !(build->held || s_calibrate (build)))
+    const bool measured = build->held || !whole || s_calibrate (build);
+    if (!mended || atomic_load (&build->failed) || !measured)
         return kith_error_set (error, KITH_ERR_NO_MEMORY, "%s", none);
     return 0;
 }

@@ -17,8 +17,7 @@ s_graph_params (const kith_rows_t *rows, const kith_index_params_t *params)
                                  .seed = params->seed,
                                  .recall = params->recall,
                                  .parallel = params->parallel,
-                                 .progress = params->progress,
-                                 .progress_arg = params->progress_arg};
+                                 .links_only = true};
 }
 
 static int
@@ -61,6 +60,14 @@ s_build_bytes (const kith_rows_t *rows, const kith_index_params_t *params)
            + s_load_bytes (rows, params);
 }
 
+//  The graph is the first four fifths of a build
+static bool
+s_graph_progress (void *arg, uint64_t done, uint64_t of)
+{
+    const kith_index_params_t *params = arg;
+    return params->progress (params->progress_arg, done / 5 * 4, of);
+}
+
 static int
 s_make (kith_disk_t *self, const kith_index_params_t *params, kith_error_t *error)
 {
@@ -73,6 +80,10 @@ s_make (kith_disk_t *self, const kith_index_params_t *params, kith_error_t *erro
     self->header.recall =
         params->recall > 0 && params->recall < 1 ? params->recall : 0.95f;
     kith_graph_params_t wanted = s_graph_params (rows, params);
+    if (params->progress) {
+        wanted.progress = s_graph_progress;
+        wanted.progress_arg = (void *) (uintptr_t) params;
+    }
     kith_graph_t *graph = kith_graph_build (rows, &wanted, error);
     if (!graph)
         return -1;
@@ -80,6 +91,9 @@ s_make (kith_disk_t *self, const kith_index_params_t *params, kith_error_t *erro
     kith_disk_links_of (graph, &links);
     int failed = kith_disk_pack (self, &links, params, error);
     kith_graph_destroy (&graph);
+    if (!failed && params->progress
+        && !params->progress (params->progress_arg, rows->rows / 20 * 18ull, rows->rows))
+        return kith_error_set (error, KITH_ERR_CANCELLED, "the build was cancelled");
     return failed || !kith_disk_calibrate (self, params, error) ? -1 : 0;
 }
 
