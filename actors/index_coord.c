@@ -1,6 +1,7 @@
 //  index_coord.c - which segments need which index; who builds it; T7
 //  SPDX-License-Identifier: Apache-2.0
 #include "actors/common.h"
+#include "actors/index_sweep.h"
 #include "actors/indexes.h"
 #include "actors/roles.h"
 #include "actors/scan.h"
@@ -40,6 +41,7 @@ typedef struct {
 typedef struct {
     kith_lease_t lease;
     kith_scan_t scan;
+    kith_sweep_t sweep;
     job_t **jobs;
     uint32_t job_count, job_capacity;
     uint64_t next_job;
@@ -93,6 +95,7 @@ s_job_failed (coord_t *self, kith_ctx_t *ctx, job_t *job, const char *reason)
     job->running = false;
     job->failures++;
     snprintf (job->failed, sizeof job->failed, "%s", reason);
+    self->sweep.wanted = true;
     kith_ctx_log (ctx, 'w', "index of channel %" PRIu64 " segment %" PRIu64 ": %s",
                   job->channel, job->segment, reason);
     kith_scan_tick_later (&self->scan, ctx);
@@ -134,6 +137,7 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     kith_ctx_send (ctx, kith_actor (KITH_ROLE_QUERY_COORD, 0), &msg);
     job->running = false;
     job->built = true;
+    self->sweep.wanted = true;
     if (!job->failures)
         s_job_free (self, job);
     s_commit_free (commit);
@@ -195,6 +199,7 @@ s_removed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
         if (!job)
             job = s_job_new (self, refused->channel, refused->segment, refused->field);
         job->built = false;
+        self->sweep.wanted = true;
         if (!job->running) {
             char reason [sizeof job->failed];
             snprintf (reason, sizeof reason,
@@ -470,6 +475,18 @@ s_plan (void *arg_self, kith_ctx_t *ctx)
         if (!self->jobs [i]->seen && !self->jobs [i]->running)
             s_job_free (self, self->jobs [i]);
     s_assign (self, ctx);
+    kith_sweep (&self->sweep, self, ctx, &self->scan);
+}
+
+static bool
+s_is_building (void *arg_self, uint64_t channel, uint64_t segment)
+{
+    const coord_t *self = arg_self;
+    for (uint32_t i = 0; i < self->job_count; i++)
+        if (self->jobs [i]->running && self->jobs [i]->channel == channel
+            && self->jobs [i]->segment == segment)
+            return true;
+    return false;
 }
 
 //  index_describe
@@ -612,6 +629,7 @@ s_leased (void *arg_self, kith_ctx_t *ctx)
 {
     coord_t *self = arg_self;
     self->scan.allowed = true;
+    self->sweep.wanted = true;
     kith_scan_begin (&self->scan, ctx);
     kith_ctx_after (ctx, LOOK_US, TAG_LOOK);
 }
@@ -620,11 +638,19 @@ static void *
 s_init (kith_ctx_t *ctx, zconfig_t *config)
 {
     (void) config;
+    kith_error_t error;
+    kith_objects_t *objects = kith_ctx_objects (ctx, &error);
+    if (!objects) {
+        kith_ctx_exit (ctx, &error);
+        return NULL;
+    }
     coord_t *self = kith_new (sizeof *self);
     self->node_count = kith_ctx_role_count (ctx, KITH_ROLE_INDEX_NODE);
     self->nodes = kith_new ((self->node_count + 1) * sizeof *self->nodes);
     self->lease = (kith_lease_t){.role = KITH_ROLE_INDEX_COORD, .ready = s_leased};
     self->scan = (kith_scan_t){.done = s_plan, .serve = s_serve, .tag = TAG_TICK};
+    self->sweep = (kith_sweep_t){
+        .objects = objects, .lease = &self->lease, .building = s_is_building};
     kith_lease_take (ctx, &self->lease);
     return self;
 }
@@ -678,6 +704,7 @@ s_stop (void **self_p, kith_ctx_t *ctx)
     free (self->jobs);
     free (self->nodes);
     kith_scan_free (&self->scan);
+    kith_sweep_free (&self->sweep);
     free (self);
     *self_p = NULL;
 }

@@ -119,7 +119,7 @@ void kith_ctx_set_cluster_id (kith_ctx_t *ctx, uint64_t id);
 //  How many actors of a role the topology has; their indexes are 0 .. n - 1.
 uint32_t kith_ctx_role_count (const kith_ctx_t *ctx, kith_role_t role);
 
-//  Storage handles of a role: meta: kv; data_node: its log n and objects; query, index node and data_coord: objects. They live as long as the
+//  Storage handles of a role: meta: kv; data_node: its log n and objects; query and index node, data_coord and index_coord: objects. They live as long as the
 //  process. Null when the configuration gives this role none. Used on the IO pool only. CLASS of errors: kith_error_t.
 kith_kv_t *kith_ctx_kv (kith_ctx_t *ctx,
                         kith_error_t *error);    //  opens at the first call (init only)

@@ -323,7 +323,8 @@ kith_ctx_objects (kith_ctx_t *ctx, kith_error_t *error)
 {
     kith_role_t role = ctx->self.role;
     if (role != KITH_ROLE_DATA_NODE && role != KITH_ROLE_QUERY_NODE
-        && role != KITH_ROLE_INDEX_NODE && role != KITH_ROLE_DATA_COORD) {
+        && role != KITH_ROLE_INDEX_NODE && role != KITH_ROLE_DATA_COORD
+        && role != KITH_ROLE_INDEX_COORD) {
         kith_error_set (error, KITH_ERR_UNSUPPORTED, "%s has no objects",
                         kith_role_name (role));
         return NULL;

@@ -205,7 +205,9 @@ s_index (kith_lane_t *lane, kith_msg_t *msg)
     kith_proto_index_create_t *body = msg->body;
     body->collection = s_name (lane, msg);
     body->field = kith_arena_strdup (&msg->arena, "vector");
-    body->spec.type = kith_arena_strdup (&msg->arena, "graph");
+    //  Now one, now another, so that they are built anew; not by a draw, which would shift all others
+    const bool lists = lane->driver->writes / 8 % 2;
+    body->spec.type = kith_arena_strdup (&msg->arena, lists ? "ivf" : "graph");
     body->spec.recall = 0.95f;
 }
 

@@ -152,6 +152,29 @@ s_built_anew (s_run_t *run, const char *damage, const char *said)
     s_file (run, log);
 }
 
+//  Files of indexes that were refused, replaced or dropped go by themselves
+static void
+s_swept (s_run_t *run)
+{
+    char files [64];
+    const char *const commands [] = {"status", "index create spots v ivf",
+                                     "index drop spots v"};
+    for (int left = 1; left >= 0; left--) {
+        s_done (run, left ? commands [1] : commands [2]);
+        const double until_ms = claim_now_ms () + READY_MS;
+        do {
+            s_done (run, commands [0]);
+            files [0] = 0;
+            claim_shell (files, sizeof files, "find '%s/objects' -name 'index-*' | wc -l",
+                         run->data);
+        } while (strtol (files, NULL, 10) != left && claim_now_ms () < until_ms);
+        if (strtol (files, NULL, 10) != left)
+            claim_fail (run->claim, "%d index files are in use, not %s", left, files);
+        s_says (run, "search spots --key 7 -k 3 --explain", 0,
+                (const char *const []){left ? "ivf" : "flat", NULL});
+    }
+}
+
 static void
 s_fill (s_run_t *run)
 {
@@ -203,6 +226,8 @@ main (void)
                   "cannot open it, it is built anew");
     s_built_anew (&run, "find objects -name 'index-*' -exec rm {} +", "is not there");
     s_no_room (&run);
+    s_done (&run, "index create spots v graph");
+    s_swept (&run);
     claim_stop (run.claim, &run.server);
     claim_say (
         "refused: a damaged log and objects of nobody are told by name, and serve again "

@@ -481,7 +481,9 @@ Test (loop, an_actor_stops_after_its_calls_ended_and_its_work_is_back)
     cr_assert_eq (kith_ctx_work (actors [0].ctx, KITH_POOL_IO, s_work, s_done, &runs), 0);
     s_call (&actors [0], KITH_ROLE_META, 0, KITH_KIND_PING, 1000, &ends);
     kith_ctx_after (actors [0].ctx, 10, 7);
+    cr_assert_not (kith_ctx_is_stopping (actors [0].ctx));
     kith_loop_stop (world->loop, 0);
+    cr_assert (kith_ctx_is_stopping (actors [0].ctx), "its work may ask");
     cr_assert_str_eq (actors [0].events, "iS");
     cr_assert_not (kith_loop_stopped (world->loop, 0));
     world->now_us += 100;
