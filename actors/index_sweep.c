@@ -153,12 +153,12 @@ s_begin (kith_sweep_t *self, void *actor, kith_ctx_t *ctx, const kith_scan_t *sc
             zhashx_insert (look->named, row->object, look);
         kith_arena_free (&arena);
     }
-    if (kith_ctx_work (ctx, KITH_POOL_IO, s_look, s_looked, look) != 0) {
+    //  No segment that is not being worked on, no file
+    const bool any = look->prefix_count > 0;
+    self->busy = any && !kith_ctx_work (ctx, KITH_POOL_IO, s_look, s_looked, look);
+    if (!self->busy)
         s_look_free (look);
-        return;
-    }
-    self->busy = true;
-    self->wanted = false;
+    self->wanted = any && !self->busy;
 }
 
 //  ---------------------------------------------------------------------
