@@ -224,33 +224,33 @@ kith_txn_new (uint32_t compares_max, uint32_t changes_max)
 }
 
 void
-kith_txn_compare (kith_msg_t *msg, const char *key, uint64_t revision)
+kith_txn_compare (kith_msg_t *txn, const char *key, uint64_t revision)
 {
-    kith_proto_kv_txn_t *txn = msg->body;
-    txn->compares [txn->compares_count++] = (kith_proto_kv_compare_t){
-        .key = kith_arena_strdup (&msg->arena, key), .revision = revision};
+    kith_proto_kv_txn_t *body = txn->body;
+    body->compares [body->compares_count++] = (kith_proto_kv_compare_t){
+        .key = kith_arena_strdup (&txn->arena, key), .revision = revision};
 }
 
 void
-kith_txn_put (kith_msg_t *msg, const char *key, const kith_codec_table_t *table,
+kith_txn_put (kith_msg_t *txn, const char *key, const kith_codec_table_t *table,
               const void *row)
 {
     kith_bytes_t bytes = {0};
     kith_codec_pack (table, row, &bytes);
-    kith_proto_kv_txn_t *txn = msg->body;
-    txn->changes [txn->changes_count++] = (kith_proto_kv_change_t){
-        .key = kith_arena_strdup (&msg->arena, key),
-        .value = {.data = kith_arena_copy (&msg->arena, bytes.data, bytes.size),
+    kith_proto_kv_txn_t *body = txn->body;
+    body->changes [body->changes_count++] = (kith_proto_kv_change_t){
+        .key = kith_arena_strdup (&txn->arena, key),
+        .value = {.data = kith_arena_copy (&txn->arena, bytes.data, bytes.size),
                   .size = (uint32_t) bytes.size}};
     kith_bytes_free (&bytes);
 }
 
 void
-kith_txn_remove (kith_msg_t *msg, const char *key)
+kith_txn_remove (kith_msg_t *txn, const char *key)
 {
-    kith_proto_kv_txn_t *txn = msg->body;
-    txn->changes [txn->changes_count++] = (kith_proto_kv_change_t){
-        .key = kith_arena_strdup (&msg->arena, key), .remove = true};
+    kith_proto_kv_txn_t *body = txn->body;
+    body->changes [body->changes_count++] = (kith_proto_kv_change_t){
+        .key = kith_arena_strdup (&txn->arena, key), .remove = true};
 }
 
 void
@@ -432,7 +432,7 @@ void
 kith_park_add (kith_park_t *self, kith_msg_t **msg_p)
 {
     self->items =
-        kith_grow (self->items, self->count, &self->capacity, sizeof *self->items);
+        kith_grow (self->items, self->count, &self->capacity, sizeof (kith_msg_t *));
     self->items [self->count++] = *msg_p;
     *msg_p = NULL;
 }
@@ -444,7 +444,7 @@ kith_park_take (kith_park_t *self, uint32_t index)
     kith_msg_t *msg = self->items [index];
     self->count--;
     memmove (self->items + index, self->items + index + 1,
-             (self->count - index) * sizeof *self->items);
+             (self->count - index) * sizeof (kith_msg_t *));
     return msg;
 }
 

@@ -86,10 +86,11 @@ static void
 s_lease_kept (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
               void *arg)
 {
-    kith_data_coord_t *self = arg_self;
+    kith_data_coord_node_t *node = arg;
+    (void) arg_self;
     (void) answer_p;
     if (end == KITH_END_FAILED)
-        self->nodes [(uintptr_t) arg].leased = 0;    //  put again at the next hello
+        node->leased = 0;    //  put again at the next hello
     (void) ctx;
 }
 
@@ -104,7 +105,7 @@ s_lease (kith_data_coord_t *self, kith_ctx_t *ctx, const kith_msg_t *hello)
     const bool put = node->leased != row.incarnation;
     node->leased = row.incarnation;
     kith_node_lease (ctx, KITH_ROLE_DATA_NODE, index, &row, put,
-                     put ? s_lease_put : s_lease_kept, (void *) (uintptr_t) index);
+                     put ? s_lease_put : s_lease_kept, node);
 }
 
 static void
@@ -212,7 +213,7 @@ s_opened (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
-    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL)
+    if (s_flow_bad (ctx, flow, end, *answer_p)
         || s_is_refused (ctx, flow, end, *answer_p))
         return;
     const kith_proto_log_open_t *open = flow->request->body;
@@ -238,7 +239,7 @@ s_open_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
-    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+    if (s_flow_bad (ctx, flow, end, *answer_p))
         return;
     const kith_proto_log_open_t *open = flow->request->body;
     const kith_proto_owner_row_t *row =
@@ -276,7 +277,7 @@ s_home_put (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
 {
     (void) arg_self;
     flow_t *flow = arg;
-    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL)
+    if (s_flow_bad (ctx, flow, end, *answer_p)
         || s_is_refused (ctx, flow, end, *answer_p))
         return;
     flow->answer = kith_msg_new (KITH_KIND_OK);
@@ -289,7 +290,7 @@ s_home_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
-    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+    if (s_flow_bad (ctx, flow, end, *answer_p))
         return;
     const kith_proto_home_ready_t *ready = flow->request->body;
     const kith_proto_owner_row_t *row =
@@ -322,7 +323,7 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
-    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL)
+    if (s_flow_bad (ctx, flow, end, *answer_p)
         || s_is_refused (ctx, flow, end, *answer_p))
         return;
     const kith_proto_kv_done_t *done = (*answer_p)->body;
@@ -341,7 +342,7 @@ s_commit_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answ
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
-    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+    if (s_flow_bad (ctx, flow, end, *answer_p))
         return;
     const kith_proto_checkpoint_commit_t *commit = flow->request->body;
     const kith_proto_owner_row_t *row =
@@ -389,7 +390,7 @@ s_collections (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **ans
 {
     (void) arg_self;
     flow_t *flow = arg;
-    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+    if (s_flow_bad (ctx, flow, end, *answer_p))
         return;
     const kith_proto_kv_rows_t *rows = (*answer_p)->body;
     kith_proto_channels_t *channels = flow->answer->body;
@@ -426,7 +427,7 @@ s_channels (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
 {
     (void) arg_self;
     flow_t *flow = arg;
-    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+    if (s_flow_bad (ctx, flow, end, *answer_p))
         return;
     const kith_proto_kv_rows_t *rows = (*answer_p)->body;
     flow->answer = kith_msg_new (KITH_KIND_CHANNELS);
@@ -538,7 +539,7 @@ s_collection_row (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
-    if (s_flow_bad (ctx, flow, end, answer_p ? *answer_p : NULL))
+    if (s_flow_bad (ctx, flow, end, *answer_p))
         return;
     const kith_proto_collection_t *row =
         kith_meta_row (&kith_proto_collection_table, *answer_p, NULL);

@@ -135,11 +135,11 @@ s_remove (void *arg)
 {
     remove_t *remove = arg;
     const kith_dropped_t *dropped = remove->dropped;
-    char prefix [KITH_KEY_MAX];
-    s_prefix (dropped, "", prefix);
+    char below [KITH_KEY_MAX];
+    char prefix [KITH_KEY_MAX + 8];
+    s_prefix (dropped, "", below);
     //  Below <channel>/<segment>/ may also lie what one flush put, of other segments too: only the indexes are its own
-    if (dropped->segment)
-        strcat (prefix, "index-");
+    snprintf (prefix, sizeof prefix, "%s%s", below, dropped->segment ? "index-" : "");
     if (*dropped->snapshot)
         s_name (remove, dropped->snapshot, 0);
     if (*dropped->deaths)

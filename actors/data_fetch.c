@@ -199,7 +199,7 @@ kith_data_fetch (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     }
     //  Nothing new: the answer waits. The asker's deadline is cut to what it said it would wait
     kith_msg_t *msg = *msg_p;
-    const int64_t until = kith_ctx_now_us (ctx) + fetch->wait_ms * 1000ll;
+    const int64_t until = kith_ctx_now_us (ctx) + fetch->wait_ms * 1000LL;
     if (!msg->deadline_us || msg->deadline_us > until)
         msg->deadline_us = until;
     kith_park_add (&log->fetches, msg_p);

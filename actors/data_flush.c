@@ -784,7 +784,8 @@ kith_data_log_flush (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p
         kith_data_channel_t *channel = ask->channels_count
                                            ? kith_data_channel (log, ask->channels [i])
                                            : &log->channels [i];
-        if (!channel || channel->dropped)
+        //  An id that was asked for need not be one of this log
+        if ((ask->channels_count && !channel) || channel->dropped)
             continue;
         wait->channels [wait->count] = channel->id;
         wait->targets [wait->count++] = channel->last;

@@ -61,7 +61,7 @@ s_resize (kith_window_t *self)
     free (self->entries);
     free (self->table);
     self->entries = entries;
-    self->table = kith_new (capacity * 2 * sizeof *self->table);
+    self->table = kith_new ((size_t) capacity * 2 * sizeof *self->table);
     self->capacity = capacity;
     self->first = 0;
     for (uint32_t i = 0; i < self->count; i++)

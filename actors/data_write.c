@@ -232,14 +232,15 @@ s_append_gather (kith_ctx_t *ctx, kith_data_log_t *log)
     end->next = NULL;
     append->records = kith_new (append->count * sizeof *append->records);
     const uint64_t clock = kith_ctx_clock (ctx);
-    kith_pending_t *pending = append->first;
-    for (uint32_t i = 0; i < append->count; i++, pending = pending->next) {
+    uint32_t place = 0;
+    for (kith_pending_t *pending = append->first; pending; pending = pending->next) {
         log->timestamp = clock > log->timestamp ? clock : log->timestamp + 1;
         pending->record.epoch = log->epoch;
         pending->record.seq = log->next++;
         pending->record.timestamp = log->timestamp;
-        append->records [i] = pending->record;
+        append->records [place++] = pending->record;
     }
+    assert (place == append->count);
     return append;
 }
 

@@ -227,7 +227,7 @@ s_remove (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
             ? kith_meta_row (&kith_proto_index_row_table, *answer_p, &revision)
             : NULL;
     //  It is told again until its place names another: whatever failed here comes again
-    if (!row || strcmp (row->object, refused->object)) {
+    if (!row || strcmp (row->object, refused->object) != 0) {
         free (refused);
         return;
     }

@@ -10,7 +10,8 @@
 typedef struct {
     char key [KITH_KEY_MAX];
     uint64_t revision;    //  of the row as it was put
-    kith_blob_t value;    //  own copy
+    uint8_t *value;       //  own copy
+    uint32_t value_bytes;
     int64_t ttl_us;
     int64_t ends_us;
 } lease_t;
@@ -202,10 +203,11 @@ s_lease_keep (meta_t *self, kith_ctx_t *ctx, const char *key, kith_blob_t value,
         *lease = (lease_t){0};    //  the place may have held one that is gone
         snprintf (lease->key, sizeof lease->key, "%s", key);
     }
-    free ((void *) (uintptr_t) lease->value.data);
-    uint8_t *copy = kith_new (value.size + 1u);
-    memcpy (copy, value.data, value.size);
-    lease->value = (kith_blob_t){copy, value.size};
+    free (lease->value);
+    lease->value = kith_new (value.size + 1u);
+    if (value.size)
+        memcpy (lease->value, value.data, value.size);
+    lease->value_bytes = value.size;
     lease->revision = revision;
     lease->ttl_us = ttl_us;
     lease->ends_us = kith_ctx_now_us (ctx) + ttl_us;
@@ -214,7 +216,7 @@ s_lease_keep (meta_t *self, kith_ctx_t *ctx, const char *key, kith_blob_t value,
 static void
 s_lease_drop (meta_t *self, uint32_t index)
 {
-    free ((void *) (uintptr_t) self->leases [index].value.data);
+    free (self->leases [index].value);
     self->leases [index] = self->leases [--self->lease_count];
 }
 
@@ -236,7 +238,7 @@ s_done (void *arg_self, kith_ctx_t *ctx, void *arg)
         const kith_proto_lease_put_t *put = op->request->body;
         const kith_proto_kv_done_t *done = op->answer->body;
         s_lease_keep (self, ctx, put->key, put->value, done->revision,
-                      put->ttl_ms * 1000ll);
+                      put->ttl_ms * 1000LL);
     }
     kith_ctx_reply (ctx, &op->request, &op->answer);
     free (op);
@@ -312,8 +314,8 @@ s_keep (meta_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     const kith_proto_lease_keep_t *keep = (*msg_p)->body;
     lease_t *lease = s_lease (self, keep->key);
-    if (!lease || lease->value.size != keep->value.size
-        || memcmp (lease->value.data, keep->value.data, keep->value.size)) {
+    if (!lease || lease->value_bytes != keep->value.size
+        || memcmp (lease->value, keep->value.data, keep->value.size) != 0) {
         kith_refuse (ctx, msg_p, KITH_ERR_NOT_FOUND, "the lease '%s' is gone", keep->key);
         return;
     }
@@ -372,8 +374,8 @@ s_stop (void **self_p, kith_ctx_t *ctx)
     (void) ctx;
     meta_t *self = *self_p;
     kith_park_free (&self->queue);
-    while (self->lease_count)
-        s_lease_drop (self, 0);
+    for (uint32_t i = 0; i < self->lease_count; i++)
+        free (self->leases [i].value);
     free (self->leases);
     free (self);
     *self_p = NULL;

@@ -490,11 +490,12 @@ s_step (kith_proxy_t *self, kith_ctx_t *ctx, gather_t *gather)
 {
     (void) self;
     while (!gather->out) {
-        const kith_kind_t kind = gather->request ? gather->request->kind : KITH_KIND_NONE;
+        //  The request was answered already
         if (gather->step == UINT32_MAX) {
             s_gather_free (gather);
             return;
         }
+        const kith_kind_t kind = gather->request->kind;
         gather->step++;
         if (gather->step == 1)
             s_ask_routes (ctx, gather, kind != KITH_KIND_STATUS);

@@ -333,7 +333,8 @@ s_keys (const proxied_t *read, kith_batch_t *batch, const kith_column_t **column
     return 0;
 }
 
-static void
+//  True: the search itself begins; false: it failed
+static bool
 s_keys_found (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
 {
     kith_batch_t batch;
@@ -343,24 +344,22 @@ s_keys_found (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
     if (!field || s_keys (read, &batch, &keys, &read->error)
         || s_queries_of (read, keys, field)) {
         s_fail (self, ctx, read);
-        return;
+        return false;
     }
     for (uint32_t i = 0; i < read->shards; i++) {
         kith_msg_destroy (&read->parts [i].answer);
         read->parts [i].done = false;
     }
     read->phase = PHASE_SEARCH;
-    s_go (self, ctx, read);
+    return true;
 }
 
-//  Every part is there
-static void
+//  Every part is there. True: of a phase after which another one begins
+static bool
 s_complete (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
 {
-    if (read->phase == PHASE_KEYS) {
-        s_keys_found (self, ctx, read);
-        return;
-    }
+    if (read->phase == PHASE_KEYS)
+        return s_keys_found (self, ctx, read);
     const kith_proto_query_t *query = s_is_search (read) ? NULL : s_query (read);
     const bool alone = read->shards == 1 || (query && query->count);
     read->phase = PHASE_MERGE;
@@ -369,7 +368,7 @@ s_complete (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
             s_answer_query (self, ctx, read);
         else
             s_answer_search (self, ctx, read);
-        return;
+        return false;
     }
     read->out++;
     if (kith_ctx_work (ctx, KITH_POOL_QUERY, s_merge, s_merged, read)) {
@@ -377,6 +376,7 @@ s_complete (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
         kith_error_set (&read->error, KITH_ERR_BUSY, "too many searches wait");
         s_fail (self, ctx, read);
     }
+    return false;
 }
 
 //  Parts
@@ -529,15 +529,16 @@ s_over (kith_ctx_t *ctx, proxied_t *read)
     return true;
 }
 
-static void
-s_go (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
+//  True: a phase ended, the next one is to be begun
+static bool
+s_advance (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
 {
     if (read->phase == PHASE_MERGE)
-        return;
+        return false;
     if (read->known->stale && !read->out && read->known->refused.code) {
         read->error = read->known->refused;
         s_fail (self, ctx, read);
-        return;
+        return false;
     }
     if (read->known->stale && !read->out) {
         //  Dropped, released or made anew: begin again with what root_coord says now
@@ -545,7 +546,7 @@ s_go (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
         read->request = NULL;
         s_free (self, read);
         kith_proxy_handle (self, ctx, &request);
-        return;
+        return false;
     }
     bool done = true;
     for (uint32_t i = 0; i < read->shards; i++)
@@ -555,13 +556,10 @@ s_go (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
     if (read->failed) {
         if (!read->out)
             s_fail (self, ctx, read);
-        return;
+        return false;
     }
-    if (done) {
-        if (!read->out)
-            s_complete (self, ctx, read);
-        return;
-    }
+    if (done)
+        return !read->out && s_complete (self, ctx, read);
     bool waits = false;
     for (uint32_t i = 0; i < read->shards; i++) {
         part_t *part = &read->parts [i];
@@ -573,6 +571,15 @@ s_go (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
     }
     if (waits)
         kith_proxy_retry (self, ctx);
+    return false;
+}
+
+static void
+s_go (kith_proxy_t *self, kith_ctx_t *ctx, proxied_t *read)
+{
+    bool on = true;
+    while (on)
+        on = s_advance (self, ctx, read);
 }
 
 void

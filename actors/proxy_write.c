@@ -52,8 +52,7 @@ s_cut_shards (mutation_t *self, const kith_batch_t *batch, const kith_frame_t *w
             if (shard_of [row] == shard)
                 rows [count++] = row;
         if (count == batch->rows)
-            self->parts [shard].rows =
-                kith_frame_share ((kith_frame_t *) (uintptr_t) whole);
+            self->parts [shard].rows = kith_frame_share (whole);
         else if (count) {
             kith_bytes_t bytes = {0};
             kith_batch_gather (&bytes, batch, rows, count);
@@ -85,8 +84,7 @@ s_cut (void *arg)
         return;
     }
     kith_frame_t *whole =
-        completed ? kith_frame_take (&bytes)
-                  : kith_frame_share ((kith_frame_t *) (uintptr_t) self->frame);
+        completed ? kith_frame_take (&bytes) : kith_frame_share (self->frame);
     kith_bytes_free (&bytes);
     if (!completed
         || !kith_batch_open (&batch, kith_frame_data (whole), kith_frame_size (whole),

@@ -111,11 +111,12 @@ static void
 s_kept_node (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
              void *arg)
 {
-    kith_query_coord_t *self = arg_self;
+    kith_query_coord_node_t *node = arg;
+    (void) arg_self;
     (void) ctx;
     (void) answer_p;
     if (end == KITH_END_FAILED)
-        self->nodes [(uintptr_t) arg].leased = 0;
+        node->leased = 0;
 }
 
 static void
@@ -127,7 +128,7 @@ s_lease_node (kith_query_coord_t *self, kith_ctx_t *ctx, uint32_t index,
                                        .endpoint = endpoint};
     if (node->leased == node->incarnation) {
         kith_node_lease (ctx, KITH_ROLE_QUERY_NODE, index, &row, false, s_kept_node,
-                         (void *) (uintptr_t) index);
+                         node);
         return;
     }
     node->leased = node->incarnation;
@@ -226,7 +227,7 @@ s_look (kith_query_coord_t *self, kith_ctx_t *ctx)
     bool all = true;
     for (uint32_t i = 0; i < self->node_count; i++) {
         kith_query_coord_node_t *node = &self->nodes [i];
-        if (node->alive && now - node->heard_us > KITH_NODE_TTL_MS * 1000ll) {
+        if (node->alive && now - node->heard_us > KITH_NODE_TTL_MS * 1000LL) {
             kith_ctx_log (ctx, 'w', "query_node/%u was not heard of for %u s", i,
                           KITH_NODE_TTL_MS / 1000);
             node->alive = false;

@@ -437,9 +437,7 @@ kith_query_coord_plan (kith_query_coord_t *self, kith_ctx_t *ctx)
             plan->plan = self->next_plan++;
             plan->pinned = false;
         }
-        if (!plan->wanted)
-            s_tell_all (self, ctx, plan);
-        else if (!plan->pinned)
+        if (plan->wanted && !plan->pinned)
             s_pin (self, ctx, plan);
         else
             s_tell_all (self, ctx, plan);

@@ -165,11 +165,11 @@ s_take_records (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t *
     apply->chunk_rows = channel->chunk_rows;
     apply->schema = kith_schema_share (channel->schema);
     apply->growing_capacity = channel->growing_count + 2;
-    apply->growing = kith_new (apply->growing_capacity * sizeof *apply->growing);
+    apply->growing = kith_new (apply->growing_capacity * sizeof (kith_segment_t *));
     for (uint32_t i = 0; i < channel->growing_count; i++)
         apply->growing [apply->growing_count++] =
             kith_segment_share (channel->growing [i]);
-    apply->sealed = kith_new ((channel->held_count + 1) * sizeof *apply->sealed);
+    apply->sealed = kith_new ((channel->held_count + 1) * sizeof (kith_segment_t *));
     for (uint32_t i = 0; i < channel->held_count; i++)
         if (channel->held [i]->state == KITH_HELD_ATTACHED)
             apply->sealed [apply->sealed_count++] =
@@ -265,7 +265,7 @@ kith_query_fetch (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t
     asked->life = channel->life;
     channel->fetching = true;
     channel->uses++;
-    kith_ctx_call (ctx, owner, &msg, WAIT_MS * 1000ll + SLACK_US, s_fetched, asked);
+    kith_ctx_call (ctx, owner, &msg, WAIT_MS * 1000LL + SLACK_US, s_fetched, asked);
 }
 
 void

@@ -363,7 +363,8 @@ s_start_load (kith_query_node_t *self, kith_ctx_t *ctx, kith_held_t *held)
     place.indexes_count = 0;
     for (uint32_t i = 0; i < told->indexes_count; i++) {
         const kith_held_index_t *index = s_held_index (held, told->indexes [i].field);
-        if ((!held->rows || !index || strcmp (index->object, told->indexes [i].object))
+        if ((!held->rows || !index
+             || strcmp (index->object, told->indexes [i].object) != 0)
             && !s_held_refused (held, told->indexes [i].object, memory_left)
             && place.indexes_count < KITH_INDEXES_MAX)
             fresh [place.indexes_count++] = told->indexes [i];

@@ -84,8 +84,8 @@ typedef struct kith_read {
     kith_msg_t *request;      //  search, query, search_segments, query_segments
     bool holder;              //  of named segments, for a delegator
     bool asked;               //  needs the answer of the ASK_LAST number `ask`
-    uint64_t ask;
     bool required_known;
+    uint64_t ask;
     uint64_t required;
     uint64_t s;
     int64_t began_us, ran_us;
@@ -100,7 +100,6 @@ typedef struct kith_read {
     uint64_t spec;         //  of its index; 0: it has none
     kith_found_t found;    //  of the local segments
     kith_rows_found_t rows_found;
-    bool local;
     kith_found_t merged;
     kith_rows_found_t rows_merged;
     kith_msg_t **answers;    //  of other holders
@@ -109,6 +108,7 @@ typedef struct kith_read {
     uint32_t hops;
     kith_error_t error;
     bool failed;
+    bool local;
     //  of the local segments: the worker's alone
     kith_error_t own_error;
     bool own_failed;

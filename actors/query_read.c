@@ -151,7 +151,7 @@ s_require (kith_ctx_t *ctx, kith_read_t *read, const wants_t *wants)
     if (wants->level == KITH_CONSISTENCY_STRONG && !KITH_BUG (STRONG_WITHOUT_ASK))
         read->required_known = false;
     else if (wants->level == KITH_CONSISTENCY_BOUNDED) {
-        if (!channel->confirmed_us || age >= bound * 1000ll)
+        if (!channel->confirmed_us || age >= bound * 1000LL)
             read->required_known = false;
         else if (channel->confirmed > read->required)
             read->required = channel->confirmed;

@@ -520,7 +520,7 @@ s_part_back (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     }
     else {
         read->failed = true;
-        kith_end_error (end, answer_p ? *answer_p : NULL, &read->error);
+        kith_end_error (end, *answer_p, &read->error);
     }
     if (end != KITH_END_STOPPED) {
         s_back (arg_self, ctx, read);
@@ -538,7 +538,7 @@ static void
 s_ask_holder (kith_ctx_t *ctx, kith_read_t *read, kith_address_t holder)
 {
     const kith_query_view_t *view = &read->channel->view;
-    const kith_proto_search_t *search = s_is_search (read) ? s_search (read) : NULL;
+    const bool search = s_is_search (read);
     kith_msg_t *msg =
         kith_msg_new (search ? KITH_KIND_SEARCH_SEGMENTS : KITH_KIND_QUERY_SEGMENTS);
     uint64_t *segments = kith_arena_alloc (&msg->arena, view->count * sizeof *segments);
@@ -547,18 +547,16 @@ s_ask_holder (kith_ctx_t *ctx, kith_read_t *read, kith_address_t holder)
         if (view->items [i].holder.index == holder.index)
             segments [count++] = view->items [i].segment;
     const kith_frame_t *keys = s_keys (read);
-    kith_frame_t *shared =
-        keys ? kith_frame_share ((kith_frame_t *) (uintptr_t) keys) : NULL;
+    kith_frame_t *shared = keys ? kith_frame_share (keys) : NULL;
     if (search) {
         kith_proto_search_segments_t *part = msg->body;
         part->plan = *(const kith_proto_search_t *) kith_codec_copy (
-            &kith_proto_search_table, search, &msg->arena);
+            &kith_proto_search_table, s_search (read), &msg->arena);
         part->plan.queries = part->plan.skip = part->plan.keys = 0;
         part->segments = segments;
         part->segments_count = count;
         part->s = read->s;
-        kith_frame_t *queries =
-            kith_frame_share ((kith_frame_t *) (uintptr_t) s_queries (read));
+        kith_frame_t *queries = kith_frame_share (s_queries (read));
         part->queries = kith_msg_add_frame (msg, &queries);
         part->skip = shared ? kith_msg_add_frame (msg, &shared) : 0;
     }
@@ -583,7 +581,7 @@ s_pin (kith_ctx_t *ctx, kith_read_t *read)
 {
     kith_query_channel_t *channel = read->channel;
     const uint32_t room = channel->growing_count + channel->held_count + 1;
-    read->segments = kith_new (room * sizeof *read->segments);
+    read->segments = kith_new (room * sizeof (kith_segment_t *));
     if (read->holder) {
         const kith_msg_t *msg = read->request;
         const bool search = msg->kind == KITH_KIND_SEARCH_SEGMENTS;
@@ -671,16 +669,17 @@ s_spec (kith_read_t *read)
 void
 kith_query_run (kith_query_node_t *self, kith_ctx_t *ctx, kith_read_t *read)
 {
-    const kith_proto_search_t *search = s_is_search (read) ? s_search (read) : NULL;
-    const kith_proto_query_t *query = search ? NULL : s_query (read);
+    const bool is_search = s_is_search (read);
+    const kith_proto_search_t *search = is_search ? s_search (read) : NULL;
+    const kith_proto_query_t *query = is_search ? NULL : s_query (read);
     read->next = NULL;
     read->ran_us = kith_ctx_now_us (ctx);
     read->ctx = ctx;
     read->schema = kith_schema_share (read->channel->schema);
     read->channel->uses++;
-    if (s_filter (read, search ? search->filter : query->filter)
-        || s_fields (read, search ? search->output : query->output,
-                     search ? search->output_count : query->output_count)
+    if (s_filter (read, is_search ? search->filter : query->filter)
+        || s_fields (read, is_search ? search->output : query->output,
+                     is_search ? search->output_count : query->output_count)
         || s_partitions (read))
         read->failed = true;
     if (search && !read->holder)

@@ -114,7 +114,7 @@ kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
     for (int i = 0; i < 2; i++) {
         kith_viewed_t *item = s_viewed (views [i], ready->segment);
         if (!item || item->holder.index != from.index
-            || strcmp (item->snapshot, ready->object))
+            || strcmp (item->snapshot, ready->object) != 0)
             continue;
         known = true;
         item->holder = from;

@@ -74,7 +74,8 @@ s_entry_or_refuse (kith_root_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, const
     return NULL;
 }
 
-//  The end of a task: the coordinators that must know are told first
+//  The end of a task: the coordinators that must know are told first. The next one is begun by kith_root_next, not in here:
+//  tasks that end as soon as they begin would pile up on the stack
 
 static void
 s_task_end (kith_root_t *self, kith_ctx_t *ctx, kith_msg_t **answer_p)
@@ -82,7 +83,6 @@ s_task_end (kith_root_t *self, kith_ctx_t *ctx, kith_msg_t **answer_p)
     kith_ctx_reply (ctx, &self->task, answer_p);
     kith_kept_free (&self->change);
     self->tries = 0;
-    kith_root_next (self, ctx);
 }
 
 static void
@@ -93,7 +93,6 @@ s_task_fail (kith_root_t *self, kith_ctx_t *ctx, const kith_error_t *error)
     kith_ctx_fail (ctx, &self->task, error);
     kith_kept_free (&self->change);
     self->tries = self->dropping = 0;
-    kith_root_next (self, ctx);
 }
 
 static void
@@ -114,6 +113,7 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
                                     : "the index is declared, but its rows could not "
                                       "be flushed");
         s_task_fail (self, ctx, &self->must_error);
+        kith_root_next (self, ctx);
         return;
     }
     if (dropping && self->dropping) {
@@ -131,6 +131,7 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
     else
         answer = kith_msg_new (KITH_KIND_OK);
     s_task_end (self, ctx, &answer);
+    kith_root_next (self, ctx);
 }
 
 static void
@@ -234,6 +235,7 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     if (end == KITH_END_OK && self->task->kind == KITH_KIND_COLLECTION_DROP
         && ++self->tries < DROP_TRIES) {
         s_run (self, ctx);    //  a checkpoint moved meanwhile
+        kith_root_next (self, ctx);
         return;
     }
     if (end == KITH_END_OK)
@@ -242,6 +244,7 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
         kith_end_error (end, *answer_p, &error);
     //  Whether it was made is not known, or another root_coord lives: the next life reads it all again
     s_task_fail (self, ctx, &error);
+    kith_root_next (self, ctx);
     const bool refused = end == KITH_END_UNREACHABLE || end == KITH_END_BUSY
                          || (end == KITH_END_FAILED && error.code == KITH_ERR_LIMIT);
     if (!refused)
@@ -439,6 +442,7 @@ s_drop_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
         kith_error_t error;
         kith_end_error (end, *answer_p, &error);
         s_task_fail (self, ctx, &error);
+        kith_root_next (self, ctx);
         return;
     }
     const kith_proto_kv_rows_t *rows = (*answer_p)->body;
@@ -470,10 +474,8 @@ s_drop (kith_root_t *self, kith_ctx_t *ctx)
     const kith_proto_collection_drop_t *drop = self->task->body;
     kith_root_entry_t *entry =
         s_entry_or_refuse (self, ctx, &self->task, drop->db, drop->name, 0);
-    if (!entry) {
-        kith_root_next (self, ctx);
+    if (!entry)
         return;
-    }
     kith_keep (&self->change, &kith_proto_collection_table, entry->row.row);
     kith_meta_scan (ctx, "channel/", s_drop_rows, NULL);
 }
@@ -555,10 +557,8 @@ static void
 s_change (kith_root_t *self, kith_ctx_t *ctx, const char *db, const char *name)
 {
     kith_root_entry_t *entry = s_entry_or_refuse (self, ctx, &self->task, db, name, 0);
-    if (!entry) {
-        kith_root_next (self, ctx);
+    if (!entry)
         return;
-    }
     kith_proto_collection_t row = *(const kith_proto_collection_t *) entry->row.row;
     kith_arena_t arena = {0};
     kith_error_t error;
@@ -633,10 +633,8 @@ kith_root_next (kith_root_t *self, kith_ctx_t *ctx)
 {
     while (!self->task && self->ready && self->queue.count) {
         self->task = kith_park_take (&self->queue, 0);
-        if (s_is_late (self, ctx))
-            continue;
-        s_run (self, ctx);
-        return;
+        if (!s_is_late (self, ctx))
+            s_run (self, ctx);
     }
 }
 
@@ -777,7 +775,7 @@ s_take_topology (kith_root_t *self, kith_ctx_t *ctx, const kith_proto_kv_rows_t 
     kith_meta_call (ctx, &txn, s_topology_put, NULL);
 }
 
-//  arg: which prefix was scanned
+//  Scanned one after the other
 static const char *const s_prefixes [] = {"collection/", "id/all", "topology/current"};
 
 static void
@@ -785,7 +783,7 @@ s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
            void *arg)
 {
     kith_root_t *self = arg_self;
-    const uintptr_t which = (uintptr_t) arg;
+    (void) arg;
     if (end == KITH_END_STOPPED)
         return;
     if (end != KITH_END_OK) {
@@ -796,6 +794,7 @@ s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
     }
     const kith_proto_kv_rows_t *rows = (*answer_p)->body;
     kith_arena_t *arena = &(*answer_p)->arena;
+    const uint32_t which = self->scanned++;
     if (which == 2) {
         s_take_topology (self, ctx, rows, arena);
         return;
@@ -815,13 +814,14 @@ s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_
             self->counter_revision = item->revision;
         }
     }
-    kith_meta_scan (ctx, s_prefixes [which + 1], s_scanned, (void *) (which + 1));
+    kith_meta_scan (ctx, s_prefixes [which + 1], s_scanned, NULL);
 }
 
 static void
 s_leased (void *arg_self, kith_ctx_t *ctx)
 {
-    (void) arg_self;
+    kith_root_t *self = arg_self;
+    self->scanned = 0;
     kith_meta_scan (ctx, s_prefixes [0], s_scanned, NULL);
 }
 

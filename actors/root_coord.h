@@ -17,6 +17,7 @@ typedef struct {
     uint32_t entry_count, entry_capacity;
     uint64_t next_id;    //  of collections and channels
     uint64_t counter_revision;
+    uint32_t scanned;    //  at start: prefixes that were read
     uint64_t topology_version;
     char *topology_text;
     kith_park_t queue;
@@ -41,7 +42,7 @@ void kith_root_put_change (kith_root_t *self, kith_ctx_t *ctx, kith_root_entry_t
                            const kith_proto_collection_t *row);
 void kith_root_tell_all (kith_root_t *self, kith_ctx_t *ctx);
 
-//  The next task of the queue, unless one is under way.
+//  The next tasks of the queue, until one is under way. Every callback that may have ended a task calls it last.
 void kith_root_next (kith_root_t *self, kith_ctx_t *ctx);
 
 //  root_partitions.c: change a row as the task says.

@@ -64,13 +64,21 @@ s_end (kith_scan_t *self, void *actor, kith_ctx_t *ctx)
 static void
 s_part (void *actor, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg);
 
+//  The first part that did not come yet
+static int
+s_missing (const kith_scan_t *self)
+{
+    int part = 0;
+    while (part < KITH_SCAN_PARTS && self->coming [part].row)
+        part++;
+    assert (part < KITH_SCAN_PARTS);
+    return part;
+}
+
 static void
 s_ask (kith_scan_t *self, kith_ctx_t *ctx)
 {
-    int part = 0;
-    while (self->coming [part].row)
-        part++;
-    kith_meta_scan (ctx, s_prefixes [part], s_part, self);
+    kith_meta_scan (ctx, s_prefixes [s_missing (self)], s_part, self);
 }
 
 static void
@@ -87,9 +95,7 @@ s_part (void *actor, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, voi
         kith_scan_tick_later (self, ctx);
         return;
     }
-    int part = 0;
-    while (self->coming [part].row)
-        part++;
+    const int part = s_missing (self);
     kith_keep (&self->coming [part], &kith_proto_kv_rows_table, (*answer_p)->body);
     if (part + 1 < KITH_SCAN_PARTS)
         s_ask (self, ctx);

@@ -29,4 +29,16 @@ kith_round64 (uint64_t bytes)
     return (bytes + 63) & ~(uint64_t) 63;
 }
 
+//  The same place without the const: for an interface that only reads but does not say so, and for the owner of what was
+//  lent to others as const
+static inline void *
+kith_unconst (const void *pointer)
+{
+    const union {
+        const void *lent;
+        void *own;
+    } place = {.lent = pointer};
+    return place.own;
+}
+
 #endif

@@ -3,7 +3,6 @@
 #include "clients/json.h"
 
 #include "codecs/utf8.h"
-#include <locale.h>
 #include <math.h>
 
 void
@@ -119,6 +118,14 @@ kith_json_next_item (kith_json_t *self, bool *first)
     return !self->failed && s_next (self, first, ']');
 }
 
+static const char *
+s_digits_end (const char *at, const char *end)
+{
+    while (at < end && *at >= '0' && *at <= '9')
+        at++;
+    return at;
+}
+
 //  Checks the grammar of a number; strtod alone would take hexadecimal, inf and more
 static const char *
 s_number_end (const kith_json_t *self, bool *is_integer)
@@ -128,15 +135,13 @@ s_number_end (const kith_json_t *self, bool *is_integer)
     if (at < end && *at == '-')
         at++;
     const char *digits = at;
-    while (at < end && *at >= '0' && *at <= '9')
-        at++;
+    at = s_digits_end (at, end);
     if (at == digits || (*digits == '0' && at - digits > 1))
         return NULL;
     if (at < end && *at == '.') {
         *is_integer = false;
         digits = ++at;
-        while (at < end && *at >= '0' && *at <= '9')
-            at++;
+        at = s_digits_end (at, end);
         if (at == digits)
             return NULL;
     }
@@ -146,8 +151,7 @@ s_number_end (const kith_json_t *self, bool *is_integer)
         if (at < end && (*at == '+' || *at == '-'))
             at++;
         digits = at;
-        while (at < end && *at >= '0' && *at <= '9')
-            at++;
+        at = s_digits_end (at, end);
         if (at == digits)
             return NULL;
     }
@@ -210,12 +214,14 @@ s_strtod (const char *at, const char *end)
     char *copy = size < sizeof text ? text : kith_new (size + 1);
     memcpy (copy, at, size);
     copy [size] = 0;
-    //  The library reads the point of the locale, whatever that is
-    const char *point = localeconv ()->decimal_point;
-    char *dot = strchr (copy, '.');
-    if (dot && point && point [0] && !point [1])
-        *dot = point [0];
-    double real = strtod (copy, NULL);
+    char *stop;
+    double real = strtod (copy, &stop);
+    //  The library reads the point of the locale, whatever that is: it writes the same one
+    char half [8];
+    if (*stop == '.' && snprintf (half, sizeof half, "%.1f", 0.5) == 3) {
+        *stop = half [1];
+        real = strtod (copy, NULL);
+    }
     if (copy != text)
         free (copy);
     return real;
@@ -513,12 +519,12 @@ s_put_number (kith_bytes_t *out, double value, int digits, int digits_max, bool 
     for (; digits <= digits_max; digits++) {
         snprintf (text, sizeof text, "%.*g", digits, value);
         double back = single ? (double) strtof (text, NULL) : strtod (text, NULL);
-        if (memcmp (&back, &value, sizeof back) == 0)
+        if (back == value)
             break;
     }
-    const char *point = localeconv ()->decimal_point;
-    char *mark = point && point [0] != '.' ? strchr (text, point [0]) : NULL;
-    if (mark)
+    //  The library writes the point of the locale, whatever that is
+    char *mark = text + strspn (text, "+-0123456789e");
+    if (*mark)
         *mark = '.';
     kith_bytes_printf (out, "%s", text);
 }

@@ -159,7 +159,7 @@ static bool
 s_send_part (void *socket, kith_frame_t *frame, bool more)
 {
     //  Bytes that are shared are only read; the interface lacks the const
-    uint8_t *data = (uint8_t *) (uintptr_t) kith_frame_data (frame);
+    void *data = kith_unconst (kith_frame_data (frame));
     zmq_msg_t part;
     if (zmq_msg_init_data (&part, data, kith_frame_size (frame), s_drop_frame, frame)
         != 0)
@@ -256,7 +256,7 @@ s_now_ns (void)
 static bool
 s_look (void *socket, short wanted)
 {
-    const int64_t until_ns = s_now_ns () + AWAKE_US * 1000;
+    const int64_t until_ns = s_now_ns () + (int64_t) AWAKE_US * 1000;
     do {
         int events = 0;
         size_t size = sizeof events;

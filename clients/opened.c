@@ -57,6 +57,7 @@ s_find (const kith_opened_cache_t *self, const char *name)
 kith_opened_t *
 kith_opened_share (kith_opened_t *self)
 {
+    assert (self->references > 0 && self->references < UINT32_MAX / 2);
     self->references++;
     return self;
 }

@@ -16,26 +16,26 @@ kith_opened_t *kith_rows_opened (const kith_rows_t *self);
 int kith_rows_to (kith_rows_t *self, const char *partition, kith_error_t *error);
 const char *kith_rows_goes_to (const kith_rows_t *self);
 
-//  For readers of files: `column` is the place of a field in the definition. raw: count values of the field's own
+//  For readers of files: `index` is the place of a field in the definition. raw: count values of the field's own
 //  width (no varlen), copied as they are; vectors that are not finite are refused.
 int kith_rows_place (const kith_rows_t *self, const char *field, uint32_t *column,
                      kith_error_t *error);
-int kith_rows_put_raw (kith_rows_t *self, uint32_t column, const void *values,
+int kith_rows_put_raw (kith_rows_t *self, uint32_t index, const void *values,
                        size_t count, kith_error_t *error);
-int kith_rows_put_int (kith_rows_t *self, uint32_t column, int64_t value,
-                       kith_error_t *error);
-int kith_rows_put_real (kith_rows_t *self, uint32_t column, double value,
-                        kith_error_t *error);
-int kith_rows_put_text (kith_rows_t *self, uint32_t column, const char *text, size_t size,
+int
+kith_rows_put_int (kith_rows_t *self, uint32_t index, int64_t value, kith_error_t *error);
+int
+kith_rows_put_real (kith_rows_t *self, uint32_t index, double value, kith_error_t *error);
+int kith_rows_put_text (kith_rows_t *self, uint32_t index, const char *text, size_t size,
                         kith_error_t *error);
 //  Of numbers, converted to the field's type (base/vector.h).
-int kith_rows_put_vector (kith_rows_t *self, uint32_t column, const float *values,
+int kith_rows_put_vector (kith_rows_t *self, uint32_t index, const float *values,
                           size_t count, kith_error_t *error);
-int kith_rows_put_null (kith_rows_t *self, uint32_t column, kith_error_t *error);
+int kith_rows_put_null (kith_rows_t *self, uint32_t index, kith_error_t *error);
 
 //  A value from JSON text, or from plain text as in CSV (numbers, true, false; vectors and json as JSON; empty: null).
-int kith_rows_put_value (kith_rows_t *self, uint32_t column, const char *text,
-                         size_t size, bool plain, kith_error_t *error);
+int kith_rows_put_value (kith_rows_t *self, uint32_t index, const char *text, size_t size,
+                         bool plain, kith_error_t *error);
 
 //  One row: a JSON object. Nothing is added when it fails.
 int kith_rows_put_json (kith_rows_t *self, const char *text, size_t size,
@@ -48,8 +48,8 @@ int kith_rows_end (kith_rows_t *self, kith_error_t *error);
 void kith_rows_undo (kith_rows_t *self);
 
 //  Rows that a column has, and back to fewer of them.
-size_t kith_rows_column_rows (const kith_rows_t *self, uint32_t column);
-void kith_rows_cut_column (kith_rows_t *self, uint32_t column, size_t rows);
+size_t kith_rows_column_rows (const kith_rows_t *self, uint32_t index);
+void kith_rows_cut_column (kith_rows_t *self, uint32_t index, size_t rows);
 
 //  Are all columns of one length, and is the key there (keys_only: it alone)? Fills the keys of a collection whose
 //  keys the client makes.

@@ -100,6 +100,7 @@ s_pack_blob (msgpack_packer *packer, const kith_blob_t *blob)
         msgpack_pack_bin_body (packer, blob->data, blob->size);
 }
 
+//  NOLINTBEGIN(misc-no-recursion): as deep as tables nest, and no table holds itself (codegen sees to it)
 static void
 s_pack_value (msgpack_packer *packer, const kith_codec_field_t *field, const void *at)
 {
@@ -162,6 +163,7 @@ s_pack_struct (msgpack_packer *packer, const kith_codec_table_t *table, const vo
             s_pack_value (packer, field, kith_codec_at (body, field->offset));
     }
 }
+//  NOLINTEND(misc-no-recursion)
 
 void
 kith_codec_pack (const kith_codec_table_t *table, const void *body, kith_bytes_t *out)
@@ -176,6 +178,7 @@ kith_codec_pack (const kith_codec_table_t *table, const void *body, kith_bytes_t
 //  Settling: what kith_codec_unpack promises of strings, for a struct that was filled by hand.
 static void s_settle_value (const kith_codec_field_t *field, void *at);
 
+//  NOLINTBEGIN(misc-no-recursion): as deep as tables nest, and no table holds itself (codegen sees to it)
 void
 kith_codec_settle (const kith_codec_table_t *table, void *body)
 {
@@ -204,11 +207,13 @@ s_settle_value (const kith_codec_field_t *field, void *at)
     else if (!*text)
         *text = "";
 }
+//  NOLINTEND(misc-no-recursion)
 
 //  Copying
 static void
 s_copy_inside (const kith_codec_table_t *table, void *body, kith_arena_t *arena);
 
+//  NOLINTBEGIN(misc-no-recursion): as deep as tables nest, and no table holds itself (codegen sees to it)
 //  What a value that was copied flat still borrows becomes its own.
 static void
 s_copy_value (const kith_codec_field_t *field, void *at, kith_arena_t *arena)
@@ -242,6 +247,7 @@ s_copy_inside (const kith_codec_table_t *table, void *body, kith_arena_t *arena)
             s_copy_value (field, *list + item * width, arena);
     }
 }
+//  NOLINTEND(misc-no-recursion)
 
 void *
 kith_codec_copy (const kith_codec_table_t *table, const void *body, kith_arena_t *arena)

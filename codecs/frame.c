@@ -75,13 +75,14 @@ kith_frame_take (kith_bytes_t *bytes)
 }
 
 kith_frame_t *
-kith_frame_share (kith_frame_t *self)
+kith_frame_share (const kith_frame_t *self)
 {
     assert (self);
+    kith_frame_t *shared = kith_unconst (self);
     unsigned before =
-        atomic_fetch_add_explicit (&self->references, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit (&shared->references, 1, memory_order_relaxed);
     assert (before > 0 && before < UINT32_MAX / 2);
-    return self;
+    return shared;
 }
 
 void

@@ -17,7 +17,7 @@ kith_frame_t *
 kith_frame_wrap (void *data, size_t size, kith_frame_free_fn *free_fn, void *arg);
 
 //  One more reference to the same bytes; drop gives one back. Both from any thread.
-kith_frame_t *kith_frame_share (kith_frame_t *self);
+kith_frame_t *kith_frame_share (const kith_frame_t *self);
 void kith_frame_destroy (kith_frame_t **self_p);
 
 const uint8_t *kith_frame_data (const kith_frame_t *self);

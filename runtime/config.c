@@ -327,6 +327,7 @@ s_take_key (s_walk_t *walk, size_t part, zconfig_t *node, size_t line)
 static int s_walk (s_walk_t *walk, zconfig_t *node, size_t part);
 
 //  A section below another one (part) or at the top (SIZE_MAX)
+//  NOLINTBEGIN(misc-no-recursion): three levels: only a process section holds sections
 static int
 s_take_section (s_walk_t *walk, zconfig_t *node, size_t part, size_t line)
 {
@@ -380,6 +381,7 @@ s_walk (s_walk_t *walk, zconfig_t *node, size_t part)
     }
     return 0;
 }
+//  NOLINTEND(misc-no-recursion)
 
 //  --------------------------------------------------------------------------
 //  The environment

@@ -21,6 +21,7 @@ typedef enum {
     KITH_KEY_DURATION     //  10ms 5s 2m 1h
 } kith_key_type_t;
 
+//  NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in the order in which the table is written
 typedef struct {
     kith_section_t section;
     const char *name;

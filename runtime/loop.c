@@ -281,9 +281,9 @@ kith_loop_call_over (kith_loop_t *self, kith_call_t *call, kith_end_t end)
 
 //  The one place where a call ends
 static void
-s_call_end (kith_call_t *call, kith_end_t end, kith_msg_t **answer_p)
+s_call_end (kith_ctx_t *ctx, kith_call_t *call, kith_end_t end, kith_msg_t **answer_p)
 {
-    kith_ctx_t *ctx = call->wait.ctx;
+    assert (call->wait.ctx == ctx);
     kith_loop_t *self = ctx->loop;
     kith_timers_remove (&self->timers, &call->wait.timer);
     if (call->ended)
@@ -309,7 +309,10 @@ s_run_ended (kith_loop_t *self)
     for (kith_call_t *call = TAILQ_FIRST (&self->ended); call;
          call = TAILQ_FIRST (&self->ended)) {
         kith_ctx_t *ctx = call->wait.ctx;
-        s_call_end (call, call->end, NULL);
+        TAILQ_REMOVE (&self->ended, call, next);
+        call->ended = false;
+        assert (TAILQ_FIRST (&self->ended) != call);    //  it ends once
+        s_call_end (ctx, call, call->end, NULL);
         s_settle (ctx);
         any = true;
     }
@@ -346,7 +349,7 @@ s_answer (kith_ctx_t *ctx, kith_msg_t **msg_p)
     }
     kith_end_t end = s_end_of_answer (msg);
     bool lend = end == KITH_END_OK || end == KITH_END_FAILED;
-    s_call_end (call, end, lend ? msg_p : NULL);
+    s_call_end (ctx, call, end, lend ? msg_p : NULL);
     kith_msg_destroy (msg_p);
 }
 
@@ -412,6 +415,13 @@ s_await_restart (kith_ctx_t *ctx)
     kith_timers_add (&self->timers, &ctx->restart.timer, self->now_us + ctx->backoff_us);
 }
 
+static void
+s_stop_calls (kith_ctx_t *ctx)
+{
+    while (!TAILQ_EMPTY (&ctx->calls))
+        s_call_end (ctx, TAILQ_FIRST (&ctx->calls), KITH_END_STOPPED, NULL);
+}
+
 //  Goes on with a stop as far as it can
 static void
 s_settle (kith_ctx_t *ctx)
@@ -422,9 +432,7 @@ s_settle (kith_ctx_t *ctx)
     }
     if (ctx->life != KITH_ACTOR_STOPPING)
         return;
-    for (kith_call_t *call = TAILQ_FIRST (&ctx->calls); call;
-         call = TAILQ_FIRST (&ctx->calls))
-        s_call_end (call, KITH_END_STOPPED, NULL);
+    s_stop_calls (ctx);
     if (ctx->work_count)
         return;
     if (ctx->state) {
@@ -433,9 +441,7 @@ s_settle (kith_ctx_t *ctx)
         s_leave (ctx, "stop");
         ctx->state = NULL;
     }
-    for (kith_call_t *call = TAILQ_FIRST (&ctx->calls); call;
-         call = TAILQ_FIRST (&ctx->calls))
-        s_call_end (call, KITH_END_STOPPED, NULL);
+    s_stop_calls (ctx);
     assert (ctx->work_count == 0);
     bool again = ctx->exit_wanted && !ctx->stop_wanted;
     ctx->exit_wanted = false;
@@ -613,7 +619,7 @@ s_due (kith_loop_t *self, kith_wait_t *wait)
             s_alarm ((kith_alarm_t *) wait);
             break;
         case KITH_WAIT_CALL:
-            s_call_end ((kith_call_t *) wait, KITH_END_TIMEOUT, NULL);
+            s_call_end (ctx, (kith_call_t *) wait, KITH_END_TIMEOUT, NULL);
             s_settle (ctx);
             break;
         case KITH_WAIT_RESTART:

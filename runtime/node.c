@@ -102,15 +102,17 @@ s_receive (void *arg, kith_address_t to, kith_parcel_t **parcel_p)
 static uint64_t
 s_resident_bytes (void)
 {
-    unsigned long total = 0;
-    unsigned long resident = 0;
+    uint64_t resident = 0;
     FILE *file = fopen ("/proc/self/statm", "re");
     if (file) {
-        if (fscanf (file, "%lu %lu", &total, &resident) != 2)
-            resident = 0;
+        //  Pages: the total, then those that are resident
+        char line [128];
+        const char *second = fgets (line, sizeof line, file) ? strchr (line, ' ') : NULL;
+        if (second)
+            resident = strtoull (second, NULL, 10);
         fclose (file);
     }
-    return (uint64_t) resident * (uint64_t) sysconf (_SC_PAGESIZE);
+    return resident * (uint64_t) sysconf (_SC_PAGESIZE);
 }
 
 static void

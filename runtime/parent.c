@@ -3,6 +3,7 @@
 #include "runtime/parent.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -123,7 +124,7 @@ s_become (const kith_parent_t *self, const s_child_t *child, int ready_fd, pid_t
     const char *arguments [ARGUMENTS_MAX + 2];
     sigset_t none;
     sigemptyset (&none);
-    sigprocmask (SIG_SETMASK, &none, NULL);
+    pthread_sigmask (SIG_SETMASK, &none, NULL);
     //  An orderly end, also when the parent was killed; it may have died before we asked for the signal
     prctl (PR_SET_PDEATHSIG, SIGTERM);
     if (getppid () != parent)
@@ -131,6 +132,7 @@ s_become (const kith_parent_t *self, const s_child_t *child, int ready_fd, pid_t
     //  Its own group: a Ctrl-C of the terminal is for the parent, who stops the children in order
     setpgid (0, 0);
     snprintf (variable, sizeof variable, "%d", ready_fd);
+    //  NOLINTNEXTLINE(concurrency-mt-unsafe): of the parent's threads fork took only this one along
     setenv (READY_VARIABLE, variable, 1);
     fcntl (ready_fd, F_SETFD, 0);
     size_t count = 0;
@@ -141,9 +143,10 @@ s_become (const kith_parent_t *self, const s_child_t *child, int ready_fd, pid_t
     arguments [count++] = child->name;
     arguments [count] = NULL;
     //  exec changes none of them; its signature is older than const
-    execv (self->options.program, (char *const *) (uintptr_t) arguments);
-    fprintf (stderr, "zactor: cannot run %s: %s\n", self->options.program,
-             strerror (errno));
+    execv (self->options.program, kith_unconst (arguments));
+    kith_error_t error;
+    kith_error_errno (&error, errno, "cannot run %s", self->options.program);
+    fprintf (stderr, "zactor: %s\n", error.message);
     _exit (127);
 }
 
@@ -350,7 +353,7 @@ kith_parent_run (kith_parent_t *self, kith_error_t *error)
     sigaddset (&signals, SIGINT);
     sigaddset (&signals, SIGTERM);
     sigaddset (&signals, SIGCHLD);
-    sigprocmask (SIG_BLOCK, &signals, &before);
+    pthread_sigmask (SIG_BLOCK, &signals, &before);
     int signal_fd = signalfd (-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     if (signal_fd == -1)
         return kith_error_errno (error, errno, "no descriptor for signals");
@@ -359,7 +362,7 @@ kith_parent_run (kith_parent_t *self, kith_error_t *error)
         s_turn (self, fds, signal_fd);
     free (fds);
     close (signal_fd);
-    sigprocmask (SIG_SETMASK, &before, NULL);
+    pthread_sigmask (SIG_SETMASK, &before, NULL);
     if (self->gave_up)
         return kith_error_set (error, KITH_ERR_CONFIG, "process %s does not start",
                                self->children [self->gave_up - 1].name);
@@ -384,19 +387,27 @@ kith_parent_starts (const kith_parent_t *self, uint32_t process)
     return self->children [process].starts;
 }
 
-void
-kith_parent_tell_ready (const char *listen)
+int
+kith_parent_ready_fd (void)
 {
+    //  NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet
     const char *text = getenv (READY_VARIABLE);
     if (!text)
-        return;
-    int fd = atoi (text);
+        return -1;
+    char *end;
+    const long fd = strtol (text, &end, 10);
+    const bool good = end != text && !*end && fd > 2 && fd <= INT_MAX;
+    //  NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet
     unsetenv (READY_VARIABLE);
-    if (fd <= 2)
-        return;
+    return good ? (int) fd : -1;
+}
+
+void
+kith_parent_tell_ready (int ready_fd, const char *listen)
+{
     char line [300];
     int size = snprintf (line, sizeof line, "%.255s\n", listen);
-    ssize_t written = write (fd, line, (size_t) size);
+    ssize_t written = write (ready_fd, line, (size_t) size);
     (void) written;
-    close (fd);
+    close (ready_fd);
 }

@@ -33,7 +33,10 @@ int kith_parent_run (kith_parent_t *self, kith_error_t *error);
 int kith_parent_pid (const kith_parent_t *self, uint32_t process);
 uint32_t kith_parent_starts (const kith_parent_t *self, uint32_t process);
 
-//  In a child: tells the parent that it is ready, and where clients connect. Nothing if it has no parent.
-void kith_parent_tell_ready (const char *listen);
+//  In a child, before it has threads: where its parent waits to be told (taken from the environment); -1: it has no parent.
+int kith_parent_ready_fd (void);
+
+//  In a child: tells the parent that it is ready, and where clients connect; closes ready_fd.
+void kith_parent_tell_ready (int ready_fd, const char *listen);
 
 #endif

@@ -2,7 +2,7 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include "runtime/sim_state.h"
 
-#define SECOND_US 1000000
+#define SECOND_US INT64_C (1000000)
 #define DISK_OWNER_CHECKS UINT32_MAX    //  of the view for checks
 
 //  --------------------------------------------------------------------------
@@ -246,49 +246,49 @@ kith_sim_add_client (kith_sim_t *self, const kith_behaviour_t *behaviour, void *
 //  Faults
 
 void
-kith_sim_crash (kith_sim_t *self, uint32_t number, bool power)
+kith_sim_crash (kith_sim_t *self, uint32_t process, bool power)
 {
-    assert (number < self->options.topology->process_count);
-    if (!self->processes [number].up)
+    assert (process < self->options.topology->process_count);
+    if (!self->processes [process].up)
         return;
-    kith_sim_note (self, "crash", number, power);
-    kith_sim_take_down (self, number);
+    kith_sim_note (self, "crash", process, power);
+    kith_sim_take_down (self, process);
     self->stats.crashes++;
     if (power) {
         self->stats.power_losses++;
-        kith_sim_disk_power_loss (self->disk, number, &self->disks, &self->disk_stats);
+        kith_sim_disk_power_loss (self->disk, process, &self->disks, &self->disk_stats);
     }
     if (self->faults && self->options.crash_every_us > 0) {
         int64_t down_us = 1
                           + (int64_t) kith_random_exponential (
                               &self->crashes, (double) self->options.down_mean_us);
-        kith_sim_event (self, KITH_SIM_RESTART, number, self->now_us + down_us);
+        kith_sim_event (self, KITH_SIM_RESTART, process, self->now_us + down_us);
     }
 }
 
 void
-kith_sim_restart (kith_sim_t *self, uint32_t number)
+kith_sim_restart (kith_sim_t *self, uint32_t process)
 {
-    assert (number < self->options.topology->process_count);
-    if (self->processes [number].up)
+    assert (process < self->options.topology->process_count);
+    if (self->processes [process].up)
         return;
     self->stats.restarts++;
-    kith_sim_start (self, number);
+    kith_sim_start (self, process);
 }
 
 void
-kith_sim_pause (kith_sim_t *self, uint32_t number, int64_t for_us)
+kith_sim_pause (kith_sim_t *self, uint32_t process, int64_t for_us)
 {
-    assert (number < self->options.topology->process_count);
+    assert (process < self->options.topology->process_count);
     self->stats.pauses++;
-    kith_sim_note (self, "pause", number, (uint64_t) for_us);
-    self->processes [number].paused_until_us = self->now_us + for_us;
+    kith_sim_note (self, "pause", process, (uint64_t) for_us);
+    self->processes [process].paused_until_us = self->now_us + for_us;
 }
 
 bool
-kith_sim_up (const kith_sim_t *self, uint32_t number)
+kith_sim_up (const kith_sim_t *self, uint32_t process)
 {
-    return self->processes [number].up;
+    return self->processes [process].up;
 }
 
 void
@@ -552,9 +552,9 @@ kith_sim_fs (kith_sim_t *self)
 }
 
 kith_kv_image_t *
-kith_sim_kv (kith_sim_t *self, uint32_t number)
+kith_sim_kv (kith_sim_t *self, uint32_t process)
 {
-    return self->processes [number].kv;
+    return self->processes [process].kv;
 }
 
 kith_sim_stats_t

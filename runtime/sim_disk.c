@@ -484,7 +484,7 @@ s_unmap (kith_fs_t *port, const uint8_t *data, uint64_t size)
     (void) port;
     (void) size;
     //  It was ours to write before it was lent
-    free ((void *) (uintptr_t) data);
+    free (kith_unconst (data));
 }
 
 static int
@@ -602,9 +602,12 @@ s_list (kith_fs_t *port, const char *path,
     s_name_t *found = kith_new ((now->count + 1) * sizeof *found);
     size_t count = 0;
     for (size_t place = 0; place < now->count; place++)
-        if (s_in (now->names [place].path, path))
+        if (s_in (now->names [place].path, path)) {
+            //  What is gone has no name
+            assert (now->names [place].inode);
             found [count++] = (s_name_t){kith_strdup (now->names [place].path),
                                          s_share (now->names [place].inode)};
+        }
     for (size_t place = 0; place < count; place++) {
         fn (arg, found [place].path + s_parent (found [place].path) + 1,
             found [place].inode->directory);

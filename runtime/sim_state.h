@@ -131,7 +131,7 @@ bool kith_sim_chance (kith_sim_t *self, kith_random_t *random, double p);
 void kith_sim_note (kith_sim_t *self, const char *what, uint64_t first, uint64_t second);
 
 //  A loop of a process is to run, at at_us.
-void kith_sim_turn_at (kith_sim_t *self, kith_sim_process_t *process, size_t loop,
+void kith_sim_turn_at (kith_sim_t *self, kith_sim_process_t *process, size_t number,
                        int64_t at_us);
 
 //  Processes (sim_process.c)

@@ -51,7 +51,7 @@ int kith_thread_put (kith_thread_t *self, kith_msg_t **msg_p);
 int kith_thread_put_parcel (kith_thread_t *self, kith_parcel_t **parcel_p);
 
 //  What the pools run: a kith_work_t of any thread's loop, then back into its inbox.
-void kith_thread_work (void *work);
+void kith_thread_work (void *arg);
 
 const char *kith_thread_name (const kith_thread_t *self);
 

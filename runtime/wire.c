@@ -237,7 +237,7 @@ s_part (zmq_msg_t *part, kith_frame_t *frame)
         return;
     }
     //  ZeroMQ only reads what it sends; its signature does not say so
-    void *data = (void *) (uintptr_t) kith_frame_data (frame);
+    void *data = kith_unconst (kith_frame_data (frame));
     int rc = zmq_msg_init_data (part, data, size, s_unshare, frame);
     assert (rc == 0);
 }

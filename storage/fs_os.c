@@ -197,8 +197,7 @@ s_unmap (kith_fs_t *self, const uint8_t *data, uint64_t size)
     if (!data)
         return;
     //  munmap takes a pointer to non-const, though it writes nothing
-    void *start = (void *) (uintptr_t) data;
-    int rc = munmap (start, (size_t) size);
+    int rc = munmap (kith_unconst (data), (size_t) size);
     assert (rc == 0);
     (void) rc;
 }

@@ -18,7 +18,7 @@ s_room (void *items, size_t count, size_t *room, size_t item_bytes)
         return items;
     *room = *room ? *room * 2 : 16;
     void *larger = kith_new (*room * item_bytes);
-    if (count)
+    if (items)
         memcpy (larger, items, count * item_bytes);
     free (items);
     return larger;

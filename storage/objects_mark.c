@@ -22,21 +22,23 @@ s_compare (const kith_bytes_t *found, uint64_t cluster, kith_error_t *error)
 {
     char own [MARK_BYTES + 1];
     char their [MARK_BYTES + 1] = "";
-    unsigned long long id = 0;
+    uint64_t id = 0;
     s_text (cluster, own);
     if (found->size == MARK_BYTES && memcmp (found->data, own, MARK_BYTES) == 0)
         return 0;
     if (found->size == MARK_BYTES) {
         memcpy (their, found->data, MARK_BYTES);
-        if (sscanf (their, MARK_WORDS "%16llx", &id) == 1)
-            s_text (id, own);
+        //  Whatever stands there: only the very text of that id is one
+        id = strtoull (their + sizeof MARK_WORDS - 1, NULL, 16);
+        s_text (id, own);
     }
     if (found->size != MARK_BYTES || memcmp (their, own, MARK_BYTES) != 0)
         return kith_error_set (error, KITH_ERR_CORRUPT,
                                "object " MARK_NAME " at byte 0: it does not say which "
                                "cluster the objects belong to");
     kith_error_set (error, KITH_ERR_CLUSTER,
-                    "the objects belong to cluster %016llx, not to cluster %016" PRIx64,
+                    "the objects belong to cluster %016" PRIx64
+                    ", not to cluster %016" PRIx64,
                     id, cluster);
     kith_error_hint (error, "objects_path names the objects of this cluster; another "
                             "cluster needs a place of its own");

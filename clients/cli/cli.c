@@ -44,6 +44,7 @@ kith_client_t *
 kith_cli_connect (kith_cli_t *self)
 {
     const char *endpoint = kith_cli_text (self, "connect");
+    //  NOLINTNEXTLINE(concurrency-mt-unsafe): nothing here changes the environment
     const char *environment = getenv ("ZACTOR_CONNECT");
     if (!kith_option_given (&self->parsed, "connect") && environment && *environment)
         endpoint = environment;

@@ -28,7 +28,7 @@ typedef struct {
     const kith_topology_t *topology;
     const char *file;    //  configuration; null: the one compiled in
     uint32_t ordinal;    //  the process that runs here
-    bool child;          //  of a parent, which does the talking
+    int ready_fd;        //  to a parent, which does the talking; -1: it has none
     bool several;        //  children run it
     bool detach;
     int told_fd;    //  --detach: a byte when ready; -1: none
@@ -206,7 +206,7 @@ s_serve (run_t *self, kith_node_t *node, int signals_fd)
         kith_node_signals_default (signals_fd);
     int64_t began_us = kith_client_now_us ();
     kith_node_stop (node);
-    if (!self->cli->json && !self->cli->quiet && !self->detach && !self->child)
+    if (!self->cli->json && !self->cli->quiet && !self->detach && self->ready_fd < 0)
         printf ("stopped in %.2f s; every acknowledged row is in %s/\n",
                 (double) (kith_client_now_us () - began_us) / 1e6,
                 self->topology->processes [self->ordinal].data);
@@ -217,9 +217,11 @@ s_serve (run_t *self, kith_node_t *node, int signals_fd)
 static void
 s_tune_memory (void)
 {
+    //  NOLINTBEGIN(concurrency-mt-unsafe): there is one thread yet
     mallopt (M_MMAP_THRESHOLD, 256 << 10);
     mallopt (M_TRIM_THRESHOLD, 1 << 20);
     mallopt (M_ARENA_MAX, 4);
+    //  NOLINTEND(concurrency-mt-unsafe)
 }
 
 //  Searches stay right without it, but batches lose much of their speed
@@ -259,8 +261,8 @@ s_run_node (run_t *self, int log_fd, kith_error_t *error)
     int result = node ? kith_node_start (node, error) : -1;
     if (result == 0) {
         //  A child of several tells its parent, which tells the person
-        if (self->child)
-            kith_parent_tell_ready (kith_node_listen (node));
+        if (self->ready_fd >= 0)
+            kith_parent_tell_ready (self->ready_fd, kith_node_listen (node));
         else
             s_tell_ready (self, kith_node_listen (node));
         if (self->detach)
@@ -384,7 +386,7 @@ s_run (kith_cli_t *cli)
     kith_error_t error = {0};
     run_t self = {.cli = cli, .told_fd = -1, .file = s_file (cli)};
     self.detach = kith_cli_flag (cli, "detach");
-    self.child = getenv ("KITH_READY_FD") != NULL;
+    self.ready_fd = kith_parent_ready_fd ();
     //  What runs on must not die of a client that is gone
     signal (SIGPIPE, SIG_IGN);
     self.config = kith_config_load (self.file, &error);
@@ -392,11 +394,10 @@ s_run (kith_cli_t *cli)
         return kith_cli_fail (cli, &error, NULL);
     self.topology = kith_config_topology (self.config);
     int status = KITH_EXIT_DONE;
-    if (s_choose (&self, &error) != 0)
-        status = kith_cli_fail (cli, &error, NULL);
-    else if (kith_cli_flag (cli, "print"))
+    const bool chosen = s_choose (&self, &error) == 0;
+    if (chosen && kith_cli_flag (cli, "print"))
         status = s_print (&self);
-    else if (s_run_chosen (&self, &error) != 0)
+    else if (!chosen || s_run_chosen (&self, &error) != 0)
         status = kith_cli_fail (cli, &error, NULL);
     kith_config_destroy (&self.config);
     return status;

@@ -148,7 +148,8 @@ s_man_command (const kith_command_t *command, kith_bytes_t *out)
     kith_bytes_t usage = {0};
     snprintf (name, sizeof name, "zactor-%s", command->name);
     for (char *at = name; *at; at++)
-        *at = *at == ' ' ? '-' : *at;
+        if (*at == ' ')
+            *at = '-';
     kith_bytes_printf (out, ".TH %s 1 \"\" \"Kith %s\"\n.SH NAME\n", name, KITH_VERSION);
     s_roff (name, out);
     kith_bytes_printf (out, " \\- ");

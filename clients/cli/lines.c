@@ -81,6 +81,7 @@ static int
 s_read_more (kith_lines_t *self, kith_error_t *error)
 {
     size_t left = self->buffer.size - self->from;
+    assert (self->buffer.data || !left);
     if (self->from && left)
         memmove (self->buffer.data, self->buffer.data + self->from, left);
     self->buffer.size = left;
@@ -214,5 +215,5 @@ void
 kith_file_unmap (const uint8_t *data, uint64_t size)
 {
     if (data)
-        munmap ((void *) (uintptr_t) data, (size_t) size);
+        munmap (kith_unconst (data), (size_t) size);
 }

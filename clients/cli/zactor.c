@@ -70,6 +70,7 @@ static void
 s_prepare (kith_cli_t *cli)
 {
     struct winsize window;
+    //  NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread yet
     const char *no_color = getenv ("NO_COLOR");
     cli->json = kith_option_flag (&cli->parsed, "json");
     cli->quiet = kith_option_flag (&cli->parsed, "quiet");

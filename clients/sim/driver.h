@@ -112,6 +112,6 @@ kith_driver_partition (const kith_driver_t *self, uint32_t partition, kith_msg_t
 void kith_lane_build (kith_lane_t *lane);
 
 //  checks.c: an answer against the oracle
-void kith_lane_check (kith_lane_t *lane, const kith_msg_t *answer);
+void kith_lane_check (kith_lane_t *lane, const kith_msg_t *msg);
 
 #endif

@@ -209,7 +209,7 @@ kith_workload_draw (uint64_t seed, kith_workload_t *self)
                           .rows_max = 1u << kith_random_below (&random, 6),
                           .think_us = s_between (&random, 1000, 100000),
                           .attempt_us = s_between (&random, 200000, 4000000),
-                          .run_us = s_between (&random, 5, 25) * 1000000ll};
+                          .run_us = s_between (&random, 5, 25) * 1000000LL};
     if (self->keys > 1000)
         self->keys = 1000;
     self->stale_since = kith_random_below (&random, 4) == 0 ? 0.1 : 0;

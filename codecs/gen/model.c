@@ -266,6 +266,7 @@ s_resolve (load_t *self, kith_model_type_t *type)
 }
 
 //  Depth first; a type that holds itself could not be laid out.
+//  NOLINTBEGIN(misc-no-recursion): as deep as types nest; one that holds itself is refused
 static void
 s_sort (load_t *self, kith_model_type_t *type, uint32_t *sorted)
 {
@@ -280,6 +281,7 @@ s_sort (load_t *self, kith_model_type_t *type, uint32_t *sorted)
     type->mark = 2;
     self->model->sorted [(*sorted)++] = type;
 }
+//  NOLINTEND(misc-no-recursion)
 
 static void
 s_load (load_t *self, zconfig_t *root)
