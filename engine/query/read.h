@@ -27,8 +27,8 @@ typedef struct {
     uint32_t k;
     uint32_t effort;    //  0: by recall
     float recall;       //  0: 0.95
-    uint64_t
-        spec;    //  indexes over growing rows are used if made for this specification; 0: none
+    //  Indexes over growing rows are used if they were made for this specification; 0: none
+    uint64_t spec;
     const kith_column_t *skip;    //  a key a query that is left out; null: none
     bool explain;
     bool (*stop) (void *arg);    //  true ends it with CANCELLED; null: never
@@ -41,8 +41,8 @@ typedef struct {
     uint32_t rows;
     uint32_t effort;
     uint64_t compared;
-    const char *
-        index;    //  kind, "flat" without one; growing: "" unless some rows were searched by one
+    //  Kind, "flat" without one; growing: "" unless some rows were searched by one
+    const char *index;
     const char *code;    //  that the index walks or scans by; "": none
 } kith_stage_t;
 
@@ -52,8 +52,8 @@ typedef struct {
     kith_bytes_t rows;      //  a batch: key, $seq, fields; empty when no row was found
     uint64_t compared;
     uint64_t of;    //  visible rows could have been compared (per query)
-    const char *
-        index;    //  kind that most of the sealed rows were searched by; "": no sealed rows
+    //  Kind that most of the sealed rows were searched by; "": no sealed rows
+    const char *index;
     uint32_t index_rows;     //  of the segment that it is the kind of
     kith_stage_t *stages;    //  malloc'ed, if explain
     uint32_t stage_count;
