@@ -28,6 +28,8 @@
 #define WINDOW 8
 #define SLOTS 1024u    //  of the table of calls; a power of 2
 #define BURST 256      //  answers handled in one poll
+#define OUT_MAX                                                                          \
+    400u    //  calls that wait for an answer: a proxy keeps a thousand answers for a client that does not fetch them
 
 typedef struct call {
     uint64_t id;            //  request id of the envelope
@@ -59,9 +61,10 @@ struct kith_client {
     kith_random_t random;
     call_t *slots [SLOTS];    //  by id
     uint32_t calls;           //  under way
-    uint32_t unsent;          //  of them: due, but no connection takes them
-    int64_t due_us;           //  nothing has to be done before
-    uint32_t ended;           //  calls ended in this poll
+    uint32_t out;             //  of them: sent, no answer yet
+    uint32_t unsent;    //  of them: due, but no connection takes them, or OUT_MAX are out
+    int64_t due_us;     //  nothing has to be done before
+    uint32_t ended;     //  calls ended in this poll
     kith_token_t session;
     kith_token_t known;
     kith_bytes_t token_text;    //  what kith_client_token returned last
@@ -165,6 +168,14 @@ s_due (kith_client_t *self, call_t *call, int64_t due_us)
         self->due_us = due_us;
 }
 
+static void
+s_set_out (kith_client_t *self, call_t *call, bool out)
+{
+    self->out += out;
+    self->out -= call->out;
+    call->out = out;
+}
+
 //  The one end of a call: out of the table first, so that fn may start others
 static void
 s_end (kith_client_t *self, call_t *call, kith_msg_t **answer_p,
@@ -173,6 +184,7 @@ s_end (kith_client_t *self, call_t *call, kith_msg_t **answer_p,
     call_t **place = s_slot (self, call->id);
     assert (*place == call);
     *place = call->next;
+    s_set_out (self, call, false);
     self->calls--;
     self->ended++;
     kith_msg_t *none = NULL;
@@ -190,7 +202,12 @@ s_end_late (kith_client_t *self, call_t *call)
     kith_error_t error;
     double seconds = (double) (kith_client_now_us () - call->start_us) / 1e6;
     const char *why = kith_link_trouble (self->link);
-    if (!call->attempts) {
+    if (!call->attempts && kith_link_connected (self->link))
+        kith_error_set (&error, KITH_ERR_BUSY,
+                        "%s: not sent in %.1f s: %" PRIu32
+                        " calls before it have no answer yet",
+                        kith_kind_name (call->request->kind), seconds, self->out);
+    else if (!call->attempts) {
         kith_error_set (&error, KITH_ERR_UNREACHABLE, "nothing answers at %s%s%s",
                         kith_link_endpoints (self->link), why [0] ? ": " : "", why);
         kith_error_hint (&error,
@@ -217,8 +234,8 @@ s_send (kith_client_t *self, call_t *call, int64_t now_us)
     if (!call->repeatable || until_us > call->deadline_us)
         until_us = call->deadline_us;
     call->request->deadline_us = until_us;
-    if (!kith_link_send (self->link, call->request, now_us)) {
-        //  Asked again as soon as a connection takes it
+    if (self->out >= OUT_MAX || !kith_link_send (self->link, call->request, now_us)) {
+        //  Asked again as soon as a connection takes it and others have their answers
         self->unsent++;
         int64_t connect_us = call->start_us + (int64_t) self->options.connect_ms * 1000;
         bool early = !call->attempts && connect_us < call->deadline_us;
@@ -226,7 +243,7 @@ s_send (kith_client_t *self, call_t *call, int64_t now_us)
         return;
     }
     call->attempts++;
-    call->out = true;
+    s_set_out (self, call, true);
     call->attempt_us *= 2;
     if (call->attempt_us > (int64_t) ATTEMPT_MAX_MS * 1000)
         call->attempt_us = (int64_t) ATTEMPT_MAX_MS * 1000;
@@ -240,7 +257,7 @@ s_wait_again (kith_client_t *self, call_t *call, int64_t now_us)
     int64_t jitter_us =
         (int64_t) kith_random_below (&self->random, (uint64_t) call->backoff_us / 2 + 1);
     int64_t due_us = now_us + call->backoff_us + jitter_us;
-    call->out = false;
+    s_set_out (self, call, false);
     call->backoff_us *= 2;
     if (call->backoff_us > BACKOFF_MAX_US)
         call->backoff_us = BACKOFF_MAX_US;
@@ -357,7 +374,7 @@ s_handle_due (kith_client_t *self, call_t *call, int64_t now_us)
         if (!call->last.code)
             kith_error_set (&call->last, KITH_ERR_TIMEOUT, "no answer");
         call->unknown = true;
-        call->out = false;
+        s_set_out (self, call, false);
         s_send (self, call, now_us);
     }
     else
@@ -461,13 +478,20 @@ s_run_lost (kith_client_t *self, int64_t now_us)
         kith_error_set (&call->last, KITH_ERR_TIMEOUT, "the connection was lost");
         call->unknown = true;
         if (call->repeatable) {
-            call->out = false;
+            s_set_out (self, call, false);
             s_due (self, call, now_us + LOST_WAIT_US);
         }
         else if (kith_link_count (self->link) == 1)
             s_end_late (self, call);
     }
     free (ids);
+}
+
+//  Calls wait for a connection only, not for answers of others
+static bool
+s_takes_more (const kith_client_t *self)
+{
+    return self->unsent && self->out < OUT_MAX;
 }
 
 //  How long a wait may be
@@ -498,7 +522,7 @@ s_turn (kith_client_t *self)
     now_us = kith_client_now_us ();
     if (lost)
         s_run_lost (self, now_us);
-    if (self->unsent && kith_link_connected (self->link))
+    if (s_takes_more (self) && kith_link_connected (self->link))
         s_run_unsent (self, now_us);
     if (now_us >= self->due_us)
         s_run_due (self, now_us);
@@ -521,7 +545,8 @@ kith_client_poll (kith_client_t *self, int timeout_ms)
         }
         if (timeout_ms < 0 && !self->calls)
             break;
-        kith_link_wait (self->link, s_wait_ms (self, left_ms, now_us), self->unsent > 0);
+        kith_link_wait (self->link, s_wait_ms (self, left_ms, now_us),
+                        s_takes_more (self));
         s_turn (self);
     }
     return (int) self->ended;

@@ -1,7 +1,7 @@
 //  test_client.c - a client against a proxy that loses, repeats and refuses: W1, retries, ends of calls
 //  SPDX-License-Identifier: Apache-2.0
 #include "base/limits.h"
-#include "clients/kith.h"
+#include "clients/client.h"
 #include "tests/unit/clients/fake_store.h"
 #include <criterion/criterion.h>
 #include <time.h>
@@ -293,6 +293,66 @@ Test (client, callbacks_run_later_and_once)
     fake_proxy_destroy (&proxy);
     s_check_applied (store, 2000);
     free (store);
+}
+
+enum { MANY = 1500 };
+
+//  A proxy that answers when nothing more comes
+typedef struct {
+    kith_msg_t *kept [MANY];
+    uint32_t count, most;
+} slow_t;
+
+static void
+s_slow_script (void *arg, fake_proxy_t *proxy, kith_msg_t **request_p)
+{
+    slow_t *slow = arg;
+    (void) proxy;
+    slow->kept [slow->count++] = *request_p;
+    *request_p = NULL;
+    slow->most = slow->count > slow->most ? slow->count : slow->most;
+}
+
+static void
+s_slow_idle (void *arg, fake_proxy_t *proxy)
+{
+    slow_t *slow = arg;
+    while (slow->count > 0) {
+        kith_msg_t *answer = kith_msg_new (KITH_KIND_OK);
+        kith_msg_t *request = slow->kept [--slow->count];
+        fake_proxy_answer (proxy, request, &answer);
+        kith_msg_destroy (&request);
+    }
+}
+
+static void
+s_ponged (void *arg, kith_msg_t **answer_p, const kith_error_t *error)
+{
+    *(uint32_t *) arg += *answer_p && !error;
+}
+
+//  A proxy keeps so many answers for one client and no more: the rest of the calls waits
+Test (client, more_calls_than_a_proxy_keeps_answers_for_all_end_well)
+{
+    slow_t *slow = kith_new (sizeof *slow);
+    fake_proxy_t *proxy = fake_proxy_new (NULL, s_slow_script, s_slow_idle, slow);
+    //  Each is sent once
+    const kith_client_options_t options = {.timeout_ms = 30000, .attempt_ms = 30000};
+    kith_client_t *client = kith_client_new (fake_proxy_endpoint (proxy), &options, NULL);
+    uint32_t good = 0;
+    for (uint32_t index = 0; index < MANY; index++) {
+        kith_msg_t *ping = kith_msg_new (KITH_KIND_PING);
+        kith_client_start (client, &ping, 30000, s_ponged, &good);
+    }
+    double until = s_now () + 30;
+    while (good < MANY && s_now () < until)
+        kith_client_poll (client, 100);
+    cr_assert_eq (good, MANY);
+    kith_client_destroy (&client);
+    fake_proxy_destroy (&proxy);
+    cr_assert_leq (slow->most, 400);
+    cr_assert_gt (slow->most, 100);
+    free (slow);
 }
 
 Test (client, what_is_under_way_is_cancelled_by_destroy)
