@@ -213,6 +213,12 @@ kith_key_pin (uint64_t channel, uint64_t segment, uint64_t incarnation)
                   incarnation);
 }
 
+kith_key_t
+kith_name_indexes (uint64_t channel, uint64_t segment)
+{
+    return s_key ("%012" PRIu64 "/%020" PRIu64 "/index-", channel, segment);
+}
+
 kith_msg_t *
 kith_txn_new (uint32_t compares_max, uint32_t changes_max)
 {

@@ -49,6 +49,9 @@ kith_key_t kith_key_role (kith_role_t role);
 kith_key_t kith_key_index (uint64_t channel, uint64_t segment, uint32_t field);
 kith_key_t kith_key_pin (uint64_t channel, uint64_t segment, uint64_t incarnation);
 
+//  How the names of the objects of a segment's indexes begin
+kith_key_t kith_name_indexes (uint64_t channel, uint64_t segment);
+
 //  A metadata transaction being written: room for that many compares and changes.
 kith_msg_t *kith_txn_new (uint32_t compares_max, uint32_t changes_max);
 void kith_txn_compare (kith_msg_t *txn, const char *key, uint64_t revision);

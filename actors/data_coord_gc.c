@@ -135,18 +135,19 @@ s_remove (void *arg)
 {
     remove_t *remove = arg;
     const kith_dropped_t *dropped = remove->dropped;
-    char below [KITH_KEY_MAX];
-    char prefix [KITH_KEY_MAX + 8];
-    s_prefix (dropped, "", below);
+    kith_key_t prefix;
     //  Below <channel>/<segment>/ may also lie what one flush put, of other segments too: only the indexes are its own
-    snprintf (prefix, sizeof prefix, "%s%s", below, dropped->segment ? "index-" : "");
+    if (dropped->segment)
+        prefix = kith_name_indexes (dropped->channel, dropped->segment);
+    else
+        s_prefix (dropped, "", prefix.text);
     if (*dropped->snapshot)
         s_name (remove, dropped->snapshot, 0);
     if (*dropped->deaths)
         s_name (remove, dropped->deaths, 0);
     remove->rc = kith_objects_check (remove->objects, remove->cluster, &remove->error);
     if (!remove->rc)
-        remove->rc = remove->objects->list (remove->objects, prefix, s_name, remove,
+        remove->rc = remove->objects->list (remove->objects, prefix.text, s_name, remove,
                                             &remove->error);
     for (uint32_t i = 0; i < remove->count; i++) {
         if (!remove->rc)

@@ -352,9 +352,9 @@ s_start (coord_t *self, kith_ctx_t *ctx, job_t *job, uint32_t node)
         return;
     }
     build.definition = *definition;
-    build.object =
-        kith_arena_printf (&arena, "%012" PRIu64 "/%020" PRIu64 "/index-%u-%016" PRIx64,
-                           job->channel, job->segment, job->field, kith_ctx_random (ctx));
+    const kith_key_t name = kith_name_indexes (job->channel, job->segment);
+    build.object = kith_arena_printf (&arena, "%s%u-%016" PRIx64, name.text, job->field,
+                                      kith_ctx_random (ctx));
     kith_msg_t *msg = kith_msg_new (KITH_KIND_INDEX_BUILD);
     *(kith_proto_index_build_t *) msg->body =
         *(const kith_proto_index_build_t *) kith_codec_copy (

@@ -12,7 +12,7 @@ typedef struct {
     kith_sweep_t *sweep;
     kith_objects_t *objects;
     uint64_t cluster;
-    char (*prefixes) [KITH_KEY_MAX];
+    kith_key_t *prefixes;
     uint32_t prefix_count, prefix_capacity;
     zhashx_t *named;     //  by rows
     zhashx_t *doomed;    //  seen without a row long enough
@@ -58,8 +58,8 @@ s_look (void *arg)
     look_t *look = arg;
     look->rc = kith_objects_check (look->objects, look->cluster, &look->error);
     for (uint32_t i = 0; i < look->prefix_count && !look->rc; i++)
-        look->rc = look->objects->list (look->objects, look->prefixes [i], s_found, look,
-                                        &look->error);
+        look->rc = look->objects->list (look->objects, look->prefixes [i].text, s_found,
+                                        look, &look->error);
     for (uint32_t i = 0; i < look->found_count && !look->rc; i++)
         if (zhashx_lookup (look->doomed, look->found [i])) {
             look->rc =
@@ -124,27 +124,11 @@ s_look_new (kith_sweep_t *self, kith_ctx_t *ctx)
     return look;
 }
 
+//  What rows name
 static void
-s_begin (kith_sweep_t *self, void *actor, kith_ctx_t *ctx, const kith_scan_t *scan)
+s_name (look_t *look, const kith_scan_t *scan)
 {
-    const kith_proto_kv_rows_t *channels = scan->rows [KITH_SCAN_CHANNELS].row,
-                               *indexes = scan->rows [KITH_SCAN_INDEXES].row;
-    look_t *look = s_look_new (self, ctx);
-    for (uint32_t i = 0; channels && i < channels->items_count; i++) {
-        kith_arena_t arena = {0};
-        const kith_proto_channel_row_t *row = kith_row_read (
-            &kith_proto_channel_row_table, channels->items [i].value, &arena);
-        for (uint32_t j = 0; row && !row->dropped && j < row->segments_count; j++) {
-            const uint64_t segment = row->segments [j].segment;
-            if (self->building (actor, row->channel, segment))
-                continue;
-            look->prefixes = kith_grow (look->prefixes, look->prefix_count,
-                                        &look->prefix_capacity, sizeof *look->prefixes);
-            snprintf (look->prefixes [look->prefix_count++], KITH_KEY_MAX,
-                      "%012" PRIu64 "/%020" PRIu64 "/index-", row->channel, segment);
-        }
-        kith_arena_free (&arena);
-    }
+    const kith_proto_kv_rows_t *indexes = scan->rows [KITH_SCAN_INDEXES].row;
     for (uint32_t i = 0; indexes && i < indexes->items_count; i++) {
         kith_arena_t arena = {0};
         const kith_proto_index_row_t *row =
@@ -153,12 +137,20 @@ s_begin (kith_sweep_t *self, void *actor, kith_ctx_t *ctx, const kith_scan_t *sc
             zhashx_insert (look->named, row->object, look);
         kith_arena_free (&arena);
     }
-    //  No segment that is not being worked on, no file
-    const bool any = look->prefix_count > 0;
-    self->busy = any && !kith_ctx_work (ctx, KITH_POOL_IO, s_look, s_looked, look);
-    if (!self->busy)
-        s_look_free (look);
-    self->wanted = any && !self->busy;
+}
+
+//  Where files of a channel may lie
+static void
+s_aim (look_t *look, void *actor, const kith_proto_channel_row_t *row)
+{
+    for (uint32_t i = 0; i < row->segments_count; i++) {
+        const uint64_t segment = row->segments [i].segment;
+        if (look->sweep->building (actor, row->channel, segment))
+            continue;
+        look->prefixes = kith_grow (look->prefixes, look->prefix_count,
+                                    &look->prefix_capacity, sizeof *look->prefixes);
+        look->prefixes [look->prefix_count++] = kith_name_indexes (row->channel, segment);
+    }
 }
 
 //  ---------------------------------------------------------------------
@@ -202,9 +194,8 @@ s_specs (const kith_scan_t *scan)
         kith_arena_t arena = {0};
         const kith_proto_collection_t *collection =
             kith_row_read (&kith_proto_collection_table, rows->items [i].value, &arena);
-        for (uint32_t j = 0; collection && j < collection->indexes_count; j++)
-            hash = kith_mix64 (hash ^ collection->id ^ collection->indexes [j].field
-                               ^ kith_index_spec_hash (&collection->indexes [j]));
+        if (collection)
+            hash = kith_mix64 (hash ^ kith_index_specs_hash (collection));
         kith_arena_free (&arena);
     }
     return hash;
@@ -221,19 +212,27 @@ kith_sweep (kith_sweep_t *self, void *actor, kith_ctx_t *ctx, const kith_scan_t 
     if (!self->wanted || self->busy || !kith_ctx_cluster (ctx)->id
         || kith_ctx_now_us (ctx) < self->after_us)
         return;
+    look_t *look = s_look_new (self, ctx);
     uint32_t forgot = 0;
     for (uint32_t i = 0; channels && i < channels->items_count; i++) {
         kith_arena_t arena = {0};
         const kith_proto_channel_row_t *row = kith_row_read (
             &kith_proto_channel_row_table, channels->items [i].value, &arena);
+        const bool lives = row && !row->dropped;
         const kith_proto_collection_t *definition =
-            row && !row->dropped ? kith_scan_collection (scan, row->collection, &arena)
-                                 : NULL;
+            lives ? kith_scan_collection (scan, row->collection, &arena) : NULL;
         if (definition)
             forgot += s_forget (self, ctx, row, definition, scan);
+        if (lives)
+            s_aim (look, actor, row);
         kith_arena_free (&arena);
     }
-    s_begin (self, actor, ctx, scan);
+    s_name (look, scan);
+    //  No segment that is not being worked on, no file
+    const bool any = look->prefix_count > 0;
+    self->busy = any && !kith_ctx_work (ctx, KITH_POOL_IO, s_look, s_looked, look);
+    if (!self->busy)
+        s_look_free (look);
     //  Rows that go now leave their files to the next look
-    self->wanted = self->wanted || forgot;
+    self->wanted = (any && !self->busy) || forgot;
 }

@@ -24,7 +24,7 @@ typedef struct {
     bool busy;
     int64_t after_us;    //  not before
     kith_unnamed_t *unnamed;
-    uint32_t count, capacity;
+    uint32_t count;
 } kith_sweep_t;
 
 void kith_sweep_free (kith_sweep_t *self);

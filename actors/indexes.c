@@ -24,6 +24,16 @@ kith_index_spec_hash (const kith_proto_index_spec_t *spec)
     return hash ? hash : 1;
 }
 
+uint64_t
+kith_index_specs_hash (const kith_proto_collection_t *definition)
+{
+    uint64_t hash = kith_mix64 (definition->id);
+    for (uint32_t i = 0; i < definition->indexes_count; i++)
+        hash = kith_mix64 (hash ^ definition->indexes [i].field
+                           ^ kith_index_spec_hash (&definition->indexes [i]));
+    return hash;
+}
+
 const kith_proto_index_spec_t *
 kith_index_spec_of (const kith_proto_collection_t *definition, uint32_t field)
 {

@@ -10,6 +10,9 @@
 //  Hash of a specification, told by its index rows. 0: it was made before specifications had a code, when all indexes were alike.
 uint64_t kith_index_spec_hash (const kith_proto_index_spec_t *spec);
 
+//  Of all specifications of a collection
+uint64_t kith_index_specs_hash (const kith_proto_collection_t *definition);
+
 //  Of a field; null: it has none.
 const kith_proto_index_spec_t *
 kith_index_spec_of (const kith_proto_collection_t *definition, uint32_t field);

@@ -406,9 +406,7 @@ s_digest (const kith_query_coord_t *self, const kith_query_plan_t *plan)
     digest = kith_mix64 (digest ^ ((uint64_t) definition->partition_next << 32)
                          ^ definition->partitions_count);
     //  A delegator builds indexes over growing rows by the specifications
-    for (uint32_t i = 0; i < definition->indexes_count; i++)
-        digest = kith_mix64 (digest ^ definition->indexes [i].field
-                             ^ kith_index_spec_hash (&definition->indexes [i]));
+    digest = kith_mix64 (digest ^ kith_index_specs_hash (definition));
     for (uint32_t i = 0; i < plan->assigned_count; i++)
         digest = kith_mix64 (digest ^ plan->assigned [i].segment
                              ^ self->nodes [plan->assigned [i].holder].incarnation);

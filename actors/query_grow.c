@@ -99,28 +99,32 @@ kith_query_grow (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t 
         return;
     const kith_index_params_t params = kith_index_spec_params (spec);
     const uint64_t hash = kith_index_spec_hash (spec);
-    const uint64_t left = kith_query_memory_left (self, ctx);
-    if (params.kind == KITH_INDEX_FLAT || !hash || !left)
+    if (params.kind == KITH_INDEX_FLAT || !hash)
         return;
-    for (uint32_t i = 0; i < channel->growing_count; i++) {
-        const int64_t piece = kith_segment_unindexed (
-            channel->growing [i], field, hash, kith_ctx_cluster (ctx)->index_rows_min);
-        if (piece < 0)
-            continue;
-        grow_t *grow = kith_new (sizeof *grow);
-        *grow = (grow_t){.ctx = ctx,
-                         .channel = channel,
-                         .rows = kith_segment_share (channel->growing [i]),
-                         .field = field,
-                         .piece = (uint32_t) piece,
-                         .spec = hash,
-                         .params = params,
-                         .began_us = kith_ctx_now_us (ctx)};
-        grow->params.memory_max = left;
-        if (s_start (self, ctx, grow) != 0) {
-            kith_segment_destroy (&grow->rows);
-            free (grow);
-        }
+    int64_t piece = -1;
+    uint32_t i = 0;
+    for (; i < channel->growing_count; i++) {
+        piece = kith_segment_unindexed (channel->growing [i], field, hash,
+                                        kith_ctx_cluster (ctx)->index_rows_min);
+        if (piece >= 0)
+            break;
+    }
+    //  Most searches find nothing to do, and do not ask for the memory that all indexes take
+    const uint64_t left = piece >= 0 ? kith_query_memory_left (self, ctx) : 0;
+    if (!left)
         return;
+    grow_t *grow = kith_new (sizeof *grow);
+    *grow = (grow_t){.ctx = ctx,
+                     .channel = channel,
+                     .rows = kith_segment_share (channel->growing [i]),
+                     .field = field,
+                     .piece = (uint32_t) piece,
+                     .spec = hash,
+                     .params = params,
+                     .began_us = kith_ctx_now_us (ctx)};
+    grow->params.memory_max = left;
+    if (s_start (self, ctx, grow) != 0) {
+        kith_segment_destroy (&grow->rows);
+        free (grow);
     }
 }

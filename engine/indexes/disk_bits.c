@@ -105,10 +105,8 @@ kith_disk_bits_middle (const kith_disk_bits_t *self)
 static const float *
 s_numbers (const kith_disk_bits_t *self, uint32_t row, float *room)
 {
-    const kith_rows_t *rows = &self->rows;
-    const char *vector =
-        (const char *) rows->vectors + row * kith_vector_bytes (rows->type, rows->dim);
-    return kith_vector_numbers (rows->type, vector, rows->dim, room);
+    return kith_vector_numbers (self->rows.type, kith_rows_vector (&self->rows, row),
+                                self->rows.dim, room);
 }
 
 //  What a row is multiplied with before it is coded: cosine is of rows of length 1

@@ -138,7 +138,7 @@ s_write_node (const s_pack_t *pack, uint32_t row, uint8_t *at)
     kith_put_u32 (at + 4, count);
     memcpy (at + 8, &norm, sizeof norm);
     memcpy (at + KITH_DISK_NODE, links, count * sizeof *links);
-    memcpy (at + KITH_DISK_NODE + degree * sizeof *links, kith_disk_vector (rows, row),
+    memcpy (at + KITH_DISK_NODE + degree * sizeof *links, kith_rows_vector (rows, row),
             kith_vector_bytes (rows->type, rows->dim));
 }
 
@@ -292,7 +292,7 @@ s_build_sample (kith_disk_t *self, const kith_index_params_t *params, kith_error
     for (uint32_t index = 0; index < sampled; index++) {
         uint32_t row = (uint32_t) ((uint64_t) index * rows->rows / sampled);
         chosen [index] = row;
-        memcpy (vectors + index * bytes, kith_disk_vector (rows, row), bytes);
+        memcpy (vectors + index * bytes, kith_rows_vector (rows, row), bytes);
         if (norms)
             norms [index] = rows->norms [row];
     }

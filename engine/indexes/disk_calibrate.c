@@ -73,7 +73,7 @@ s_draw_part (void *arg, uint32_t part)
     kith_topk_t tops [BATCH];
     for (uint32_t index = 0; index < count; index++) {
         uint32_t row = measure->rows [first + index];
-        memcpy (queries + index * bytes, kith_disk_vector (rows, row), bytes);
+        memcpy (queries + index * bytes, kith_rows_vector (rows, row), bytes);
         norms [index] = rows->norms ? rows->norms [row] : 0;
         kith_topk_init (&tops [index], FAR + 1);
     }
@@ -127,7 +127,7 @@ s_walk_part (void *arg, uint32_t part)
     for (uint32_t index = part * BATCH;
          index < measure->count && index < (part + 1) * BATCH; index++) {
         uint32_t row = measure->rows [index];
-        const kith_disk_ask_t ask = {.query = kith_disk_vector (rows, row),
+        const kith_disk_ask_t ask = {.query = kith_rows_vector (rows, row),
                                      .norm = rows->norms ? rows->norms [row] : 0,
                                      .k = FAR,
                                      .effort = measure->effort,

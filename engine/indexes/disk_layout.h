@@ -190,13 +190,6 @@ uint64_t kith_disk_record_bytes (const kith_disk_header_t *header);
 //  Makes self free data when it ends (null is fine); returns data.
 void *kith_disk_own (kith_disk_t *self, void *data);
 
-//  A row's vector as it is stored
-static inline const void *
-kith_disk_vector (const kith_rows_t *rows, uint32_t row)
-{
-    return (const char *) rows->vectors + row * kith_vector_bytes (rows->type, rows->dim);
-}
-
 //  The node in slot `slot` of a sound block.
 static inline kith_disk_node_t
 kith_disk_node (const kith_disk_header_t *header, const uint8_t *block, uint32_t slot)

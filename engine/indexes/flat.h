@@ -17,6 +17,13 @@ typedef struct {
     kith_vector_t type;    //  0: float32
 } kith_rows_t;
 
+//  A row's vector, of the rows' type
+static inline const void *
+kith_rows_vector (const kith_rows_t *rows, uint32_t row)
+{
+    return (const char *) rows->vectors + row * kith_vector_bytes (rows->type, rows->dim);
+}
+
 //  Pushes the rows allowed by `live` (null: all) into tops [0 .. nq), each hit with part and row + first_row. Distances pushed are
 //  exact scores by kith_score_of (as kith_score_distance), whatever nq: BLAS tiles (nq >= 8 or so, not for int8 and binary vectors) only choose
 //  candidates, with a margin that covers their rounding. queries: nq vectors of the rows' type, one after another, 64-byte aligned; query_norms: nq,

@@ -311,13 +311,12 @@ kith_index_rerank (const kith_index_t *self, const kith_index_query_t *query,
                    const uint32_t *rows, uint32_t count, kith_topk_t *top)
 {
     kith_rows_t one = self->rows;
-    size_t bytes = kith_vector_bytes (one.type, one.dim);
     one.rows = 1;
     for (uint32_t index = 0; index < count; index++) {
         uint32_t row = rows [index];
         if (query->live && !kith_bits_get (query->live, row))
             continue;
-        one.vectors = (const char *) self->rows.vectors + row * bytes;
+        one.vectors = kith_rows_vector (&self->rows, row);
         one.norms = self->rows.norms ? self->rows.norms + row : NULL;
         kith_flat_search (&one, query->queries, query->norms, 1, NULL, query->part,
                           query->first_row + row, top);

@@ -108,10 +108,10 @@ s_make_shaped (s_data_t *data, const s_shape_t *shape)
                       .type = shape->type};
     for (uint32_t row = 0; row < shape->same; row++)
         memcpy ((uint8_t *) data->vectors + row * bytes,
-                kith_disk_vector (&data->rows, row + shape->same), bytes);
+                kith_rows_vector (&data->rows, row + shape->same), bytes);
     for (uint32_t row = 0; row < shape->rows; row++)
         data->norms [row] =
-            kith_norm_of (shape->type, kith_disk_vector (&data->rows, row), shape->dim);
+            kith_norm_of (shape->type, kith_rows_vector (&data->rows, row), shape->dim);
     for (uint32_t query = 0; query < NQ; query++)
         data->query_norms [query] = kith_norm_of (
             shape->type, (uint8_t *) data->queries + query * bytes, shape->dim);
