@@ -175,6 +175,16 @@ s_lookup (const s_names_t *names, const char *path)
     return NULL;
 }
 
+static void
+s_unname (s_names_t *names, size_t place)
+{
+    s_release (names->names [place].inode);
+    free (names->names [place].path);
+    names->count--;
+    memmove (&names->names [place], &names->names [place + 1],
+             (names->count - place) * sizeof (s_name_t));
+}
+
 //  path has inode from now on (null: is gone)
 static void
 s_name (s_names_t *names, const char *path, s_inode_t *inode)
@@ -183,14 +193,12 @@ s_name (s_names_t *names, const char *path, s_inode_t *inode)
     bool there = place < names->count && strcmp (names->names [place].path, path) == 0;
     s_share (inode);
     if (there) {
+        if (!inode) {
+            s_unname (names, place);
+            return;
+        }
         s_release (names->names [place].inode);
         names->names [place].inode = inode;
-        if (inode)
-            return;
-        free (names->names [place].path);
-        names->count--;
-        memmove (&names->names [place], &names->names [place + 1],
-                 (names->count - place) * sizeof (s_name_t));
         return;
     }
     if (!inode)
@@ -266,6 +274,32 @@ s_change (s_view_t *view, const char *path, const char *from, s_inode_t *inode)
     s_change_apply (&disk->now, change);
 }
 
+//  True if the directory of a path has a name; the top and the working directory always do
+static bool
+s_is_reached (const s_names_t *names, const char *path)
+{
+    const size_t size = s_parent (path);
+    if (size == 0)
+        return true;
+    char *parent = kith_strdup (path);
+    parent [size] = 0;
+    const s_inode_t *inode = s_lookup (names, parent);
+    free (parent);
+    return inode && inode->directory;
+}
+
+//  What was in a directory is gone with its name. Directories stand before what is in them.
+static void
+s_drop_unreached (s_names_t *names)
+{
+    for (size_t place = 0; place < names->count;) {
+        if (s_is_reached (names, names->names [place].path))
+            place++;
+        else
+            s_unname (names, place);
+    }
+}
+
 //  Takes the changes out that `keep` does not want
 typedef bool (s_settle_fn) (void *arg, const s_change_t *change);
 
@@ -305,19 +339,12 @@ s_ask (s_view_t *view, kith_disk_op_t op, const char *path, kith_error_t *error)
 static int
 s_directory_there (const s_view_t *view, const char *path, kith_error_t *error)
 {
-    char parent [PATH_BYTES_MAX];
-    size_t size = s_parent (path);
-    //  The top and the working directory are always there
-    if (size == 0)
-        return 0;
-    if (size >= sizeof parent)
+    if (strlen (path) >= PATH_BYTES_MAX)
         return kith_error_set (error, KITH_ERR_IO, "a path of over %u bytes",
                                PATH_BYTES_MAX);
-    memcpy (parent, path, size);
-    parent [size] = 0;
-    const s_inode_t *inode = s_lookup (&view->disk->now, parent);
-    if (!inode || !inode->directory)
-        return kith_error_set (error, KITH_ERR_IO, "%s: no directory %s", path, parent);
+    if (!s_is_reached (&view->disk->now, path))
+        return kith_error_set (error, KITH_ERR_IO, "%s: its directory is not there",
+                               path);
     return 0;
 }
 
@@ -540,6 +567,15 @@ s_link (kith_fs_t *port, const char *from, const char *to, kith_error_t *error)
     return 0;
 }
 
+static bool
+s_is_empty (const s_names_t *names, const char *directory)
+{
+    bool empty = true;
+    for (size_t place = 0; place < names->count && empty; place++)
+        empty = !s_in (names->names [place].path, directory);
+    return empty;
+}
+
 static int
 s_remove (kith_fs_t *port, const char *path, kith_error_t *error)
 {
@@ -548,6 +584,8 @@ s_remove (kith_fs_t *port, const char *path, kith_error_t *error)
         return 0;
     if (s_ask (view, KITH_DISK_NAME, path, error) != 0)
         return -1;
+    if (!s_is_empty (&view->disk->now, path))
+        return kith_error_set (error, KITH_ERR_IO, "%s is not empty", path);
     s_change (view, path, NULL, NULL);
     return 0;
 }
@@ -777,6 +815,7 @@ kith_sim_disk_power_loss (kith_sim_disk_t *self, uint32_t owner, kith_random_t *
         if (inode->owner == owner && inode->first)
             s_lose_writes (&loss, inode);
     }
+    s_drop_unreached (&self->durable);
     //  What is seen from now on: what is durable, and what the others still wait for
     s_free_names (&self->now);
     for (size_t place = 0; place < self->durable.count; place++)
@@ -784,4 +823,5 @@ kith_sim_disk_power_loss (kith_sim_disk_t *self, uint32_t owner, kith_random_t *
                 self->durable.names [place].inode);
     for (const s_change_t *change = self->first; change; change = change->next)
         s_change_apply (&self->now, change);
+    s_drop_unreached (&self->now);
 }

@@ -58,6 +58,8 @@ Test (sim_disk, behaves_as_a_file_system)
     cr_assert_eq (error.code, KITH_ERR_LOCKED);
     fs->close (fs, &file);
     cr_assert_eq (other->lock (other, again, &error), 0, "the lock goes with the file");
+    cr_assert_eq (fs->remove (fs, "a/b", &error), -1, "a directory that is not empty");
+    cr_assert_eq (error.code, KITH_ERR_IO);
     uint64_t size;
     const uint8_t *map = other->map (other, again, &size, NULL);
     cr_assert_eq (size, 5);

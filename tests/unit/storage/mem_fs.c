@@ -159,6 +159,10 @@ s_open (kith_fs_t *port, const char *path, bool create, bool exclusive,
         kith_error_set (error, KITH_ERR_NOT_FOUND, "%s is not there", path);
         return NULL;
     }
+    if (name && name->node->is_dir) {
+        kith_error_set (error, KITH_ERR_IO, "%s is a directory", path);
+        return NULL;
+    }
     if (!name && s_fails (self, false)) {
         s_fail (self, error);
         return NULL;
@@ -351,18 +355,6 @@ s_link (kith_fs_t *port, const char *from, const char *to, kith_error_t *error)
     return 0;
 }
 
-static int
-s_remove (kith_fs_t *port, const char *path, kith_error_t *error)
-{
-    mem_fs_t *self = (mem_fs_t *) port;
-    if (!s_find (&self->now, path))
-        return 0;
-    if (s_fails (self, false))
-        return s_fail (self, error);
-    s_change (self, path, "", NULL);
-    return 0;
-}
-
 //  Position of the last part of a path
 static size_t
 s_base (const char *path)
@@ -376,6 +368,22 @@ s_inside (const char *path, const char *directory)
 {
     size_t base = s_base (path), length = strlen (directory);
     return base == length + 1 && strncmp (path, directory, length) == 0;
+}
+
+static int
+s_remove (kith_fs_t *port, const char *path, kith_error_t *error)
+{
+    mem_fs_t *self = (mem_fs_t *) port;
+    if (!s_find (&self->now, path))
+        return 0;
+    if (s_fails (self, false))
+        return s_fail (self, error);
+    const name_t *names = self->now.items;
+    for (size_t index = 0; index < self->now.count; index++)
+        if (s_inside (names [index].path, path))
+            return kith_error_set (error, KITH_ERR_IO, "%s is not empty", path);
+    s_change (self, path, "", NULL);
+    return 0;
 }
 
 static int
@@ -416,7 +424,9 @@ s_list (kith_fs_t *port, const char *path,
         kith_error_t *error)
 {
     mem_fs_t *self = (mem_fs_t *) port;
-    (void) error;
+    const name_t *name = s_find (&self->now, path);
+    if (!name || !name->node->is_dir)
+        return kith_error_set (error, KITH_ERR_NOT_FOUND, "no directory %s", path);
     name_t *names = self->now.items;
     if (self->now.count)
         qsort (names, self->now.count, sizeof *names, s_by_path);
@@ -497,6 +507,25 @@ mem_fs_clone (const mem_fs_t *self)
     return copy;
 }
 
+//  What was in a directory is gone with its name
+static void
+s_drop_unreached (list_t *list)
+{
+    name_t *names = list->items;
+    for (size_t index = 0; index < list->count;) {
+        char parent [sizeof names->path];
+        snprintf (parent, sizeof parent, "%s", names [index].path);
+        char *slash = strrchr (parent, '/');
+        *(slash ? slash : parent) = 0;
+        if (!*parent || s_find (list, parent))
+            index++;
+        else {
+            names [index] = names [--list->count];
+            index = 0;    //  others may have been in it
+        }
+    }
+}
+
 void
 mem_fs_power_loss (mem_fs_t *self)
 {
@@ -507,6 +536,7 @@ mem_fs_power_loss (mem_fs_t *self)
             s_apply (&self->disk, &changes [index]);
     }
     self->changes.count = 0;
+    s_drop_unreached (&self->disk);
     self->now.count = 0;
     const name_t *names = self->disk.items;
     for (size_t index = 0; index < self->disk.count; index++)

@@ -318,118 +318,13 @@ Test (objects, every_call_fails_once)
 
 //  --- power losses --------------------------------------------------------------------------------------
 
-//  mem_fs knows files and names; three of its functions get what a real one knows of directories: they cannot
-//  be opened as files, are removed only when empty, and only they can be listed. Its own functions:
-static kith_fs_t s_inner;
-
-typedef struct {
-    const char *name;    //  looked for
-    bool is_dir;
-    int count;
-} s_look_t;
-
-static void
-s_look_name (void *arg, const char *name, bool is_dir)
-{
-    s_look_t *self = arg;
-    self->count++;
-    self->is_dir |= is_dir && self->name && strcmp (name, self->name) == 0;
-}
-
-static bool
-s_tree_is_dir (kith_fs_t *port, const char *path)
-{
-    char parent [256];
-    snprintf (parent, sizeof parent, "%s", path);
-    char *slash = strrchr (parent, '/');
-    *slash = 0;
-    s_look_t look = {.name = slash + 1};
-    s_inner.list (port, parent, s_look_name, &look, NULL);
-    return look.is_dir;
-}
-
-static kith_file_t *
-s_tree_open (kith_fs_t *port, const char *path, bool create, bool exclusive,
-             kith_error_t *error)
-{
-    if (!s_tree_is_dir (port, path))
-        return s_inner.open (port, path, create, exclusive, error);
-    kith_error_set (error, KITH_ERR_IO, "%s is a directory", path);
-    return NULL;
-}
-
-static int
-s_tree_remove (kith_fs_t *port, const char *path, kith_error_t *error)
-{
-    s_look_t look = {0};
-    s_inner.list (port, path, s_look_name, &look, NULL);
-    if (look.count)
-        return kith_error_set (error, KITH_ERR_IO, "%s is not empty", path);
-    return s_inner.remove (port, path, error);
-}
-
-static int
-s_tree_list (kith_fs_t *port, const char *path,
-             void (*fn) (void *arg, const char *name, bool is_dir), void *arg,
-             kith_error_t *error)
-{
-    if (!s_tree_is_dir (port, path))
-        return kith_error_set (error, KITH_ERR_NOT_FOUND, "%s is no directory", path);
-    return s_inner.list (port, path, fn, arg, error);
-}
-
 static kith_fs_t *
 s_tree_port (mem_fs_t *fs)
 {
     kith_fs_t *port = mem_fs_port (fs);
-    s_inner = *port;
-    port->open = s_tree_open;
-    port->remove = s_tree_remove;
-    port->list = s_tree_list;
     cr_assert_eq (port->mkdir (port, "/data", NULL), 0);
     cr_assert_eq (port->sync_dir (port, "", NULL), 0);
     return port;
-}
-
-static void
-s_orphan (void *arg, const char *name, bool is_dir)
-{
-    (void) is_dir;
-    kith_bytes_printf (arg, "%s\n", name);
-}
-
-//  After a power loss nothing is below a directory whose own name did not survive
-static void
-s_drop_orphans (kith_fs_t *port, const char *directory)
-{
-    if (port->exists (port, directory))
-        return;
-    kith_bytes_t names = {0};
-    s_inner.list (port, directory, s_orphan, &names, NULL);
-    kith_bytes_put_u8 (&names, 0);
-    char *rest = NULL;
-    for (char *name = strtok_r ((char *) names.data, "\n", &rest); name;
-         name = strtok_r (NULL, "\n", &rest)) {
-        char path [256];
-        snprintf (path, sizeof path, "%s/%s", directory, name);
-        cr_assert_eq (s_inner.remove (port, path, NULL), 0);
-    }
-    cr_assert_eq (port->sync_dir (port, directory, NULL), 0);
-    kith_bytes_free (&names);
-}
-
-static void
-s_power_loss (mem_fs_t *fs, kith_fs_t *port, int names)
-{
-    mem_fs_fail (fs, 0, MEM_FAULT_NONE, false);
-    mem_fs_power_loss (fs);
-    s_drop_orphans (port, "/data/d0");
-    s_drop_orphans (port, "/data/d1");
-    for (int name = 0; name < names; name++) {
-        char path [64];
-        snprintf (path, sizeof path, "/data/d%d/%d", name % 2, name);
-        s_drop_orphans (port, path);
-    }
 }
 
 //  Puts and removes, with the power going at a random call. What was acknowledged is there, whole, what was
@@ -478,7 +373,8 @@ s_test_power (uint64_t seed)
                 known [name] = -1;
         }
         objects->close (&objects);
-        s_power_loss (fs, port, NAMES);
+        mem_fs_fail (fs, 0, MEM_FAULT_NONE, false);
+        mem_fs_power_loss (fs);
     }
     mem_fs_destroy (&fs);
 }
