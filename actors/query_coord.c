@@ -20,7 +20,7 @@ s_route (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p, bool las
     for (uint32_t i = 0; i < self->plan_count; i++) {
         const kith_query_plan_t *plan = self->plans [i];
         const kith_proto_channel_row_t *row = plan->row.row;
-        if (row->collection != ask->collection)
+        if (!row || row->collection != ask->collection)
             continue;
         known = true;
         released = released || !plan->wanted;
@@ -159,6 +159,8 @@ s_hello (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     }
     node->heard_us = kith_ctx_now_us (ctx);
     node->alive = true;
+    for (uint32_t i = 0; i < hello->channels_count; i++)
+        kith_query_coord_serves (self, hello->channels [i], msg->from.index);
     if (self->held)
         s_lease_node (self, ctx, msg->from.index, hello->endpoint);
     kith_msg_t *answer = kith_msg_new (KITH_KIND_NODE_WELCOME);
@@ -189,11 +191,73 @@ s_unused (kith_query_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
     kith_reply_ok (ctx, msg_p);
 }
 
-//  Pins of lives that are over
+//  Pins that nobody needs: of lives that are over, and of segments whose holder was told something else meanwhile and whose word that it let go
+//  did not come
+
+//  A pin as it was read, whose holder is asked
+typedef struct {
+    char key [KITH_KEY_MAX];
+    uint64_t revision;
+} asked_pin_t;
 
 static void
-s_old_pins (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
-            void *arg)
+s_asked (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
+         void *arg)
+{
+    const kith_query_coord_t *self = arg_self;
+    asked_pin_t *pin = arg;
+    kith_error_t error;
+    if (end == KITH_END_FAILED && kith_msg_is_failed (*answer_p, &error)
+        && error.code == KITH_ERR_NOT_FOUND) {
+        kith_msg_t *txn = kith_txn_new (2, 1);
+        kith_lease_compare (&self->lease, txn);
+        //  A pin that was put again meanwhile is another
+        kith_txn_compare (txn, pin->key, pin->revision);
+        kith_txn_remove (txn, pin->key);
+        kith_meta_call (ctx, &txn, kith_end_ignored, NULL);
+    }
+    free (pin);
+}
+
+//  True if the node was told the newest plan of the channel, and the segment is not its own there
+static bool
+s_is_another (kith_query_coord_t *self, uint64_t channel, uint64_t segment, uint32_t node)
+{
+    const kith_query_plan_t *plan = kith_query_coord_find (self, channel);
+    if (!plan)
+        return self->scanned;
+    const kith_told_t *told = &plan->told [node];
+    bool another =
+        !plan->pinning && !told->out && (!told->has || told->plan == plan->plan);
+    for (uint32_t i = 0; i < plan->assigned_count && another; i++)
+        another =
+            plan->assigned [i].segment != segment || plan->assigned [i].holder != node;
+    return another;
+}
+
+//  A pin of a life that goes on
+static void
+s_doubt (kith_query_coord_t *self, kith_ctx_t *ctx, const kith_proto_kv_item_t *item,
+         uint32_t node)
+{
+    kith_msg_t *msg = kith_msg_new (KITH_KIND_SEGMENT_KEPT);
+    kith_proto_segment_kept_t *kept = msg->body;
+    char *end;
+    kept->channel = strtoull (item->key + strlen ("pin/"), &end, 10);
+    kept->segment = *end ? strtoull (end + 1, NULL, 10) : 0;
+    if (!s_is_another (self, kept->channel, kept->segment, node)) {
+        kith_msg_destroy (&msg);
+        return;
+    }
+    asked_pin_t *pin = kith_new (sizeof *pin);
+    snprintf (pin->key, sizeof pin->key, "%s", item->key);
+    pin->revision = item->revision;
+    kith_ctx_call (ctx, kith_actor (KITH_ROLE_QUERY_NODE, node), &msg, KITH_CALL_US,
+                   s_asked, pin);
+}
+
+static void
+s_pins (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
 {
     kith_query_coord_t *self = arg_self;
     (void) arg;
@@ -204,13 +268,16 @@ s_old_pins (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer
     kith_lease_compare (&self->lease, txn);
     uint32_t old = 0;
     for (uint32_t i = 0; i < rows->items_count; i++) {
-        const char *slash = strrchr (rows->items [i].key, '/');
+        const kith_proto_kv_item_t *item = &rows->items [i];
+        const char *slash = strrchr (item->key, '/');
         const uint64_t incarnation = slash ? strtoull (slash + 1, NULL, 16) : 0;
-        bool lives = false;
-        for (uint32_t j = 0; j < self->node_count; j++)
-            lives = lives || self->nodes [j].incarnation == incarnation;
-        if (!lives) {
-            kith_txn_remove (txn, rows->items [i].key);
+        uint32_t node = 0;
+        while (node < self->node_count && self->nodes [node].incarnation != incarnation)
+            node++;
+        if (node < self->node_count)
+            s_doubt (self, ctx, item, node);
+        else {
+            kith_txn_remove (txn, item->key);
             old++;
         }
     }
@@ -247,7 +314,7 @@ s_look (kith_query_coord_t *self, kith_ctx_t *ctx)
     }
     kith_scan_begin (&self->scan, ctx);
     if (all && self->held)
-        kith_meta_scan (ctx, "pin/", s_old_pins, NULL);
+        kith_meta_scan (ctx, "pin/", s_pins, NULL);
     kith_ctx_after (ctx, LOOK_US, KITH_QUERY_COORD_TICK + 1);
 }
 

@@ -66,6 +66,8 @@ void kith_query_coord_scanned (void *self, kith_ctx_t *ctx);
 void kith_query_coord_plan (kith_query_coord_t *self, kith_ctx_t *ctx);
 void kith_query_coord_free_plan (kith_query_plan_t **plan_p);
 kith_query_plan_t *kith_query_coord_find (kith_query_coord_t *self, uint64_t channel);
+//  A node said that it follows or holds the channel: it is told what becomes of it, whoever it has it from.
+void kith_query_coord_serves (kith_query_coord_t *self, uint64_t channel, uint32_t node);
 //  `follow` of a channel as its delegator is told it.
 kith_msg_t *
 kith_query_coord_follow (const kith_query_coord_t *self, const kith_query_plan_t *plan);

@@ -443,6 +443,36 @@ kith_query_coord_plan (kith_query_coord_t *self, kith_ctx_t *ctx)
     free (nodes);
 }
 
+//  A plan without a row: of a channel that is gone, or not scanned yet
+static kith_query_plan_t *
+s_plan_new (kith_query_coord_t *self, uint64_t channel)
+{
+    kith_query_plan_t *plan = kith_new (sizeof *plan);
+    plan->id = channel;
+    plan->delegator = KITH_BALANCE_NONE;
+    plan->told = kith_new ((self->node_count + 1) * sizeof *plan->told);
+    self->plans = kith_grow (self->plans, self->plan_count, &self->plan_capacity,
+                             sizeof (kith_query_plan_t *));
+    self->plans [self->plan_count++] = plan;
+    return plan;
+}
+
+void
+kith_query_coord_serves (kith_query_coord_t *self, uint64_t channel, uint32_t node)
+{
+    //  Before the first scan every channel looks like one that is gone
+    if (!self->scanned)
+        return;
+    kith_query_plan_t *plan = kith_query_coord_find (self, channel);
+    if (!plan)
+        plan = s_plan_new (self, channel);
+    kith_told_t *told = &plan->told [node];
+    //  Told by an earlier life of this actor: the next plan says what becomes of it
+    if (!told->has)
+        told->plan = 0;
+    told->has = true;
+}
+
 //  Scanning: collections, channels, indexes; then the plan
 
 static void
@@ -453,13 +483,7 @@ s_take_channel (kith_query_coord_t *self, const kith_proto_channel_row_t *row,
     if (!plan) {
         if (!definition || row->dropped)
             return;
-        plan = kith_new (sizeof *plan);
-        plan->id = row->channel;
-        plan->delegator = KITH_BALANCE_NONE;
-        plan->told = kith_new ((self->node_count + 1) * sizeof *plan->told);
-        self->plans = kith_grow (self->plans, self->plan_count, &self->plan_capacity,
-                                 sizeof (kith_query_plan_t *));
-        self->plans [self->plan_count++] = plan;
+        plan = s_plan_new (self, row->channel);
     }
     plan->seen = true;
     plan->wanted = definition && definition->loaded && !row->dropped;

@@ -297,6 +297,7 @@ s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
         //  Told again by query_coord's next look: the row may have a newer death list by then
         held->failed = true;
         kith_query_refresh (self, ctx, channel, false);
+        kith_query_unused (self, ctx, channel);
     }
     else {
         if (!held->rows) {
@@ -319,7 +320,6 @@ s_loaded (void *arg_self, kith_ctx_t *ctx, void *arg)
         kith_query_attach (self, ctx, channel);
     }
     s_load_free (&load);
-    kith_query_unused (self, ctx, channel);
 }
 
 uint64_t
@@ -429,11 +429,13 @@ s_caught (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
         held->failed = true;
         held->index_count = 0;
         kith_query_refresh (self, ctx, channel, false);
+        kith_query_unused (self, ctx, channel);
         return;
     }
     else {
         kith_owners_wrong (&self->owners, channel->log);
         kith_query_retry (self, ctx);
+        kith_query_unused (self, ctx, channel);
         return;
     }
     kith_query_attach (self, ctx, channel);
@@ -462,7 +464,10 @@ void
 kith_query_attach (kith_query_node_t *self, kith_ctx_t *ctx,
                    kith_query_channel_t *channel)
 {
-    if (!channel->following || channel->applying || channel->gone)
+    if (channel->applying || channel->gone)
+        return;
+    kith_query_unused (self, ctx, channel);
+    if (!channel->following)
         return;
     for (uint32_t i = 0; i < channel->held_count; i++) {
         kith_held_t *held = channel->held [i];
@@ -582,12 +587,14 @@ kith_query_hold (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         channel->hold_plan = hold->plan;
         channel->log = hold->log;
         channel->ready_to = kith_address_from (&hold->delegator);
+        if (channel->delegator && hold->plan > channel->follow_plan
+            && !kith_address_same (channel->ready_to, kith_ctx_self (ctx)))
+            kith_query_undelegate (self, ctx, channel);
         kith_keep (&channel->definition, &kith_proto_collection_table, &hold->definition);
         for (uint32_t i = 0; i < channel->held_count; i++)
             channel->held [i]->wanted = false;
         for (uint32_t i = 0; i < hold->places_count; i++)
             s_take_place (self, ctx, channel, &hold->places [i]);
-        kith_query_unused (self, ctx, channel);
         kith_query_attach (self, ctx, channel);
     }
     kith_reply_ok (ctx, msg_p);

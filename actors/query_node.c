@@ -104,8 +104,11 @@ s_hello (kith_query_node_t *self, kith_ctx_t *ctx)
 {
     kith_msg_t *msg = kith_msg_new (KITH_KIND_NODE_HELLO);
     kith_proto_node_hello_t *hello = msg->body;
+    hello->channels = kith_arena_alloc (&msg->arena, (self->channel_count + 1)
+                                                         * sizeof *hello->channels);
     for (uint32_t i = 0; i < self->channel_count; i++) {
         kith_query_channel_t *channel = self->channels [i];
+        hello->channels [hello->channels_count++] = channel->id;
         bool failed = false;
         for (uint32_t j = 0; j < channel->held_count; j++) {
             hello->busy += channel->held [j]->busy;
@@ -163,6 +166,18 @@ s_unfollow (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 }
 
 static void
+s_kept (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
+{
+    const kith_proto_segment_kept_t *ask = (*msg_p)->body;
+    const kith_query_channel_t *channel = kith_query_channel (self, ask->channel);
+    if (channel && kith_query_held (channel, ask->segment))
+        kith_reply_ok (ctx, msg_p);
+    else
+        kith_refuse (ctx, msg_p, KITH_ERR_NOT_FOUND, "segment %" PRIu64 " is not held",
+                     ask->segment);
+}
+
+static void
 s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     kith_query_node_t *self = arg_self;
@@ -176,6 +191,8 @@ s_handle (void *arg_self, kith_ctx_t *ctx, kith_msg_t **msg_p)
         kith_query_hold (self, ctx, msg_p);
     else if (kind == KITH_KIND_UNFOLLOW)
         s_unfollow (self, ctx, msg_p);
+    else if (kind == KITH_KIND_SEGMENT_KEPT)
+        s_kept (self, ctx, msg_p);
     else if (kind == KITH_KIND_SEGMENT_READY) {
         if (kith_query_ready (self, ctx, (*msg_p)->body, (*msg_p)->from))
             kith_reply_ok (ctx, msg_p);

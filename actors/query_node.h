@@ -221,6 +221,9 @@ void kith_query_grow (kith_query_node_t *self, kith_ctx_t *ctx,
 void kith_query_follow (kith_query_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p);
 void kith_query_take_follow (kith_query_node_t *self, kith_ctx_t *ctx,
                              const kith_proto_follow_t *follow, bool again);
+//  Another node answers for the channel by now: view and growing rows go, the segments that are held here stay.
+void kith_query_undelegate (kith_query_node_t *self, kith_ctx_t *ctx,
+                            kith_query_channel_t *channel);
 //  False: the channel, or the segment, is not known to be answered here.
 bool kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
                        const kith_proto_segment_ready_t *ready, kith_address_t from);

@@ -130,6 +130,23 @@ kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
     return known;
 }
 
+void
+kith_query_undelegate (kith_query_node_t *self, kith_ctx_t *ctx,
+                       kith_query_channel_t *channel)
+{
+    kith_error_t error;
+    kith_error_set (&error, KITH_ERR_NOT_LOADED,
+                    "channel %" PRIu64 " is answered elsewhere by now", channel->id);
+    kith_query_reads_end (ctx, channel, &error);
+    channel->delegator = channel->view_ready = false;
+    free (channel->view.items);
+    free (channel->next.items);
+    channel->view = channel->next = (kith_query_view_t){0};
+    //  It goes on as a holder does: keys only
+    if (channel->full)
+        kith_query_follow_start (self, ctx, channel, channel->applied, false);
+}
+
 //  The row speaks for all that is in a growing segment
 static bool
 s_is_covered (const kith_segment_t *growing, const kith_query_view_t *view)

@@ -923,10 +923,13 @@ static const kith_codec_field_t s_node_hello_fields [] = {
     {"logs", KITH_WIRE_STRUCT, true, offsetof (kith_proto_node_hello_t, logs),
      offsetof (kith_proto_node_hello_t, logs_count), &kith_proto_log_route_table,
      "data node: the logs it owns"},
+    {"channels", KITH_WIRE_U64, true, offsetof (kith_proto_node_hello_t, channels),
+     offsetof (kith_proto_node_hello_t, channels_count), NULL,
+     "query node: channels that it follows or holds segments of"},
 };
 
 const kith_codec_table_t kith_proto_node_hello_table = {
-    "node_hello", sizeof (kith_proto_node_hello_t), 3, s_node_hello_fields,
+    "node_hello", sizeof (kith_proto_node_hello_t), 4, s_node_hello_fields,
     "A node to its coordinator, at start and then every 2 s"
 };
 
@@ -1211,6 +1214,19 @@ static const kith_codec_field_t s_segment_unused_fields [] = {
 const kith_codec_table_t kith_proto_segment_unused_table = {
     "segment_unused", sizeof (kith_proto_segment_unused_t), 2, s_segment_unused_fields,
     "holder to query_coord: unloaded, unpin (H5)"
+};
+
+static const kith_codec_field_t s_segment_kept_fields [] = {
+    {"channel", KITH_WIRE_U64, false, offsetof (kith_proto_segment_kept_t, channel), 0,
+     NULL, "channel"},
+    {"segment", KITH_WIRE_U64, false, offsetof (kith_proto_segment_kept_t, segment), 0,
+     NULL, "segment"},
+};
+
+const kith_codec_table_t kith_proto_segment_kept_table = {
+    "segment_kept", sizeof (kith_proto_segment_kept_t), 2, s_segment_kept_fields,
+    "query_coord to a query node: does it still hold it? Refused with not_found: "
+    "no, the pin can go (H5)"
 };
 
 static const kith_codec_field_t s_channel_refresh_fields [] = {
@@ -1963,6 +1979,8 @@ static const kind_t s_kinds [] = {
       {&kith_proto_segment_ready_table, KITH_KIND_OK},
     [KITH_KIND_SEGMENT_UNUSED] =
       {&kith_proto_segment_unused_table, KITH_KIND_OK},
+    [KITH_KIND_SEGMENT_KEPT] =
+      {&kith_proto_segment_kept_table, KITH_KIND_OK},
     [KITH_KIND_CHANNEL_REFRESH] =
       {&kith_proto_channel_refresh_table, KITH_KIND_FOLLOW},
     [KITH_KIND_CHANNEL_STATE] =

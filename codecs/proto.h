@@ -71,6 +71,7 @@ typedef enum {
     KITH_KIND_UNFOLLOW = 64,
     KITH_KIND_SEGMENT_READY = 65,
     KITH_KIND_SEGMENT_UNUSED = 66,
+    KITH_KIND_SEGMENT_KEPT = 76,
     KITH_KIND_CHANNEL_REFRESH = 67,
     KITH_KIND_CHANNEL_STATE = 68,
     KITH_KIND_CHANNEL_STATED = 69,
@@ -629,6 +630,9 @@ typedef struct {
     uint32_t busy;                      //  work it has
     kith_proto_log_route_t *logs;       //  data node: the logs it owns
     uint32_t logs_count;
+    //  query node: channels that it follows or holds segments of
+    uint64_t *channels;
+    uint32_t channels_count;
 } kith_proto_node_hello_t;
 
 //  Answer of node_hello
@@ -801,6 +805,14 @@ typedef struct {
     uint64_t channel;                   //  channel
     uint64_t segment;                   //  segment
 } kith_proto_segment_unused_t;
+
+//  query_coord to a query node: does it still hold it? Refused with not_found: no, the
+//  pin can go (H5)
+//  Message 76, answered by ok
+typedef struct {
+    uint64_t channel;                   //  channel
+    uint64_t segment;                   //  segment
+} kith_proto_segment_kept_t;
 
 //  delegator to query_coord: the row again (Y4)
 //  Message 67, answered by follow
@@ -1277,6 +1289,7 @@ extern const kith_codec_table_t kith_proto_hold_table;
 extern const kith_codec_table_t kith_proto_unfollow_table;
 extern const kith_codec_table_t kith_proto_segment_ready_table;
 extern const kith_codec_table_t kith_proto_segment_unused_table;
+extern const kith_codec_table_t kith_proto_segment_kept_table;
 extern const kith_codec_table_t kith_proto_channel_refresh_table;
 extern const kith_codec_table_t kith_proto_channel_state_table;
 extern const kith_codec_table_t kith_proto_channel_stated_table;

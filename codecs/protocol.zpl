@@ -414,6 +414,7 @@ messages
         endpoint = "string, exchange of its process"
         busy = "u32, work it has"
         logs = "[]log_route, data node: the logs it owns"
+        channels = "[]u64, query node: channels that it follows or holds segments of"
     node_welcome
         number = 41
         doc = "Answer of node_hello"
@@ -543,6 +544,12 @@ messages
         number = 66
         answer = ok
         doc = "holder to query_coord: unloaded, unpin (H5)"
+        channel = "u64, channel"
+        segment = "u64, segment"
+    segment_kept
+        number = 76
+        answer = ok
+        doc = "query_coord to a query node: does it still hold it? Refused with not_found: no, the pin can go (H5)"
         channel = "u64, channel"
         segment = "u64, segment"
     channel_refresh
