@@ -230,6 +230,8 @@ s_opened (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p
     opened->base = flow->owner.base;
     opened->home_new = !flow->owner.ready;
     opened->cluster = kith_ctx_cluster (ctx)->id;
+    //  What the epoch before had under way has no end
+    kith_data_sweep_later (self, ctx, 0);
     s_flow_reply (ctx, flow);
 }
 
@@ -323,11 +325,14 @@ s_committed (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
 {
     kith_data_coord_t *self = arg_self;
     flow_t *flow = arg;
+    const kith_proto_checkpoint_commit_t *commit = flow->request->body;
+    //  Made or not: what the row named before, or what this attempt put, is in no row now
+    if (end != KITH_END_STOPPED)
+        kith_data_sweep_later (self, ctx, commit->row.channel);
     if (s_flow_bad (ctx, flow, end, *answer_p)
         || s_is_refused (ctx, flow, end, *answer_p))
         return;
     const kith_proto_kv_done_t *done = (*answer_p)->body;
-    const kith_proto_checkpoint_commit_t *commit = flow->request->body;
     s_tell_changed (ctx, &commit->row);
     for (uint32_t i = 0; i < commit->freed_count; i++)
         kith_data_coord_freed (self, ctx, commit->row.channel, &commit->freed [i]);
@@ -590,7 +595,9 @@ s_begin (kith_data_coord_t *self, kith_ctx_t *ctx)
     for (uint32_t i = 0; i < queue.count; i++)
         kith_data_coord_handle (self, ctx, &queue.items [i]);
     free (queue.items);
-    kith_data_coord_gc_begin (self, ctx);
+    //  What an earlier life did not get done
+    self->sweep.all = true;
+    kith_data_sweep (self, ctx);
 }
 
 static void
@@ -738,6 +745,8 @@ s_timeout (void *arg_self, kith_ctx_t *ctx, int tag)
         kith_lease_take (ctx, &self->lease);
     else if (tag == KITH_DATA_COORD_GC)
         kith_data_coord_gc (self, ctx);
+    else if (tag == KITH_DATA_COORD_SWEEP)
+        kith_data_sweep (self, ctx);
 }
 
 static void
@@ -749,6 +758,7 @@ s_stop (void **self_p, kith_ctx_t *ctx)
     free (self->logs);
     free (self->nodes);
     kith_data_coord_gc_free (self);
+    kith_data_sweep_free (&self->sweep);
     free (self);
     *self_p = NULL;
 }

@@ -3,6 +3,7 @@
 #include "actors/data_coord.h"
 
 #define GC_US 1000000
+#define TELL_US 2000000
 
 //  Removes every object of a channel, or of a segment, on the IO pool
 typedef struct {
@@ -45,8 +46,17 @@ s_add (kith_data_coord_t *self, kith_ctx_t *ctx, uint64_t channel, uint64_t segm
     self->dropped = kith_grow (self->dropped, self->dropped_count,
                                &self->dropped_capacity, sizeof (kith_dropped_t *));
     self->dropped [self->dropped_count++] = dropped;
+    if (!segment)
+        dropped->told = kith_new ((self->node_count + 1) * sizeof *dropped->told);
     s_again (self, ctx, dropped);
     return dropped;
+}
+
+static void
+s_free (kith_dropped_t *dropped)
+{
+    free (dropped->told);
+    free (dropped);
 }
 
 static void
@@ -55,7 +65,100 @@ s_done (kith_data_coord_t *self, kith_dropped_t *dropped)
     for (uint32_t i = 0; i < self->dropped_count; i++)
         if (self->dropped [i] == dropped)
             self->dropped [i] = self->dropped [--self->dropped_count];
-    free (dropped);
+    s_free (dropped);
+}
+
+//  Data nodes: who owns the log of a dropped channel must not take writes for it
+
+typedef struct {
+    kith_msg_t *dropped;    //  what is told
+    kith_msg_t *request;    //  answered in the end; null: nobody waits
+    uint32_t out;
+} telling_t;
+
+typedef struct {
+    telling_t *telling;
+    uint32_t node;
+} told_t;
+
+static bool
+s_all_told (const kith_data_coord_t *self, const kith_dropped_t *dropped)
+{
+    bool all = true;
+    for (uint32_t i = 0; i < self->node_count && dropped->told && all; i++)
+        all = dropped->told [i];
+    return all;
+}
+
+//  Marks the channels that were told: to a node, or (NULL) no longer being told
+static void
+s_mark (kith_data_coord_t *self, const telling_t *telling, const uint32_t *node)
+{
+    const kith_proto_channel_dropped_t *what = telling->dropped->body;
+    for (uint32_t i = 0; i < self->dropped_count; i++) {
+        kith_dropped_t *dropped = self->dropped [i];
+        bool meant = false;
+        for (uint32_t j = 0; j < what->channels_count; j++)
+            meant = meant || (dropped->told && what->channels [j] == dropped->channel);
+        if (meant && node)
+            dropped->told [*node] = true;
+        else if (meant)
+            dropped->telling = telling->out > 0;
+    }
+}
+
+static void
+s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    kith_data_coord_t *self = arg_self;
+    const told_t told = *(const told_t *) arg;
+    telling_t *telling = told.telling;
+    (void) answer_p;
+    free (arg);
+    if (end == KITH_END_OK)
+        s_mark (self, telling, &told.node);
+    if (--telling->out)
+        return;
+    s_mark (self, telling, NULL);
+    if (telling->request && end == KITH_END_STOPPED)
+        kith_msg_destroy (&telling->request);
+    else if (telling->request)
+        kith_reply_ok (ctx, &telling->request);
+    kith_msg_destroy (&telling->dropped);
+    free (telling);
+}
+
+//  Takes both; who does not answer is told again later
+static void
+s_tell (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **dropped_p,
+        kith_msg_t **request_p)
+{
+    telling_t *telling = kith_new (sizeof *telling);
+    telling->dropped = *dropped_p;
+    *dropped_p = NULL;
+    if (request_p) {
+        telling->request = *request_p;
+        *request_p = NULL;
+    }
+    telling->out = self->node_count;
+    s_mark (self, telling, NULL);
+    for (uint32_t i = 0; i < self->node_count; i++) {
+        told_t *told = kith_new (sizeof *told);
+        *told = (told_t){telling, i};
+        kith_msg_t *msg = kith_msg_copy (telling->dropped);
+        kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_NODE, i), &msg, TELL_US, s_told,
+                       told);
+    }
+}
+
+static void
+s_tell_again (kith_data_coord_t *self, kith_ctx_t *ctx, const kith_dropped_t *dropped)
+{
+    kith_msg_t *msg = kith_msg_new (KITH_KIND_CHANNEL_DROPPED);
+    kith_proto_channel_dropped_t *body = msg->body;
+    body->channels = kith_arena_alloc (&msg->arena, sizeof *body->channels);
+    body->channels [body->channels_count++] = dropped->channel;
+    s_tell (self, ctx, &msg, NULL);
 }
 
 //  "pin/000000000007/", or with the segment
@@ -91,6 +194,8 @@ s_rows_gone (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answe
     else
         kith_ctx_log (ctx, 'i', "channel %" PRIu64 ": dropped, its objects are gone",
                       dropped->channel);
+    //  A flush that was under way may put some yet
+    kith_data_sweep_later (self, ctx, dropped->channel);
     s_done (self, dropped);
 }
 
@@ -168,6 +273,11 @@ s_removed (void *arg_self, kith_ctx_t *ctx, void *arg)
                       remove->error.message);
         s_again (self, ctx, remove->dropped);
     }
+    else if (!s_all_told (self, remove->dropped)) {
+        //  The row goes last: who starts anew reads that the channel is dropped
+        remove->dropped->bare = true;
+        s_again (self, ctx, remove->dropped);
+    }
     else {
         char prefix [KITH_KEY_MAX];
         s_prefix (remove->dropped, "index/", prefix);
@@ -204,13 +314,14 @@ void
 kith_data_coord_gc (kith_data_coord_t *self, kith_ctx_t *ctx)
 {
     self->gc_timer = false;
-    if (self->gc_missed) {
-        self->gc_missed = false;
-        kith_data_coord_gc_begin (self, ctx);
-    }
     for (uint32_t i = 0; i < self->dropped_count; i++) {
         kith_dropped_t *dropped = self->dropped [i];
-        if (dropped->busy)
+        const bool told = s_all_told (self, dropped);
+        if (!told && !dropped->telling)
+            s_tell_again (self, ctx, dropped);
+        if (dropped->bare && !told)
+            s_later (self, ctx);
+        if (dropped->busy || (dropped->bare && !told))
             continue;
         dropped->busy = true;
         char prefix [KITH_KEY_MAX];
@@ -223,14 +334,16 @@ void
 kith_data_coord_dropped (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     const kith_proto_channel_dropped_t *dropped = (*msg_p)->body;
-    for (uint32_t i = 0; i < self->node_count; i++) {
-        kith_msg_t *msg = kith_msg_copy (*msg_p);
-        msg->request = 0;
-        kith_ctx_send (ctx, kith_actor (KITH_ROLE_DATA_NODE, i), &msg);
-    }
     for (uint32_t i = 0; i < dropped->channels_count; i++)
-        s_add (self, ctx, dropped->channels [i], 0);
-    kith_reply_ok (ctx, msg_p);
+        kith_data_coord_ended (self, ctx, dropped->channels [i]);
+    kith_msg_t *msg = kith_msg_copy (*msg_p);
+    s_tell (self, ctx, &msg, msg_p);
+}
+
+void
+kith_data_coord_ended (kith_data_coord_t *self, kith_ctx_t *ctx, uint64_t channel)
+{
+    s_add (self, ctx, channel, 0);
 }
 
 void
@@ -248,60 +361,6 @@ void
 kith_data_coord_gc_free (kith_data_coord_t *self)
 {
     for (uint32_t i = 0; i < self->dropped_count; i++)
-        free (self->dropped [i]);
+        s_free (self->dropped [i]);
     free (self->dropped);
-}
-
-//  At start: what an earlier life did not get done
-
-//  True if the scan ended badly: it is made again
-static bool
-s_missed (kith_data_coord_t *self, kith_ctx_t *ctx, kith_end_t end)
-{
-    if (end == KITH_END_OK)
-        return false;
-    self->gc_missed = true;
-    if (end != KITH_END_STOPPED)
-        s_later (self, ctx);
-    return true;
-}
-
-static void
-s_freed_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
-              void *arg)
-{
-    (void) arg;
-    if (s_missed (arg_self, ctx, end))
-        return;
-    const kith_proto_kv_rows_t *rows = (*answer_p)->body;
-    for (uint32_t i = 0; i < rows->items_count; i++) {
-        const kith_proto_segment_row_t *row = kith_row_read (
-            &kith_proto_segment_row_table, rows->items [i].value, &(*answer_p)->arena);
-        const char *slash = strchr (rows->items [i].key, '/');
-        if (row && slash)
-            kith_data_coord_freed (arg_self, ctx, strtoull (slash + 1, NULL, 10), row);
-    }
-}
-
-static void
-s_rows (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
-{
-    (void) arg;
-    if (s_missed (arg_self, ctx, end))
-        return;
-    const kith_proto_kv_rows_t *rows = (*answer_p)->body;
-    for (uint32_t i = 0; i < rows->items_count; i++) {
-        const kith_proto_channel_row_t *row = kith_row_read (
-            &kith_proto_channel_row_table, rows->items [i].value, &(*answer_p)->arena);
-        if (row && row->dropped)
-            s_add (arg_self, ctx, row->channel, 0);
-    }
-}
-
-void
-kith_data_coord_gc_begin (kith_data_coord_t *self, kith_ctx_t *ctx)
-{
-    (void) self;
-    kith_meta_scan (ctx, "channel/", s_rows, NULL);
-    kith_meta_scan (ctx, "freed/", s_freed_rows, NULL);
 }

@@ -110,6 +110,12 @@ static void
 s_channel_dropped (kith_data_node_t *self, kith_ctx_t *ctx, kith_msg_t **msg_p)
 {
     const kith_proto_channel_dropped_t *dropped = (*msg_p)->body;
+    //  The rows of a log that is being opened may have been read before
+    for (uint32_t i = 0; i < self->log_count; i++)
+        if (self->logs [i].state == KITH_LOG_READING) {
+            kith_refuse (ctx, msg_p, KITH_ERR_BUSY, "log %u is being opened", i);
+            return;
+        }
     for (uint32_t i = 0; i < self->log_count; i++)
         for (uint32_t j = 0; j < dropped->channels_count; j++) {
             if (self->logs [i].state != KITH_LOG_OPEN)

@@ -19,6 +19,9 @@ static const char *const s_names [KITH_BUG_COUNT] = {
     [KITH_BUG_STALE_INCARNATION] = "stale-incarnation",
     [KITH_BUG_WRITE_AFTER_DROP] = "write-after-drop",
     [KITH_BUG_FREE_BEFORE_DROP] = "free-before-drop",
+    [KITH_BUG_INDEX_SHOWS_ENDED] = "index-shows-ended",
+    [KITH_BUG_SWEEP_OF_NAMED] = "sweep-of-named",
+    [KITH_BUG_SWEEP_UNDER_WAY] = "sweep-under-way",
 };
 
 #ifdef KITH_BUGS

@@ -24,7 +24,10 @@ typedef enum {
     KITH_BUG_NO_DEDUP,                  //  W2 left out
     KITH_BUG_STALE_INCARNATION,    //  receiver takes what is meant for another incarnation
     KITH_BUG_WRITE_AFTER_DROP,     //  a dropped partition takes rows after its DROP
-    KITH_BUG_FREE_BEFORE_DROP,     //  a segment leaves the view before its DROP is applied
+    KITH_BUG_FREE_BEFORE_DROP,    //  a segment leaves the view before its DROP is applied
+    KITH_BUG_INDEX_SHOWS_ENDED,    //  an index over growing rows is not told which have ended
+    KITH_BUG_SWEEP_OF_NAMED,    //  the sweep takes index files that rows still name
+    KITH_BUG_SWEEP_UNDER_WAY,    //  G1 without epoch and range: the files of a flush under way go
     KITH_BUG_COUNT
 } kith_bug_t;
 

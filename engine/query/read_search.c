@@ -2,6 +2,7 @@
 //  SPDX-License-Identifier: Apache-2.0
 #include <pthread.h>
 
+#include "base/fault.h"
 #include "base/vector.h"
 #include "engine/query/answer.h"
 #include "engine/query/filter_eval.h"
@@ -227,7 +228,8 @@ s_search_run (s_searcher_t *self, const kith_run_t *run, kith_stage_t *stage,
             kith_run_index (run, self->search->field->id, self->search->spec);
         if (index && run->chunk && !*stage->index)
             s_name (self, index, stage);
-        const kith_bits_t *allowed = live.words ? &live : NULL;
+        const bool all = index && run->chunk && KITH_BUG (INDEX_SHOWS_ENDED);
+        const kith_bits_t *allowed = live.words && !all ? &live : NULL;
         status = index ? s_search_index (self, index, allowed, stage, error)
                        : s_search_flat (self, run, allowed, stage, error);
         kith_bytes_put (&self->runs, run, sizeof *run);
