@@ -97,6 +97,10 @@ extern const kith_behaviour_t kith_driver_behaviour;
 bool kith_driver_idle (void *driver);
 bool kith_driver_audited (void *driver);
 
+//  Every file that metadata names is there, and no other. Once nothing is under way; no process may be up. power: it was lost, which may bring
+//  files back whose removal was not synced when their remover died.
+void kith_driver_files (kith_driver_t *self, bool power);
+
 //  The first violation is kept, with the virtual time.
 void
 kith_driver_violate (kith_driver_t *self, const char *format, ...) KITH_PRINTF (2, 3);

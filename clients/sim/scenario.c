@@ -8,6 +8,7 @@
 
 #define SECOND_US 1000000ll
 #define SETTLE_US (5 * SECOND_US)    //  after the faults end: what was under way is over
+#define REST_US (120 * SECOND_US)    //  after the last answer: what is done later is done
 #define LIVE_US                                                                          \
     (180 * SECOND_US)    //  after the faults end, every request is answered within
 
@@ -102,18 +103,30 @@ s_audit (kith_driver_t *self, const char *when)
         s_stuck (self, when);
 }
 
-//  Everything ends and starts again: in order, or by a loss of power everywhere at once
+//  Nothing is left to do; then nobody is up, and the files are what metadata says
+static void
+s_stop_and_look (kith_driver_t *self, bool power)
+{
+    if (self->report->violated)
+        return;
+    kith_sim_run (self->sim, kith_sim_now_us (self->sim) + REST_US, NULL, NULL);
+    for (uint32_t process = 0; process < self->topology->process_count; process++)
+        kith_sim_crash (self->sim, process, power);
+    kith_driver_files (self, power);
+}
+
+//  Everything ends and starts again: in order, or everywhere at once, with or without a loss of power
 static void
 s_restart (kith_driver_t *self)
 {
     if (self->report->violated)
         return;
-    if (kith_driver_below (self, 2) == 0) {
+    const uint64_t how = kith_driver_below (self, 3);
+    if (how == 0) {
         kith_sim_restart_all (self->sim);
         return;
     }
-    for (uint32_t process = 0; process < self->topology->process_count; process++)
-        kith_sim_crash (self->sim, process, true);
+    s_stop_and_look (self, how == 1);
     for (uint32_t process = 0; process < self->topology->process_count; process++)
         kith_sim_restart (self->sim, process);
 }
@@ -138,6 +151,7 @@ s_phases (kith_driver_t *self)
     s_audit (self, "audit");
     s_restart (self);
     s_audit (self, "audit after the restart");
+    s_stop_and_look (self, false);
 }
 
 static int
