@@ -39,6 +39,7 @@ void kith_node_lease (kith_ctx_t *ctx, kith_role_t role, uint32_t index,
 typedef struct {
     char text [KITH_KEY_MAX];
 } kith_key_t;
+#define KITH_KEY_IDS "id/all"    //  the counter of ids given out
 kith_key_t kith_key_collection (uint64_t id);
 kith_key_t kith_key_name (const char *db, const char *name);
 kith_key_t kith_key_channel (uint64_t id);

@@ -26,9 +26,11 @@ typedef struct {
     uint32_t count, capacity;
     uint64_t *epochs;    //  of owner rows, by log
     uint32_t log_count;
+    uint64_t next_id;             //  ids of channels below it were given out
     swept_channel_t *channels;    //  by id
     uint32_t channel_count;
-    zhashx_t *named;    //  by rows
+    uint32_t foreign;    //  files of channels that were never made
+    zhashx_t *named;     //  by rows
     kith_error_t error;
     int rc;
 } look_t;
@@ -112,7 +114,7 @@ s_compare (const void *key, const void *item)
 
 //  True if no row can name the file any more
 static bool
-s_is_over (const look_t *look, const char *name)
+s_is_over (look_t *look, const char *name)
 {
     uint64_t channel, to, epoch;
     const bool flushed = s_parse (name, &channel, &to, &epoch);
@@ -122,6 +124,10 @@ s_is_over (const look_t *look, const char *name)
         look->channel_count ? bsearch (&channel, look->channels, look->channel_count,
                                        sizeof *look->channels, s_compare)
                             : NULL;
+    //  Metadata that is older than the files, as a copy from yesterday, says nothing of them
+    look->foreign += channel >= look->next_id;
+    if (channel >= look->next_id)
+        return false;
     //  A channel has its row before it has files, and loses it when its files are gone: these came too late
     if (!row)
         return true;
@@ -141,6 +147,11 @@ s_judge (kith_ctx_t *ctx, look_t *look)
         if (s_is_over (look, look->names [i].text))
             look->names [kept++] = look->names [i];
     look->count = kept;
+    if (look->foreign)
+        kith_ctx_log (ctx, 'e',
+                      "%u objects belong to channels that metadata knows nothing of yet: "
+                      "metadata is older than they are, they are left alone",
+                      look->foreign);
     if (!kept)
         s_end (look);
     else if (kith_ctx_work (ctx, KITH_POOL_IO, s_remove, s_removed, look))
@@ -170,6 +181,19 @@ s_rows (kith_ctx_t *ctx, look_t *look, kith_end_t end)
 }
 
 static void
+s_ids (void *actor, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    (void) actor;
+    look_t *look = arg;
+    if (!s_rows (ctx, look, end))
+        return;
+    const kith_proto_counter_row_t *row =
+        kith_meta_row (&kith_proto_counter_row_table, *answer_p, NULL);
+    look->next_id = row ? row->next : 1;
+    s_judge (ctx, look);
+}
+
+static void
 s_freed (void *actor, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
 {
     look_t *look = arg;
@@ -186,7 +210,7 @@ s_freed (void *actor, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, vo
         s_name (look, row->deaths);
         kith_data_coord_freed (actor, ctx, strtoull (slash + 1, NULL, 10), row);
     }
-    s_judge (ctx, look);
+    kith_meta_get (ctx, KITH_KEY_IDS, s_ids, look);
 }
 
 //  A segment that leaves a channel's row gets one below freed/ in the same step: it is met there if not here

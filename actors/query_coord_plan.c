@@ -165,6 +165,9 @@ s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, 
         kith_scan_tick_later (&self->scan, ctx);
         return;
     }
+    //  When no node is alive to answer for the channel, the next plan says who does
+    if (what.follow && plan->delegator != what.node)
+        return;
     if (what.follow) {
         kith_msg_t *msg = s_hold (self, plan, what.node);
         told->out = true;
@@ -202,6 +205,8 @@ s_tell (kith_query_coord_t *self, kith_ctx_t *ctx, kith_query_plan_t *plan, uint
 {
     kith_told_t *told = &plan->told [node];
     const bool needed = s_needed (plan, node);
+    if (plan->wanted && plan->delegator == KITH_BALANCE_NONE)
+        return;
     if (!self->nodes [node].alive || told->out || told->plan == plan->plan
         || (!needed && !told->has) || (needed && !plan->pinned))
         return;

@@ -407,13 +407,13 @@ s_create (kith_root_t *self, kith_ctx_t *ctx)
     const kith_key_t name = kith_key_name (row.db, row.name);
     kith_txn_compare (txn, name.text, 0);
     kith_txn_compare (txn, key.text, 0);
-    kith_txn_compare (txn, "id/all", self->counter_revision);
+    kith_txn_compare (txn, KITH_KEY_IDS, self->counter_revision);
     kith_txn_put (txn, key.text, &kith_proto_collection_table, &row);
     const kith_proto_name_row_t name_row = {.collection = row.id};
     kith_txn_put (txn, name.text, &kith_proto_name_row_table, &name_row);
     const kith_proto_counter_row_t counter = {.next =
                                                   self->next_id + 1 + row.channels_count};
-    kith_txn_put (txn, "id/all", &kith_proto_counter_row_table, &counter);
+    kith_txn_put (txn, KITH_KEY_IDS, &kith_proto_counter_row_table, &counter);
     for (uint32_t i = 0; i < row.channels_count; i++) {
         const kith_proto_channel_ref_t *ref = &row.channels [i];
         const kith_proto_channel_row_t channel = {.channel = ref->channel,
@@ -776,7 +776,8 @@ s_take_topology (kith_root_t *self, kith_ctx_t *ctx, const kith_proto_kv_rows_t 
 }
 
 //  Scanned one after the other
-static const char *const s_prefixes [] = {"collection/", "id/all", "topology/current"};
+static const char *const s_prefixes [] = {"collection/", KITH_KEY_IDS,
+                                          "topology/current"};
 
 static void
 s_scanned (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p,
