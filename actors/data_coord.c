@@ -595,9 +595,8 @@ s_begin (kith_data_coord_t *self, kith_ctx_t *ctx)
     for (uint32_t i = 0; i < queue.count; i++)
         kith_data_coord_handle (self, ctx, &queue.items [i]);
     free (queue.items);
-    //  What an earlier life did not get done
-    self->sweep.all = true;
-    kith_data_sweep (self, ctx);
+    //  What an earlier life did not get done; not now, when all begin
+    kith_data_sweep_later (self, ctx, 0);
 }
 
 static void

@@ -8,7 +8,7 @@
 
 #define WHILE_US 5000000    //  between two looks at a file before it is removed
 
-//  A look on the IO pool: below each prefix are the files of one segment's indexes
+//  A look on the IO pool: below each prefix are the files of one channel
 typedef struct {
     kith_sweep_t *sweep;
     kith_objects_t *objects;
@@ -41,11 +41,30 @@ s_look_free (look_t *look)
     free (look);
 }
 
+//  "<channel>/<segment>/index-...": a flush's files have a number there
+static bool
+s_is_index (const char *name)
+{
+    const char *last = strrchr (name, '/');
+    return last && strncmp (last, "/index-", strlen ("/index-")) == 0;
+}
+
+//  An index of the segment is being built
+static bool
+s_is_building (const kith_sweep_t *self, void *actor, const char *name)
+{
+    char *end;
+    const uint64_t channel = strtoull (name, &end, 10);
+    return *end == '/' && self->building (actor, channel, strtoull (end + 1, NULL, 10));
+}
+
 static void
 s_found (void *arg, const char *name, uint64_t size)
 {
     look_t *look = arg;
     (void) size;
+    if (!s_is_index (name))
+        return;
     if ((zhashx_lookup (look->named, name) && !KITH_BUG (SWEEP_OF_NAMED))
         || strlen (name) >= KITH_KEY_MAX)
         return;
@@ -111,7 +130,7 @@ s_looked (void *actor, kith_ctx_t *ctx, void *arg)
 }
 
 static look_t *
-s_look_new (kith_sweep_t *self, kith_ctx_t *ctx)
+s_look_new (kith_sweep_t *self, void *actor, kith_ctx_t *ctx)
 {
     look_t *look = kith_new (sizeof *look);
     look->sweep = self;
@@ -121,7 +140,8 @@ s_look_new (kith_sweep_t *self, kith_ctx_t *ctx)
     look->doomed = zhashx_new ();
     const int64_t now_us = kith_ctx_now_us (ctx);
     for (uint32_t i = 0; i < self->count; i++)
-        if (now_us - self->unnamed [i].since_us >= WHILE_US)
+        if (now_us - self->unnamed [i].since_us >= WHILE_US
+            && !s_is_building (self, actor, self->unnamed [i].name))
             zhashx_insert (look->doomed, self->unnamed [i].name, look);
     return look;
 }
@@ -141,18 +161,14 @@ s_name (look_t *look, const kith_scan_t *scan)
     }
 }
 
-//  Where files of a channel may lie
+//  Where files of a channel may lie, of segments too that it has no more: a build may have ended after they left
 static void
-s_aim (look_t *look, void *actor, const kith_proto_channel_row_t *row)
+s_aim (look_t *look, uint64_t channel)
 {
-    for (uint32_t i = 0; i < row->segments_count; i++) {
-        const uint64_t segment = row->segments [i].segment;
-        if (look->sweep->building (actor, row->channel, segment))
-            continue;
-        look->prefixes = kith_grow (look->prefixes, look->prefix_count,
-                                    &look->prefix_capacity, sizeof *look->prefixes);
-        look->prefixes [look->prefix_count++] = kith_name_indexes (row->channel, segment);
-    }
+    look->prefixes = kith_grow (look->prefixes, look->prefix_count,
+                                &look->prefix_capacity, sizeof *look->prefixes);
+    snprintf (look->prefixes [look->prefix_count++].text, KITH_KEY_MAX, "%012" PRIu64 "/",
+              channel);
 }
 
 //  ---------------------------------------------------------------------
@@ -214,7 +230,7 @@ kith_sweep (kith_sweep_t *self, void *actor, kith_ctx_t *ctx, const kith_scan_t 
     if (!self->wanted || self->busy || !kith_ctx_cluster (ctx)->id
         || kith_ctx_now_us (ctx) < self->after_us)
         return;
-    look_t *look = s_look_new (self, ctx);
+    look_t *look = s_look_new (self, actor, ctx);
     uint32_t forgot = 0;
     for (uint32_t i = 0; channels && i < channels->items_count; i++) {
         kith_arena_t arena = {0};
@@ -226,11 +242,11 @@ kith_sweep (kith_sweep_t *self, void *actor, kith_ctx_t *ctx, const kith_scan_t 
         if (definition)
             forgot += s_forget (self, ctx, row, definition, scan);
         if (lives)
-            s_aim (look, actor, row);
+            s_aim (look, row->channel);
         kith_arena_free (&arena);
     }
     s_name (look, scan);
-    //  No segment that is not being worked on, no file
+    //  No channel, no file
     const bool any = look->prefix_count > 0;
     self->busy = any && !kith_ctx_work (ctx, KITH_POOL_IO, s_look, s_looked, look);
     if (!self->busy)
