@@ -170,6 +170,8 @@ kith_query_swap (kith_query_node_t *self, kith_ctx_t *ctx, kith_query_channel_t 
             && (channel->applied >= next->items [i].base || KITH_BUG (SWAP_BELOW_BASE));
     //  Rows leave without a segment in their place because they have ended: not before those ends are seen (D2)
     const bool seen = channel->applied >= next->checkpoint || KITH_BUG (FREE_BEFORE_DROP);
+    //  Whoever has no view yet does not know what left the row since the checkpoint that it began at
+    ready = ready && (seen || channel->view_ready);
     for (uint32_t i = 0; i < channel->view.count && channel->view_ready; i++)
         ready = ready && (seen || s_viewed (next, channel->view.items [i].segment));
     for (uint32_t i = 0; i < channel->growing_count; i++)
