@@ -91,7 +91,7 @@ s_hint (const kith_rows_t *rows, const kith_field_t *field, kith_index_kind_t ki
                          kith_type_name (field->type), field->dim, kinds);
         return;
     }
-    for (int each = KITH_CODE_FLOAT32; each <= KITH_CODE_INLINE; each++)
+    for (int each = KITH_CODE_FLOAT32; each <= KITH_CODE_LAST; each++)
         if (s_sensible (rows, kind, (kith_index_code_t) each))
             s_name (codes, sizeof codes, kith_index_code_name ((kith_index_code_t) each));
     kith_error_hint (error, "%s over %s(%" PRIu32 ") %s may have the code: %s",

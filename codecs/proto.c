@@ -146,8 +146,8 @@ static const kith_codec_field_t s_index_spec_fields [] = {
     {"effort", KITH_WIRE_U32, false, offsetof (kith_proto_index_spec_t, effort), 0,
      NULL, "beam width of the build (graph, disk); 0: 200"},
     {"code", KITH_WIRE_STRING, false, offsetof (kith_proto_index_spec_t, code), 0, NULL,
-     "what the vectors are coded as: auto, float32, sq8, sq4, rabitq, pq4 or "
-     "inline; empty: auto"},
+     "what the vectors are coded as: auto, float32, sq8, sq4, rabitq or pq4; "
+     "empty: auto"},
     {"lists", KITH_WIRE_U32, false, offsetof (kith_proto_index_spec_t, lists), 0, NULL,
      "inverted lists (ivf, bin); 0: by rows"},
 };

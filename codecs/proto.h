@@ -191,8 +191,8 @@ typedef struct {
     float recall;                       //  what the index is calibrated for
     uint32_t degree;                    //  links a row (graph, disk); 0: by dimension
     uint32_t effort;                    //  beam width of the build (graph, disk); 0: 200
-    //  what the vectors are coded as: auto, float32, sq8, sq4, rabitq, pq4 or inline;
-    //  empty: auto
+    //  what the vectors are coded as: auto, float32, sq8, sq4, rabitq or pq4; empty:
+    //  auto
     const char *code;
     uint32_t lists;                     //  inverted lists (ivf, bin); 0: by rows
 } kith_proto_index_spec_t;

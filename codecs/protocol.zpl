@@ -79,7 +79,7 @@ structs
         recall = "f32, what the index is calibrated for"
         degree = "u32, links a row (graph, disk); 0: by dimension"
         effort = "u32, beam width of the build (graph, disk); 0: 200"
-        code = "string, what the vectors are coded as: auto, float32, sq8, sq4, rabitq, pq4 or inline; empty: auto"
+        code = "string, what the vectors are coded as: auto, float32, sq8, sq4, rabitq or pq4; empty: auto"
         lists = "u32, inverted lists (ivf, bin); 0: by rows"
     collection
         doc = "Row collection/<id>: a collection's definition"

@@ -138,7 +138,7 @@ const kith_command_t kith_cmd_index_create = {
              "what searches are to find, of what is there", false},
             {"code", 0, KITH_OPTION_TEXT, "CODE", NULL, NULL,
              "what vectors are walked or scanned by: auto (default), float32, sq8, sq4, "
-             "rabitq, pq4 or inline",
+             "rabitq or pq4",
              false},
             {"param", 0, KITH_OPTION_TEXT, "NAME=N", NULL, NULL, PARAMS, true},
             {"no-wait", 0, KITH_OPTION_FLAG, NULL, NULL, NULL,

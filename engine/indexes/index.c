@@ -21,8 +21,7 @@ static const kith_index_class_t *const s_classes [] = {&kith_index_flat,
                                                        &kith_index_graph, &kith_index_ivf,
                                                        &kith_index_bin, &kith_index_disk};
 
-static const char *const s_codes [] = {"auto",   "float32", "sq8",   "sq4",
-                                       "rabitq", "pq4",     "inline"};
+static const char *const s_codes [] = {"auto", "float32", "sq8", "sq4", "rabitq", "pq4"};
 
 //  ---------------------------------------------------------------------
 //  Names
@@ -88,7 +87,7 @@ kith_index_code_of (const char *name, kith_index_code_t *code, kith_error_t *err
     }
     return kith_error_set (error, KITH_ERR_INVALID,
                            "no code '%.40s' (allowed: auto, float32, sq8, sq4, "
-                           "rabitq, pq4, inline)",
+                           "rabitq, pq4)",
                            name);
 }
 

@@ -38,9 +38,9 @@ typedef enum {
     KITH_CODE_SQ8 = 2,        //  a byte a dimension
     KITH_CODE_SQ4 = 3,        //  half a byte a dimension
     KITH_CODE_RABITQ = 4,     //  a bit a dimension
-    KITH_CODE_PQ4 = 5,        //  4-bit product quantiser in FastScan blocks
-    KITH_CODE_INLINE = 6      //  a bit a dimension, beside the links of a graph
+    KITH_CODE_PQ4 = 5         //  4-bit product quantiser in FastScan blocks
 } kith_index_code_t;
+#define KITH_CODE_LAST KITH_CODE_PQ4
 
 typedef struct {
     kith_index_kind_t kind;

@@ -18,7 +18,7 @@ s_graph (const kith_index_t *self)
 static kith_graph_params_t
 s_params (const kith_index_params_t *params)
 {
-    static const uint32_t codes [KITH_CODE_INLINE + 1] = {
+    static const uint32_t codes [KITH_CODE_LAST + 1] = {
         [KITH_CODE_FLOAT32] = 1 + KITH_GRAPH_FLOATS,
         [KITH_CODE_SQ4] = 1 + KITH_GRAPH_NIBBLES,
         [KITH_CODE_SQ8] = 1 + KITH_GRAPH_BYTES,

@@ -135,7 +135,7 @@ s_check_header (const kith_ivf_header_t *header, const kith_rows_t *rows,
         || header->metric != (uint32_t) rows->metric
         || header->type != (uint32_t) rows->type)
         return s_corrupt (error, "it was made for other rows");
-    if (header->code == KITH_CODE_AUTO || header->code > KITH_CODE_INLINE
+    if (header->code == KITH_CODE_AUTO || header->code > KITH_CODE_LAST
         || kith_quantiser_block_bytes (code, header->dim) == 0)
         return s_corrupt (error, "its codes are of no known kind");
     if (header->lists == 0 || header->lists > KITH_IVF_LISTS_MAX

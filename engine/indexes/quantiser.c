@@ -40,7 +40,6 @@ kith_quantiser_block_bytes (kith_index_code_t code, uint32_t dim)
             break;
         case KITH_CODE_AUTO:
         case KITH_CODE_SQ4:
-        case KITH_CODE_INLINE:
             return 0;
     }
     return sizeof (kith_factors_t) + codes;
@@ -91,7 +90,6 @@ kith_quantiser_asked_bytes (const kith_quantiser_t *self)
         case KITH_CODE_AUTO:
         case KITH_CODE_FLOAT32:
         case KITH_CODE_SQ4:
-        case KITH_CODE_INLINE:
             return 0;
     }
     return 0;
