@@ -107,25 +107,30 @@ s_mark (kith_data_coord_t *self, const telling_t *telling, const uint32_t *node)
     }
 }
 
+//  One answer fewer is waited for
 static void
-s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+s_tell_back (kith_data_coord_t *self, kith_ctx_t *ctx, telling_t *telling, bool stopped)
 {
-    kith_data_coord_t *self = arg_self;
-    const told_t told = *(const told_t *) arg;
-    telling_t *telling = told.telling;
-    (void) answer_p;
-    free (arg);
-    if (end == KITH_END_OK)
-        s_mark (self, telling, &told.node);
     if (--telling->out)
         return;
     s_mark (self, telling, NULL);
-    if (telling->request && end == KITH_END_STOPPED)
+    if (telling->request && stopped)
         kith_msg_destroy (&telling->request);
     else if (telling->request)
         kith_reply_ok (ctx, &telling->request);
     kith_msg_destroy (&telling->dropped);
     free (telling);
+}
+
+static void
+s_told (void *arg_self, kith_ctx_t *ctx, kith_end_t end, kith_msg_t **answer_p, void *arg)
+{
+    const told_t told = *(const told_t *) arg;
+    (void) answer_p;
+    free (arg);
+    if (end == KITH_END_OK)
+        s_mark (arg_self, told.telling, &told.node);
+    s_tell_back (arg_self, ctx, told.telling, end == KITH_END_STOPPED);
 }
 
 //  Takes both; who does not answer is told again later
@@ -140,7 +145,7 @@ s_tell (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **dropped_p,
         telling->request = *request_p;
         *request_p = NULL;
     }
-    telling->out = self->node_count;
+    telling->out = 1 + self->node_count;
     s_mark (self, telling, NULL);
     for (uint32_t i = 0; i < self->node_count; i++) {
         told_t *told = kith_new (sizeof *told);
@@ -149,6 +154,7 @@ s_tell (kith_data_coord_t *self, kith_ctx_t *ctx, kith_msg_t **dropped_p,
         kith_ctx_call (ctx, kith_actor (KITH_ROLE_DATA_NODE, i), &msg, TELL_US, s_told,
                        told);
     }
+    s_tell_back (self, ctx, telling, false);
 }
 
 static void

@@ -22,8 +22,9 @@ typedef struct {
     uint64_t cluster;
     kith_key_t *prefixes;
     uint32_t prefix_count;
-    kith_key_t *names;    //  of files; once judged: those that go
+    char **names;    //  of files; once judged, those that go stand first
     uint32_t count, capacity;
+    uint32_t over;       //  that go
     uint64_t *epochs;    //  of owner rows, by log
     uint32_t log_count;
     uint64_t next_id;             //  ids of channels below it were given out
@@ -38,6 +39,8 @@ typedef struct {
 static void
 s_free (look_t *look)
 {
+    for (uint32_t i = 0; i < look->count; i++)
+        free (look->names [i]);
     free (look->prefixes);
     free (look->names);
     free (look->epochs);
@@ -67,9 +70,8 @@ static void
 s_remove (void *arg)
 {
     look_t *look = arg;
-    for (uint32_t i = 0; i < look->count && !look->rc; i++)
-        look->rc =
-            look->objects->remove (look->objects, look->names [i].text, &look->error);
+    for (uint32_t i = 0; i < look->over && !look->rc; i++)
+        look->rc = look->objects->remove (look->objects, look->names [i], &look->error);
 }
 
 static void
@@ -82,7 +84,7 @@ s_removed (void *actor, kith_ctx_t *ctx, void *arg)
         s_give_up (ctx, look);
         return;
     }
-    kith_ctx_log (ctx, 'i', "%u files that no row names are gone", look->count);
+    kith_ctx_log (ctx, 'i', "%u files that no row names are gone", look->over);
     s_end (look);
 }
 
@@ -142,17 +144,18 @@ s_is_over (look_t *look, const char *name)
 static void
 s_judge (kith_ctx_t *ctx, look_t *look)
 {
-    uint32_t kept = 0;
     for (uint32_t i = 0; i < look->count; i++)
-        if (s_is_over (look, look->names [i].text))
-            look->names [kept++] = look->names [i];
-    look->count = kept;
+        if (s_is_over (look, look->names [i])) {
+            char *name = look->names [i];
+            look->names [i] = look->names [look->over];
+            look->names [look->over++] = name;
+        }
     if (look->foreign)
         kith_ctx_log (ctx, 'e',
                       "%u objects belong to channels that metadata knows nothing of yet: "
                       "metadata is older than they are, they are left alone",
                       look->foreign);
-    if (!kept)
+    if (!look->over)
         s_end (look);
     else if (kith_ctx_work (ctx, KITH_POOL_IO, s_remove, s_removed, look))
         s_give_up (ctx, look);
@@ -274,11 +277,9 @@ s_found (void *arg, const char *name, uint64_t size)
 {
     look_t *look = arg;
     (void) size;
-    if (strlen (name) >= KITH_KEY_MAX)
-        return;
     look->names =
         kith_grow (look->names, look->count, &look->capacity, sizeof *look->names);
-    snprintf (look->names [look->count++].text, KITH_KEY_MAX, "%s", name);
+    look->names [look->count++] = kith_strdup (name);
 }
 
 static void
