@@ -113,11 +113,11 @@ kith_query_ready (kith_query_node_t *self, kith_ctx_t *ctx,
     kith_query_view_t *views [] = {&channel->next, &channel->view};
     for (int i = 0; i < 2; i++) {
         kith_viewed_t *item = s_viewed (views [i], ready->segment);
-        if (!item || item->holder.index != from.index
+        //  A word of the holder's earlier life may come late: it would be asked for ever
+        if (!item || !kith_address_same (item->holder, from)
             || strcmp (item->snapshot, ready->object) != 0)
             continue;
         known = true;
-        item->holder = from;
         item->ready = true;
         item->loaded = (kith_loaded_t){0};
         for (uint32_t j = 0; j < ready->loaded_count; j++)
