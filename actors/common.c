@@ -214,6 +214,12 @@ kith_key_pin (uint64_t channel, uint64_t segment, uint64_t incarnation)
 }
 
 kith_key_t
+kith_name_channel (uint64_t channel)
+{
+    return s_key ("%012" PRIu64 "/", channel);
+}
+
+kith_key_t
 kith_name_indexes (uint64_t channel, uint64_t segment)
 {
     return s_key ("%012" PRIu64 "/%020" PRIu64 "/index-", channel, segment);

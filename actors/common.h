@@ -50,7 +50,8 @@ kith_key_t kith_key_role (kith_role_t role);
 kith_key_t kith_key_index (uint64_t channel, uint64_t segment, uint32_t field);
 kith_key_t kith_key_pin (uint64_t channel, uint64_t segment, uint64_t incarnation);
 
-//  How the names of the objects of a segment's indexes begin
+//  How the names of a channel's objects begin, and of those of a segment's indexes
+kith_key_t kith_name_channel (uint64_t channel);
 kith_key_t kith_name_indexes (uint64_t channel, uint64_t segment);
 
 //  A metadata transaction being written: room for that many compares and changes.

@@ -246,12 +246,10 @@ s_remove (void *arg)
 {
     remove_t *remove = arg;
     const kith_dropped_t *dropped = remove->dropped;
-    kith_key_t prefix;
     //  Below <channel>/<segment>/ may also lie what one flush put, of other segments too: only the indexes are its own
-    if (dropped->segment)
-        prefix = kith_name_indexes (dropped->channel, dropped->segment);
-    else
-        s_prefix (dropped, "", prefix.text);
+    const kith_key_t prefix = dropped->segment
+                                  ? kith_name_indexes (dropped->channel, dropped->segment)
+                                  : kith_name_channel (dropped->channel);
     if (*dropped->snapshot)
         s_name (remove, dropped->snapshot, 0);
     if (*dropped->deaths)
@@ -325,9 +323,10 @@ kith_data_coord_gc (kith_data_coord_t *self, kith_ctx_t *ctx)
         const bool told = s_all_told (self, dropped);
         if (!told && !dropped->telling)
             s_tell_again (self, ctx, dropped);
-        if (dropped->bare && !told)
+        const bool waits = dropped->bare && !told;
+        if (waits)
             s_later (self, ctx);
-        if (dropped->busy || (dropped->bare && !told))
+        if (dropped->busy || waits)
             continue;
         dropped->busy = true;
         char prefix [KITH_KEY_MAX];

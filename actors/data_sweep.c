@@ -318,8 +318,7 @@ s_look_new (kith_data_coord_t *coord, kith_ctx_t *ctx)
     look->prefixes = kith_new ((self->count + 1) * sizeof *look->prefixes);
     look->prefix_count = self->all ? 1 : self->count;
     for (uint32_t i = 0; i < self->count && !self->all; i++)
-        snprintf (look->prefixes [i].text, KITH_KEY_MAX, "%012" PRIu64 "/",
-                  self->channels [i]);
+        look->prefixes [i] = kith_name_channel (self->channels [i]);
     return look;
 }
 

@@ -167,8 +167,7 @@ s_aim (look_t *look, uint64_t channel)
 {
     look->prefixes = kith_grow (look->prefixes, look->prefix_count,
                                 &look->prefix_capacity, sizeof *look->prefixes);
-    snprintf (look->prefixes [look->prefix_count++].text, KITH_KEY_MAX, "%012" PRIu64 "/",
-              channel);
+    look->prefixes [look->prefix_count++] = kith_name_channel (channel);
 }
 
 //  ---------------------------------------------------------------------
